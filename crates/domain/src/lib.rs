@@ -1,0 +1,1 @@
+//! SPF, DKIM and DMARC checks for every provider of a sending chain.

@@ -1,0 +1,1 @@
+//! SMTP, Brevo, Mailchimp and outbox providers for depeche.

@@ -1,0 +1,1 @@
+//! Scripted servers, a manual clock and the conformance suites of depeche.
