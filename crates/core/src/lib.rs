@@ -1,1 +1,17 @@
-//! The delivery protocol of depeche: outcomes, policy, budgets, the journal trait and the engine.
+//! The heart of depeche: what a release, a contact, a message, a provider and an outcome are, and
+//! the delivery protocol that joins them.
+//!
+//! It opens no socket, prints nothing, and reads neither the clock nor the system's randomness but
+//! through [`clock::Clock`] and [`clock::Entropy`]. Most users want the crate `depeche`, which
+//! re-exports this one.
+
+pub mod address;
+pub mod clock;
+pub mod contact;
+pub mod journal;
+pub mod message;
+pub mod outcome;
+pub mod provider;
+pub mod release;
+pub mod secret;
+pub mod text;

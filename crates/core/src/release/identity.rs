@@ -1,0 +1,52 @@
+//! Who sends: what depeche.toml says of the organisation, and every message shows.
+
+use crate::address::{EmailAddress, Mailbox};
+use crate::text::HeaderText;
+
+/// Who sends, frozen with a run so that a resumed run signs as it began.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Identity {
+    /// `[organisation]`.
+    pub organisation: Organisation,
+    /// `[from]` name and address.
+    pub from: Mailbox,
+    /// `[from] reply_to`.
+    pub reply_to: Option<EmailAddress>,
+    /// `[press_contact]`.
+    pub press_contact: Option<PressContact>,
+    /// `[unsubscribe]`.
+    pub unsubscribe: UnsubscribeIdentity,
+}
+
+/// `[organisation]` of depeche.toml.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Organisation {
+    /// The name in the legal block.
+    pub name: String,
+    /// The postal address in the legal block.
+    pub postal_address: Option<String>,
+    /// The privacy page.
+    pub privacy_url: Option<String>,
+    /// The "about" paragraph under every release.
+    pub boilerplate: Option<String>,
+}
+
+/// Whom a journalist calls.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct PressContact {
+    /// Name as printed.
+    pub name: HeaderText,
+    /// E-mail address.
+    pub address: EmailAddress,
+    /// Telephone number as printed.
+    pub phone: Option<HeaderText>,
+}
+
+/// `[unsubscribe]` of depeche.toml.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct UnsubscribeIdentity {
+    /// Where an opt-out by mail goes.
+    pub mailto: Option<EmailAddress>,
+    /// https URL; one-click by RFC 8058 only when it holds `{token}`.
+    pub url: Option<String>,
+}

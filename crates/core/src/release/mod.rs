@@ -1,0 +1,3 @@
+//! Releases: what is said, and how it looks.
+
+pub mod identity;
