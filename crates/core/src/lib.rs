@@ -6,6 +6,7 @@
 //! re-exports this one.
 
 pub mod address;
+pub mod budget;
 pub mod clock;
 pub mod contact;
 pub mod journal;

@@ -1,1 +1,265 @@
-//! The room for journals.
+//! The write-ahead journal: what a run froze, and what happened.
+//!
+//! [`Journal`] is what the engine needs of it. The rules are DELIVERY.md's ("Write-ahead journal"):
+//! the intent is durable before the wire; the database itself refuses a second open or successful
+//! attempt at a delivery, and a second delivery of one release to one recipient; every transition is
+//! a compare-and-set on (state, fence); an intent whose owner is gone becomes unknown, never pending.
+//!
+//! Implementations live elsewhere (`depeche-journal` on SQLite) and pass the one conformance suite of
+//! `depeche-testkit`. The trait names nothing of SQL, so that PostgreSQL and a mirror fit behind it.
+
+pub mod record;
+pub mod state;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+
+pub use record::*;
+pub use state::{AttemptState, DeliveryState, RunKind, RunState};
+
+use crate::address::RecipientKey;
+use crate::outcome::Denied;
+use crate::provider::ProviderName;
+
+/// What went wrong with the journal itself.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// The file or server cannot be opened or used; the text says which and why.
+    #[error("the journal {place} cannot be used: {reason}")]
+    Unusable {
+        /// The path or URL, without password.
+        place: String,
+        /// Why.
+        reason: String,
+    },
+    /// The disk is full, or the write failed; nothing of the commit is durable.
+    #[error("the journal could not write: {reason}")]
+    WriteFailed {
+        /// What the system said.
+        reason: String,
+    },
+    /// A compare-and-set found another state or fence: somebody else moved the row.
+    #[error("delivery {} was changed by another process", delivery.0)]
+    Stale {
+        /// Which.
+        delivery: DeliveryId,
+    },
+    /// A transition that no rule allows.
+    #[error("delivery {} cannot go from {from} to {to}", delivery.0)]
+    Forbidden {
+        /// Which.
+        delivery: DeliveryId,
+        /// From.
+        from: DeliveryState,
+        /// To.
+        to: DeliveryState,
+    },
+    /// No such run.
+    #[error("there is no run `{0}`")]
+    NoSuchRun(RunId),
+    /// What is stored cannot be read.
+    #[error("the journal holds something unreadable: {0}")]
+    Corrupt(String),
+}
+
+/// Why a list was not frozen. Nothing of the run remains.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FreezeError {
+    /// The run's name exists.
+    #[error("there is already a run `{0}`")]
+    RunExists(RunId),
+    /// Every recipient is held by earlier runs of this release.
+    #[error("every recipient already has this release from run `{run}`")]
+    NobodyLeft {
+        /// The run that holds the first of them.
+        run: RunId,
+    },
+    /// Some recipients are held by earlier runs: leave them out and count again.
+    #[error("{} recipients already have this release", .0.len())]
+    Taken(Vec<Taken>),
+    /// An earlier run used this slug for other content.
+    #[error("run `{run}` used the slug `{slug}` for another content")]
+    SlugUsed {
+        /// Which run.
+        run: RunId,
+        /// Which slug.
+        slug: String,
+    },
+    /// The number of those who would be mailed is not the confirmed one.
+    #[error("{confirmed} recipients were confirmed, and {now} would be mailed")]
+    CountChanged {
+        /// As the user typed it.
+        confirmed: u64,
+        /// As it would be now.
+        now: u64,
+    },
+    /// The journal itself failed.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// Why a run cannot be held.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HoldError {
+    /// Another process works on it.
+    #[error("run `{run}` is held by process {}", pid.map_or_else(|| "unknown".to_owned(), |pid| pid.to_string()))]
+    Held {
+        /// Which run.
+        run: RunId,
+        /// The other process, when it could be read.
+        pid: Option<u32>,
+    },
+    /// The journal itself failed.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// The sole right to work on a run. It ends when dropped, or with its process.
+pub trait Hold: Send + Sync + std::fmt::Debug {
+    /// The run.
+    fn run(&self) -> &RunId;
+}
+
+/// The write-ahead journal.
+#[async_trait]
+pub trait Journal: Send + Sync {
+    /// Which of `keys` another real run of the release `digest` holds.
+    async fn taken(&self, digest: &[u8; 32], keys: &[RecipientKey]) -> Result<Vec<Taken>, JournalError>;
+
+    /// Freezes a run and its list in one write transaction. Suppressed recipients are frozen as
+    /// suppressed. For a real run, recipients held elsewhere make it fail with
+    /// [`FreezeError::Taken`] (or [`FreezeError::NobodyLeft`]); the caller leaves them out and shows
+    /// them.
+    async fn freeze(&self, run: NewRun, deliveries: Vec<NewDelivery>) -> Result<Frozen, FreezeError>;
+
+    /// Takes the sole right to work on a run.
+    async fn hold(&self, run: &RunId) -> Result<Box<dyn Hold>, HoldError>;
+
+    /// The process that holds the run now: `None` when nobody does, `Some(None)` when it cannot be named.
+    async fn holder(&self, run: &RunId) -> Result<Option<Option<u32>>, JournalError>;
+
+    /// One run.
+    async fn run(&self, run: &RunId) -> Result<Option<RunRecord>, JournalError>;
+
+    /// All runs, the newest first.
+    async fn runs(&self) -> Result<Vec<RunRecord>, JournalError>;
+
+    /// The attachments and images of a run.
+    async fn assets(&self, run: &RunId) -> Result<Vec<(String, Bytes)>, JournalError>;
+
+    /// A page of a run's deliveries in order of (tier, position), after the given place.
+    async fn deliveries(
+        &self,
+        run: &RunId,
+        after: Option<(u32, u64)>,
+        limit: usize,
+    ) -> Result<Vec<DeliveryRecord>, JournalError>;
+
+    /// Every attempt at one delivery, in order.
+    async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<AttemptRecord>, JournalError>;
+
+    /// How many recipients stand where.
+    async fn totals(&self, run: &RunId) -> Result<Totals, JournalError>;
+
+    /// How many recipients of the run each provider accepted.
+    async fn accepted_by_provider(&self, run: &RunId) -> Result<Vec<(ProviderName, u64)>, JournalError>;
+
+    /// Pending deliveries that may be sent at `now`, in order of (tier, position).
+    async fn due(
+        &self,
+        run: &RunId,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<DeliveryRecord>, JournalError>;
+
+    /// The earliest moment, after `now`, at which a pending delivery becomes due.
+    async fn next_due(&self, run: &RunId, now: Timestamp) -> Result<Option<Timestamp>, JournalError>;
+
+    /// Makes every open attempt of a run unknown; only for whoever holds the run and has none open.
+    /// Returns how many.
+    async fn adopt_orphans(&self, hold: &dyn Hold, now: Timestamp) -> Result<u64, JournalError>;
+
+    /// Makes intents durable, all or none, and takes their places in the provider's windows in the
+    /// same commit. Returns after the commit is on the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`] when the run is cancelled, a window is full or the provider rests
+    /// ([`BreakerRecord::resting_until`]: a reset that one process was told blocks all), a recipient is
+    /// suppressed, a delivery is taken, or the journal cannot write.
+    async fn intend(&self, intents: Vec<Intent>) -> Result<(), Denied>;
+
+    /// Makes outcomes durable, each as a compare-and-set. With [`Urgency::Soon`] the write joins the
+    /// next commit and waits 100 ms at most; the call returns when it is durable.
+    async fn settle(&self, settlements: Vec<Settlement>, urgency: Urgency) -> Result<(), JournalError>;
+
+    /// Writes where the run stands, and why.
+    async fn set_run_state(
+        &self,
+        run: &RunId,
+        state: RunState,
+        note: Option<String>,
+        at: Timestamp,
+    ) -> Result<(), JournalError>;
+
+    /// Cancels what is pending; returns how many. Open attempts end as they end.
+    async fn cancel(&self, run: &RunId, at: Timestamp) -> Result<u64, JournalError>;
+
+    /// A person's decision about unknown or held recipients of a run (all of them when `keys` is
+    /// empty), with an audit entry each. Returns the addresses that it moved.
+    async fn resolve(
+        &self,
+        hold: &dyn Hold,
+        keys: &[RecipientKey],
+        decision: Decision,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<Vec<DeliveryRecord>, JournalError>;
+
+    /// What was used of a provider's windows since `since`.
+    async fn usage(&self, provider: &ProviderName, since: Timestamp) -> Result<Usage, JournalError>;
+
+    /// What is kept of every provider.
+    async fn breakers(&self) -> Result<Vec<BreakerRecord>, JournalError>;
+
+    /// Keeps what is known of a provider.
+    async fn save_breaker(&self, record: BreakerRecord) -> Result<(), JournalError>;
+
+    /// Refused deliveries of a run with a true bad address: key, when, and whether it is in the
+    /// suppression list already.
+    async fn bad_addresses(&self, run: &RunId) -> Result<Vec<(RecipientKey, Timestamp)>, JournalError>;
+
+    /// Adds to the suppression list; an address already there keeps its first reason.
+    async fn suppress(&self, entries: Vec<Suppression>) -> Result<u64, JournalError>;
+
+    /// Takes an address off the list; false when it was not there.
+    async fn unsuppress(&self, key: &RecipientKey, reason: &str, at: Timestamp)
+    -> Result<bool, JournalError>;
+
+    /// Which of `keys` are suppressed (not quarantined); all entries when `keys` is `None`.
+    async fn suppressions(&self, keys: Option<&[RecipientKey]>) -> Result<Vec<Suppression>, JournalError>;
+
+    /// Adds a line to the audit.
+    async fn audit(&self, entry: AuditEntry) -> Result<(), JournalError>;
+
+    /// The audit of a run, or of everything, oldest first.
+    async fn audit_of(&self, run: Option<&RunId>) -> Result<Vec<AuditEntry>, JournalError>;
+
+    /// Ends the journal politely: everything queued is durable.
+    async fn close(&self);
+}
+
+/// Where a run stands, given whether a process holds it: a run that says `running` and is held by
+/// nobody was killed.
+#[must_use]
+pub fn effective_state(stored: RunState, held: bool) -> RunState {
+    match (stored, held) {
+        (_, true) => RunState::Running,
+        (RunState::Running, false) => RunState::Interrupted,
+        (state, false) => state,
+    }
+}

@@ -1,0 +1,227 @@
+//! How many messages a provider may be given, in sliding windows.
+//!
+//! Windows slide over buckets of one second, rounded against us: a bucket counts until the window
+//! has passed its *end*. `per_second` is evenly spaced, without a burst, across restarts too. The
+//! rules are DELIVERY.md's ("Budgets"). Everything here is pure; the journal keeps the buckets, and
+//! takes a place in the same commit as the intent.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::journal::Usage;
+use crate::journal::UsageBuckets;
+
+/// A provider's windows. `None`: no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Limits {
+    /// Evenly spaced: at 2, one message every 500 ms.
+    pub per_second: Option<u32>,
+    /// In any 60 s.
+    pub per_minute: Option<u32>,
+    /// In any 3 600 s.
+    pub per_hour: Option<u32>,
+    /// In any 86 400 s.
+    pub per_day: Option<u32>,
+}
+
+/// Which window is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Window {
+    /// The even spacing of `per_second`.
+    Second,
+    /// 60 s.
+    Minute,
+    /// 3 600 s.
+    Hour,
+    /// 86 400 s.
+    Day,
+}
+
+/// How much room there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// So many messages may go now (at least 1).
+    Free(u32),
+    /// None before `until`.
+    Full {
+        /// UTC.
+        until: Timestamp,
+        /// The window that is full the longest.
+        window: Window,
+    },
+}
+
+impl Window {
+    /// Second and minute windows wait; hour and day windows overflow to the next provider.
+    #[must_use]
+    pub fn overflows(self) -> bool {
+        matches!(self, Self::Hour | Self::Day)
+    }
+
+    fn seconds(self) -> i64 {
+        match self {
+            Self::Second => 1,
+            Self::Minute => 60,
+            Self::Hour => 3_600,
+            Self::Day => 86_400,
+        }
+    }
+}
+
+impl Limits {
+    /// Whether there is no limit at all.
+    #[must_use]
+    pub fn is_unlimited(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// How long usage must be kept: the longest window, with its rounding.
+    #[must_use]
+    pub fn horizon(&self) -> SignedDuration {
+        let longest = self.windows().map(|(window, _)| window.seconds()).max().unwrap_or(0);
+        SignedDuration::from_secs(longest + 2)
+    }
+
+    /// The room at `now`, with `reserved` places promised to messages that are under way.
+    #[must_use]
+    pub fn room(&self, used: &Usage, reserved: u32, now: Timestamp) -> Room {
+        let mut free = u32::MAX;
+        let mut full: Option<(Timestamp, Window)> = None;
+        for (window, limit) in self.windows() {
+            match window_room(&used.buckets, window, limit, reserved, now) {
+                Ok(places) => free = free.min(places),
+                Err(until) => full = Some(later(full, until, window)),
+            }
+        }
+        if let Some(per_second) = self.per_second {
+            match spacing_room(per_second, used.last, now) {
+                None => free = free.min(1),
+                Some(until) => full = Some(later(full, until, Window::Second)),
+            }
+        }
+        match full {
+            Some((until, window)) => Room::Full { until, window },
+            None => Room::Free(free),
+        }
+    }
+
+    fn windows(&self) -> impl Iterator<Item = (Window, u32)> {
+        [(Window::Minute, self.per_minute), (Window::Hour, self.per_hour), (Window::Day, self.per_day)]
+            .into_iter()
+            .filter_map(|(window, limit)| limit.map(|limit| (window, limit)))
+    }
+}
+
+fn later(full: Option<(Timestamp, Window)>, until: Timestamp, window: Window) -> (Timestamp, Window) {
+    match full {
+        Some((known, known_window)) if known >= until => (known, known_window),
+        _ => (until, window),
+    }
+}
+
+/// Places left in a window, or when the next one comes free.
+fn window_room(
+    used: &UsageBuckets,
+    window: Window,
+    limit: u32,
+    reserved: u32,
+    now: Timestamp,
+) -> Result<u32, Timestamp> {
+    // A bucket of second s holds messages from [s, s+1); it leaves the window when s+1+length <= now.
+    let oldest = now.as_second() - window.seconds();
+    let counted = || used.range(oldest..);
+    let sum: u64 = counted().map(|(_, count)| u64::from(*count)).sum::<u64>() + u64::from(reserved);
+    if sum < u64::from(limit) {
+        return Ok(limit - u32::try_from(sum).unwrap_or(limit));
+    }
+    let mut to_go = sum - u64::from(limit) + 1;
+    for (second, count) in counted() {
+        if u64::from(*count) >= to_go {
+            return Err(at_second(second + 1 + window.seconds()));
+        }
+        to_go -= u64::from(*count);
+    }
+    // Only messages that are under way fill it: ask again in a moment.
+    Err(now + SignedDuration::from_millis(200))
+}
+
+fn spacing_room(per_second: u32, last: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+    let gap = SignedDuration::from_nanos(1_000_000_000 / i64::from(per_second.max(1)));
+    let next = last? + gap;
+    // A clock set back must not stop the run for longer than one gap.
+    (next > now && next - gap <= now).then_some(next)
+}
+
+fn at_second(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn used<const N: usize>(buckets: [(i64, u32); N]) -> Usage {
+        Usage { buckets: buckets.into(), last: None }
+    }
+
+    #[test]
+    fn a_full_hour_is_free_again_an_hour_after_the_end_of_the_oldest_second() {
+        let limits = Limits { per_hour: Some(2), ..Limits::default() };
+        let used = used([(1_000, 1), (1_010, 1)]);
+
+        // By hand: 1000 + 1 + 3600.
+        assert_eq!(limits.room(&used, 0, at(1_020)), Room::Full { until: at(4_601), window: Window::Hour });
+        assert_eq!(limits.room(&used, 0, at(4_601)), Room::Free(1));
+    }
+
+    #[test]
+    fn a_message_under_way_takes_a_place() {
+        let limits = Limits { per_day: Some(3), ..Limits::default() };
+        let used = used([(10, 2)]);
+
+        assert_eq!(limits.room(&used, 0, at(20)), Room::Free(1));
+        assert!(matches!(limits.room(&used, 1, at(20)), Room::Full { .. }));
+    }
+
+    #[test]
+    fn messages_of_a_second_are_evenly_spaced_without_a_burst() {
+        let limits = Limits { per_second: Some(2), ..Limits::default() };
+        let last = at(100);
+        let after = Usage { last: Some(last), ..Usage::default() };
+
+        assert_eq!(
+            limits.room(&after, 0, at(100)),
+            Room::Full { until: last + SignedDuration::from_millis(500), window: Window::Second }
+        );
+        assert_eq!(limits.room(&after, 0, at(101)), Room::Free(1));
+        assert_eq!(limits.room(&Usage::default(), 0, at(100)), Room::Free(1));
+    }
+
+    #[test]
+    fn no_limits_leave_room_without_end() {
+        assert_eq!(Limits::default().room(&used([(1, 9_999)]), 5, at(1)), Room::Free(u32::MAX));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_sliding_window_ever_holds_more_than_its_limit(steps in proptest::collection::vec(0_i64..50, 1..400)) {
+            let limits = Limits { per_minute: Some(7), ..Limits::default() };
+            let (mut used, mut now, mut sent) = (Usage::default(), 10_000_i64, Vec::new());
+            for step in steps {
+                now += step;
+                if let Room::Free(_) = limits.room(&used, 0, at(now)) {
+                    *used.buckets.entry(now).or_default() += 1;
+                    sent.push(now);
+                }
+            }
+            for start in &sent {
+                let inside = sent.iter().filter(|at| (*start..*start + 60).contains(*at)).count();
+                proptest::prop_assert!(inside <= 7);
+            }
+        }
+    }
+}
