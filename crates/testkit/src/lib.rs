@@ -1,1 +1,3 @@
 //! Scripted servers, a manual clock and the conformance suites of depeche.
+
+pub mod dns;
