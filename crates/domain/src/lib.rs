@@ -20,4 +20,5 @@
 
 pub mod dns;
 pub mod name;
+pub mod span;
 pub mod spf;

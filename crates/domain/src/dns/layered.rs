@@ -46,8 +46,7 @@ mod tests {
         let proposed = Zone::parse("k2._domainkey CNAME dkim2.mcsv.net.\n", "exemple.fr").unwrap();
         let live = Zone::parse("dkim2 TXT \"v=DKIM1; p=AAAA\"\n", "mcsv.net").unwrap();
 
-        let answer =
-            Layered::new(proposed, live).lookup("k2._domainkey.exemple.fr", RecordType::Txt).await;
+        let answer = Layered::new(proposed, live).lookup("k2._domainkey.exemple.fr", RecordType::Txt).await;
 
         assert_eq!(answer.status, Status::Found);
         assert_eq!(answer.final_alias(), Some("dkim2.mcsv.net"));

@@ -184,10 +184,7 @@ impl Status {
     /// Whether a later try may well give an answer: never to be read as "missing".
     #[must_use]
     pub fn is_temporary(self) -> bool {
-        matches!(
-            self,
-            Self::ServFail | Self::Refused | Self::Timeout | Self::Unreachable | Self::Malformed
-        )
+        matches!(self, Self::ServFail | Self::Refused | Self::Timeout | Self::Unreachable | Self::Malformed)
     }
 
     /// Whether nothing is known: a temporary failure, or a name that was not asked for.

@@ -217,7 +217,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_recorded_is_heard_again() {
-        let zone = Zone::parse("@ TXT \"a\\233b\" c\n@ MX 10 mx\nw CNAME @\n@ SOA @ @ 1 2 3 4 5\n", "example.org");
+        let zone =
+            Zone::parse("@ TXT \"a\\233b\" c\n@ MX 10 mx\nw CNAME @\n@ SOA @ @ 1 2 3 4 5\n", "example.org");
         let recorder = Recorder::new(zone.unwrap());
         let asked = [
             ("example.org", RecordType::Txt),

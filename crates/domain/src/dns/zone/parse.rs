@@ -199,8 +199,25 @@ fn parsed<T: std::str::FromStr>(text: &str, what: &str) -> Result<T, String> {
 
 fn is_type_name(word: &str) -> bool {
     const OTHERS: [&str; 19] = [
-        "CAA", "SRV", "SPF", "SSHFP", "HTTPS", "SVCB", "NAPTR", "LOC", "HINFO", "RP", "DNAME", "NSEC",
-        "NSEC3", "NSEC3PARAM", "RRSIG", "CDS", "CDNSKEY", "SMIMEA", "OPENPGPKEY",
+        "CAA",
+        "SRV",
+        "SPF",
+        "SSHFP",
+        "HTTPS",
+        "SVCB",
+        "NAPTR",
+        "LOC",
+        "HINFO",
+        "RP",
+        "DNAME",
+        "NSEC",
+        "NSEC3",
+        "NSEC3PARAM",
+        "RRSIG",
+        "CDS",
+        "CDNSKEY",
+        "SMIMEA",
+        "OPENPGPKEY",
     ];
     OTHERS.contains(&word) || word.strip_prefix("TYPE").is_some_and(|n| n.parse::<u16>().is_ok())
 }
@@ -344,7 +361,8 @@ mod tests {
 
     #[test]
     fn every_unreadable_line_is_reported() {
-        let error = records("a A 192.0.2.300\nb TXT\nc A 192.0.2.1\n$INCLUDE x\n", "example.org").unwrap_err();
+        let error =
+            records("a A 192.0.2.300\nb TXT\nc A 192.0.2.1\n$INCLUDE x\n", "example.org").unwrap_err();
 
         let lines: Vec<_> = error.problems.iter().map(|problem| problem.line).collect();
         assert_eq!(lines, [1, 2, 4]);
