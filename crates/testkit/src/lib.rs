@@ -1,3 +1,11 @@
 //! Scripted servers, a manual clock and the conformance suites of depeche.
+//!
+//! Published, so that whoever writes a provider or a journal of their own runs the same suite:
+//! [`smtp::FakeSmtp`] is a mail server that fails in every way at every phase, and [`conformance`]
+//! asks a provider for every promise that the engine builds on.
 
+pub mod clock;
+pub mod conformance;
 pub mod dns;
+pub mod smtp;
+pub mod tls;
