@@ -93,6 +93,18 @@ pub fn is_unsafe(character: char) -> bool {
         || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
+/// At most `most` characters of `text`, with an ellipsis when it was longer, and with `�` for every
+/// character that a header must never carry; fit to be shown in a message.
+#[must_use]
+pub fn excerpt(text: &str, most: usize) -> String {
+    let plain = |c: char| if is_unsafe(c) { char::REPLACEMENT_CHARACTER } else { c };
+    let mut shown: String = text.chars().take(most).map(plain).collect();
+    if text.chars().nth(most).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
 fn describe(character: char) -> String {
     match character {
         '\r' => "CR (carriage return)".to_owned(),
@@ -117,6 +129,23 @@ mod tests {
 
             assert_eq!(refused, UnsafeText { character, position: 3 });
         }
+    }
+
+    /// The whole table of DELIVERY.md, and the neighbours that are ordinary.
+    #[test]
+    fn exactly_the_characters_of_delivery_md_are_refused() {
+        for character in (0..=0x2FFF).filter_map(char::from_u32) {
+            let code = u32::from(character);
+            let refused = matches!(code, 0..=0x1F | 0x7F..=0x9F | 0x2028..=0x202E | 0x2066..=0x2069);
+
+            assert_eq!(is_unsafe(character), refused, "U+{code:04X}");
+        }
+    }
+
+    #[test]
+    fn an_excerpt_is_short_and_safe_to_show() {
+        assert_eq!(excerpt("zoé", 3), "zoé");
+        assert_eq!(excerpt("a\r\n\u{202e}bcd", 5), "a���b…");
     }
 
     #[test]

@@ -1,6 +1,32 @@
 //! Contacts: who is on the list, and what is known of each.
+//!
+//! A list is a CSV file that somebody else wrote: [`ContactReader`] finds out its encoding, separator
+//! and columns, shows what it found ([`Detection`], [`ColumnMapping`]) and reads row by row from any
+//! stream. A bad row is left out with its row number, line, reason and cure; nothing is mended in
+//! silence. CLI.md, section contacts.csv, and DELIVERY.md, "Security that belongs to delivery", are
+//! the rules.
+//!
+//! Spreadsheets themselves (xlsx, ods) are refused, with the way to save them as CSV.
+
+mod encoding;
+mod error;
+mod header;
+mod nearest;
+mod problem;
+mod reader;
+mod row;
+mod separator;
+mod watch;
 
 use std::collections::BTreeMap;
+
+pub use encoding::{EncodingEvidence, TextEncoding};
+pub use error::{HeaderProblem, ListError};
+pub use header::{ColumnKind, ColumnMapping, KNOWN_COLUMNS};
+pub use problem::{Reason, RowProblem};
+pub use reader::{ContactReader, Detection, ReadOptions, Row};
+pub use row::Verdict;
+pub use separator::Separator;
 
 use crate::address::EmailAddress;
 
@@ -21,4 +47,17 @@ pub struct Contact {
     pub embargo_trusted: bool,
     /// Every known and custom column, `email` included.
     pub fields: Fields,
+}
+
+impl Contact {
+    /// What is wrong with the cells that the release or a header uses: control characters, over 500
+    /// characters, or `U+FFFD`. A line break in `notes` is nobody's concern until it is used.
+    #[must_use]
+    pub fn check_used(&self, used_fields: &[&str]) -> Vec<RowProblem> {
+        let problem = |name: &&str| {
+            let reason = row::used_cell_problem(self.fields.get(*name)?)?;
+            Some(RowProblem { row: self.row, line: None, column: Some((*name).to_owned()), reason })
+        };
+        used_fields.iter().filter_map(problem).collect()
+    }
 }
