@@ -1,1 +1,3 @@
 //! SMTP, Brevo, Mailchimp and outbox providers for depeche.
+
+pub mod smtp;

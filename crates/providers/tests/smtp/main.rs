@@ -1,0 +1,4 @@
+//! SMTP against a server that fails in every way at every phase.
+
+mod delivery;
+mod support;
