@@ -1,5 +1,8 @@
 //! Lists as people really send them: what is found out, what is read, what is left out and why.
 
+// `allow-unwrap-in-tests` of clippy.toml does not reach the functions that these tests share.
+#![allow(clippy::unwrap_used)]
+
 use std::io::{self, Read};
 
 use depeche_core::contact::{
@@ -84,6 +87,9 @@ fn mac_roman_is_read_when_it_is_asked_for() {
     let row = ContactReader::open(&bytes[..], &options).unwrap().next().unwrap().unwrap();
 
     assert!(matches!(row.verdict, Verdict::Contact(c) if c.fields["first_name"] == "Zoé"));
+    let marked = [&b"\xEF\xBB\xBF"[..], "email,prénom\n".as_bytes()].concat();
+    let reader = ContactReader::open(&marked[..], &options).unwrap();
+    assert_eq!(reader.detection().encoding.name(), "UTF-8", "a byte order mark wins");
     assert_eq!(TextEncoding::named("no such"), None);
 }
 
@@ -332,6 +338,11 @@ fn who_has_opted_out_is_left_out_with_the_lists_own_word() {
         ("Unsubscribed", true),
         ("opted out", true),
         ("INACTIF", true),
+        ("inactif depuis 2024", true),
+        ("décédé", true),
+        ("NPAI", true),
+        ("stop", true),
+        ("partie prenante", false),
         ("actif", false),
         ("subscribed", false),
         ("client", false),
@@ -495,6 +506,29 @@ proptest! {
             let Ok(row) = row else { break };
             prop_assert!(row.row > 1 && row.line > line, "{row:?}");
             line = row.line;
+        }
+    }
+
+    /// What is watched on the way is not changed: the cells are those that the csv crate makes.
+    #[test]
+    fn the_cells_are_those_of_a_plain_csv_reader(text in "[\",;a\n\ré ]{0,200}") {
+        let text = format!("email,x\n{text}");
+        let options = ReadOptions::default().with_separator(Some(Separator::Comma));
+        let found: Result<Vec<Row>, ListError> = ContactReader::open(text.as_bytes(), &options).unwrap().collect();
+        let plain = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+        let expected: Vec<Vec<String>> = plain
+            .into_records()
+            .skip(1)
+            .map(|record| record.unwrap().iter().map(str::to_owned).collect())
+            .filter(|cells: &Vec<String>| cells.iter().any(|cell| !cell.trim().is_empty()))
+            .collect();
+        if let Ok(rows) = found {
+            let cells: Vec<Vec<String>> = rows
+                .into_iter()
+                .map(|row| row.cells)
+                .filter(|cells| cells.iter().any(|cell| !cell.trim().is_empty()))
+                .collect();
+            prop_assert_eq!(cells, expected);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The text of a list: which encoding it is in, and the bytes turned into UTF-8 as they come.
 //!
-//! Order of belief: what the user asked for; a byte order mark; UTF-16 without a mark, by its zero
+//! Order of belief: a byte order mark (as in the WHATWG Encoding Standard it wins over everything
+//! that is said about the text); what the user asked for; UTF-16 without a mark, by its zero
 //! bytes; valid UTF-8; a guess by chardetng with the hint "fr" (Windows-1252 for French lists). An
 //! all-ASCII beginning decides nothing: the choice waits for the first other byte, however late it
 //! comes, and is made on the 64 KiB that follow it. So the file is read once and never kept.
@@ -136,9 +137,9 @@ impl<R: Read> TextStream<R> {
             self.had_bom = true;
             self.raw.drain(..length);
         }
-        match (asked, mark, utf16_by_zero_bytes(&self.raw)) {
-            (Some(asked), ..) => self.choose(asked.0, EncodingEvidence::Asked),
-            (None, Some((encoding, _)), _) => self.choose(encoding, EncodingEvidence::ByteOrderMark),
+        match (mark, asked, utf16_by_zero_bytes(&self.raw)) {
+            (Some((encoding, _)), ..) => self.choose(encoding, EncodingEvidence::ByteOrderMark),
+            (None, Some(asked), _) => self.choose(asked.0, EncodingEvidence::Asked),
             (None, None, Some(encoding)) => self.choose(encoding, EncodingEvidence::ZeroBytes),
             (None, None, None) => {}
         }

@@ -85,6 +85,11 @@ pub(super) fn is_email_column(header: &str) -> bool {
     strong_meaning(&fold(header)) == Some("email")
 }
 
+/// The known column that a folded header means, strongly or weakly.
+pub(super) fn meaning_of(folded: &str) -> Option<&'static str> {
+    strong_meaning(folded).or_else(|| weak_meaning(folded))
+}
+
 /// Case, accents, spaces and punctuation taken away.
 pub(super) fn fold(text: &str) -> String {
     text.chars()

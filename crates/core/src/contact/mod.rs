@@ -8,24 +8,32 @@
 //!
 //! Spreadsheets themselves (xlsx, ods) are refused, with the way to save them as CSV.
 
+mod convert;
+mod csv_safe;
 mod encoding;
 mod error;
 mod header;
+mod list;
 mod nearest;
 mod problem;
 mod reader;
 mod row;
+mod selection;
 mod separator;
 mod watch;
 
 use std::collections::BTreeMap;
 
+pub use convert::{ConvertError, ConvertOptions, Converted, convert};
+pub use csv_safe::csv_safe;
 pub use encoding::{EncodingEvidence, TextEncoding};
 pub use error::{HeaderProblem, ListError};
 pub use header::{ColumnKind, ColumnMapping, KNOWN_COLUMNS};
+pub use list::{Duplicate, FileError, FileReport, LeftOut, Loaded, Place, Remark, Source, load};
 pub use problem::{Reason, RowProblem};
 pub use reader::{ContactReader, Detection, ReadOptions, Row};
 pub use row::Verdict;
+pub use selection::{Expression, Selection, SelectionError, SelectionErrorKind};
 pub use separator::Separator;
 
 use crate::address::EmailAddress;

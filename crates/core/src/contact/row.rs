@@ -177,8 +177,8 @@ fn read_yes(cell: &str) -> Option<bool> {
 
 fn means_opted_out(cell: &str) -> bool {
     let folded = fold(cell);
-    // "désinscrit le 12/03/2026" is one; "stopover" is none.
-    OPTED_OUT.iter().any(|word| folded == *word || (word.len() >= 8 && folded.starts_with(word)))
+    // "désinscrit le 12/03/2026" and "décédé en 2024" are; "stopover" and "partie" are not.
+    OPTED_OUT.iter().any(|word| folded == *word || (word.len() >= 6 && folded.starts_with(word)))
 }
 
 fn almost_opted_out(cell: &str) -> Option<Reason> {
@@ -244,4 +244,4 @@ const OPTED_OUT: [&str; 38] = [
 
 /// Folded values of `status` that mean: mail.
 const ACTIVE: [&str; 9] =
-    ["actif", "active", "activee", "active1", "inscrit", "inscrite", "subscribed", "abonne", "valide"];
+    ["actif", "active", "activee", "inscrit", "inscrite", "subscribed", "abonne", "abonnee", "valide"];
