@@ -266,10 +266,11 @@ impl Dialogue {
     async fn body(&mut self) -> Step<Vec<u8>> {
         let number = self.message();
         let mut done = None;
+        let mut searched = 0;
         let early = self.buffer.len() as u64;
         self.shared.state().record.body_bytes += early;
         loop {
-            let end = terminator(&self.buffer);
+            let end = terminator(&self.buffer, searched);
             let here = end.unwrap_or(self.buffer.len());
             let point = self.shared.state().body_point(done, number, self.recipient.as_deref());
             if let Some(at) = point.filter(|at| *at <= here) {
@@ -285,6 +286,7 @@ impl Dialogue {
                 self.shared.state().record.body_bytes -= behind;
                 return Ok(unstuff(&raw));
             }
+            searched = self.buffer.len().saturating_sub(4);
             let read = self.fill().await?;
             self.shared.state().record.body_bytes += read as u64;
         }
@@ -452,12 +454,14 @@ fn decode(text: &str) -> String {
     BASE64.decode(text.trim()).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 
-/// Where the bytes behind the terminator begin. Only CR LF ends a line (RFC 5321, section 2.3.8).
-fn terminator(bytes: &[u8]) -> Option<usize> {
+/// Where the bytes behind the terminator begin, looking from `searched` on. Only CR LF ends a line
+/// (RFC 5321, section 2.3.8).
+fn terminator(bytes: &[u8], searched: usize) -> Option<usize> {
     if bytes.starts_with(b".\r\n") {
         return Some(3);
     }
-    bytes.windows(5).position(|five| five == b"\r\n.\r\n").map(|at| at + 5)
+    let ahead = bytes.get(searched..)?;
+    ahead.windows(5).position(|five| five == b"\r\n.\r\n").map(|at| searched + at + 5)
 }
 
 /// Takes out the terminator and the added dots (RFC 5321, section 4.5.2).
@@ -483,10 +487,10 @@ mod tests {
 
     #[test]
     fn only_a_dot_alone_between_two_crlf_ends_a_message() {
-        assert_eq!(terminator(b".\r\n"), Some(3));
-        assert_eq!(terminator(b"a\r\n.\r\nQUIT"), Some(6));
+        assert_eq!(terminator(b".\r\n", 0), Some(3));
+        assert_eq!(terminator(b"a\r\n.\r\nQUIT", 1), Some(6));
         for open in [&b"a\n.\nb"[..], b"a\r\n..\r\n", b"a\r\n.", b"a\n.\r\n", b"a.\r\n"] {
-            assert_eq!(terminator(open), None, "{open:?}");
+            assert_eq!(terminator(open, 0), None, "{open:?}");
         }
     }
 
