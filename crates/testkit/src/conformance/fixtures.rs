@@ -70,7 +70,9 @@ pub fn parcels_to(count: usize) -> Vec<Parcel> {
     (1..=count).map(|number| parcel_to(&format!("journaliste{number}@journal.example"))).collect()
 }
 
-pub(crate) fn parcel_of(message: Message) -> Parcel {
+/// A message as a parcel, with identifiers that follow from its recipient.
+#[must_use]
+pub fn parcel_of(message: Message) -> Parcel {
     let entropy = CountingEntropy::starting_after(u64::from(sum(&message.to.address.to_string())) << 8);
     Parcel { attempt: entropy.uuid(), idempotency_key: entropy.uuid(), message: Arc::new(message) }
 }
