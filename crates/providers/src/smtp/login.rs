@@ -32,16 +32,26 @@ pub(super) async fn login(
         return Err(Failure::NoMechanism);
     };
     // RFC 4954, section 4: 235 is the one yes.
-    if reply.code() == 235 { Ok(()) } else { Err(Failure::reply(Phase::Auth, reply)) }
+    if reply.code() == 235 {
+        return Ok(());
+    }
+    let password = credentials.password.expose_secret();
+    let in_base64 = BASE64.encode(password);
+    let reply = reply.without(&[&plain_token(credentials), password, &in_base64]);
+    Err(Failure::reply(Phase::Auth, reply))
 }
 
 async fn plain(talk: &mut Talk<'_>, credentials: &Credentials) -> Result<Reply, Failure> {
-    let sasl = Sasl::new(credentials.username.clone(), credentials.password.expose_secret().to_owned());
-    let token = Mechanism::Plain.response(&sasl, None).expect("PLAIN needs no challenge");
-    let token = BASE64.encode(token);
+    let token = plain_token(credentials);
     let reply = talk.ask(&format!("AUTH PLAIN {token}\r\n")).await?;
     // A server that does not take the initial response asks for it.
     if reply.code() == 334 { talk.ask(&format!("{token}\r\n")).await } else { Ok(reply) }
+}
+
+/// RFC 4616: NUL, user name, NUL, password.
+fn plain_token(credentials: &Credentials) -> String {
+    let sasl = Sasl::new(credentials.username.clone(), credentials.password.expose_secret().to_owned());
+    BASE64.encode(Mechanism::Plain.response(&sasl, None).expect("PLAIN needs no challenge"))
 }
 
 /// The challenges say "Username:" and "Password:" in many spellings; the order never differs

@@ -192,5 +192,5 @@ fn describe(config: &SmtpConfig, session: &Session) -> Login {
     Login { facts, warnings }
 }
 
-/// Each of write and answer; `Provider::close` promises 5 s in all.
+/// `Provider::close` promises 5 s for all connections together; they leave at the same time.
 const FAREWELL: Duration = Duration::from_secs(2);

@@ -82,6 +82,17 @@ impl Reply {
         self.lines.iter().map(String::as_str)
     }
 
+    /// The same reply with every one of `secrets` taken out: some servers repeat the command that
+    /// they did not understand, and a reply is stored and shown.
+    pub(super) fn without(mut self, secrets: &[&str]) -> Self {
+        for secret in secrets.iter().filter(|secret| secret.len() >= SHORTEST_SECRET) {
+            for line in &mut self.lines {
+                *line = line.replace(secret, "…");
+            }
+        }
+        self
+    }
+
     /// The enhanced code, when there is one whose class agrees with the reply's (RFC 2034, section
     /// 4). qmail writes it in brackets, `(#5.7.1)`; that form counts when no line begins with one.
     #[must_use]
@@ -192,6 +203,9 @@ pub fn parse_reply(text: &str) -> Result<Reply, BadReply> {
     let reply = Assembler::default().take(&mut buffer)?;
     reply.filter(|_| buffer.is_empty()).ok_or_else(|| BadReply::Garbage(text.chars().take(200).collect()))
 }
+
+/// Shorter ones would take ordinary words apart, and are guessed in a moment anyway.
+const SHORTEST_SECRET: usize = 3;
 
 /// DELIVERY.md, "Security that belongs to delivery".
 const MAX_LINE: usize = 2 * 1024;

@@ -98,9 +98,12 @@ impl Session {
 
     /// Ends the session in order, within `limit`; the answer does not matter.
     pub(super) async fn quit(mut self, limit: Duration) {
-        if self.line.write(Quit.to_string().as_bytes(), limit).await.is_ok() {
-            let _ = self.line.reply(limit).await;
-        }
+        let farewell = async {
+            if self.line.write(Quit.to_string().as_bytes(), limit).await.is_ok() {
+                let _ = self.line.reply(limit).await;
+            }
+        };
+        let _ = tokio::time::timeout(limit, farewell).await;
     }
 
     /// Asks whether the sender would be taken, and takes it back.

@@ -8,7 +8,7 @@ use depeche_providers::smtp::{SmtpConfig, SmtpProvider};
 use depeche_testkit::conformance::{RecordingCommit, message_to, parcel_to, parcels_to};
 use depeche_testkit::smtp::{FakeSmtp, Fault, Phase, Rule};
 
-use crate::support::{attempt, config, is_accepted, login, provider, send};
+use crate::support::{attempt, config, is_accepted, login, provider, send, wired};
 
 #[tokio::test]
 async fn a_message_arrives_byte_for_byte_with_its_dots() {
@@ -97,6 +97,22 @@ async fn both_logins_work_and_a_wrong_password_is_credentials() {
             matches!(&refused, Outcome::Refused(r) if r.trouble == Some(Trouble::Credentials)),
             "{mechanisms}: {refused:?}"
         );
+    }
+}
+
+/// "No secret in any output, log or journal": a reply is all three.
+#[tokio::test]
+async fn a_server_that_repeats_the_login_does_not_put_it_into_the_outcome() {
+    // base64 of NUL presse NUL tr3s-secret, and of tr3s-secret.
+    for echo in ["AHByZXNzZQB0cjNzLXNlY3JldA==", "dHIzcy1zZWNyZXQ=", "tr3s-secret"] {
+        let reply = format!("500 5.5.2 unrecognized: AUTH PLAIN {echo}");
+        let server =
+            FakeSmtp::new().login("presse", "x").rule(Rule::at(Phase::Auth).replies(&reply)).start().await;
+        let provider = wired(SmtpConfig { credentials: login("presse", "tr3s-secret"), ..config(&server) });
+
+        let outcome = format!("{:?}", send(&provider, &parcel_to("ana@journal.example")).await);
+
+        assert!(outcome.contains("unrecognized") && !outcome.contains(echo), "{outcome}");
     }
 }
 
