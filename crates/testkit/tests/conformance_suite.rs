@@ -36,18 +36,23 @@ struct Memory {
 
 impl Peer for Memory {
     fn message_bytes(&self) -> u64 {
-        self.whole.lock().unwrap().iter().map(|address| address.len() as u64).sum()
+        self.whole
+            .lock()
+            .expect("no test panics while it holds the lock")
+            .iter()
+            .map(|address| address.len() as u64)
+            .sum()
     }
 
     fn whole_messages(&self) -> Vec<String> {
-        self.whole.lock().unwrap().clone()
+        self.whole.lock().expect("no test panics while it holds the lock").clone()
     }
 }
 
 impl InMemory {
     fn take(&self, parcels: &[Parcel]) {
         let addresses = parcels.iter().map(|parcel| parcel.message.to.address.to_string());
-        self.peer.whole.lock().unwrap().extend(addresses);
+        self.peer.whole.lock().expect("no test panics while it holds the lock").extend(addresses);
     }
 
     fn outcome(&self) -> Outcome {

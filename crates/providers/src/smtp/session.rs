@@ -409,3 +409,7 @@ fn other_rcpt(keyword: &str, value: &str) -> RcptParameter {
 }
 
 const LAST_WORDS: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;
