@@ -9,6 +9,7 @@ pub mod address;
 pub mod budget;
 pub mod clock;
 pub mod contact;
+pub mod event;
 pub mod journal;
 pub mod message;
 pub mod outcome;

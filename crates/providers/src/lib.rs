@@ -1,4 +1,7 @@
 //! SMTP, Brevo, Mailchimp and outbox providers for depeche.
 
+pub mod brevo;
+pub mod http;
+pub mod mailchimp;
 pub mod outbox;
 pub mod smtp;

@@ -1,0 +1,107 @@
+//! What a login shows: `GET /account` and `GET /senders/domains`, without sending anything.
+//!
+//! Both belong to a group of endpoints with 100 calls an hour, so they are for a person who asks, and
+//! never for a probe (PROVIDERS.md, section 1.3).
+
+use depeche_core::outcome::{Refusal, Trouble};
+use depeche_core::provider::Login;
+use serde::Deserialize;
+
+use super::provider::BrevoProvider;
+use crate::http::classify::{Means, means, proved, stated_wait};
+use crate::http::{Answer, Request};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Account {
+    email: String,
+    #[serde(default)]
+    company_name: String,
+    #[serde(default)]
+    plan: Vec<Plan>,
+}
+
+#[derive(Deserialize)]
+struct Plan {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    credits: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct Domains {
+    #[serde(default)]
+    domains: Vec<Domain>,
+}
+
+#[derive(Deserialize)]
+struct Domain {
+    domain_name: String,
+    #[serde(default)]
+    authenticated: bool,
+    #[serde(default)]
+    verified: bool,
+}
+
+pub(super) async fn login(provider: &BrevoProvider) -> Result<Login, Refusal> {
+    let mut login = Login::default();
+    let account: Account = ask(provider, "/account").await?;
+    show_account(&account, &mut login);
+    match ask::<Domains>(provider, "/senders/domains").await {
+        Ok(domains) => show_domains(&domains, provider.config().sender_domain.as_deref(), &mut login),
+        Err(refusal) => login.warnings.push(format!("the sender domains cannot be read: {}", refusal.reply)),
+    }
+    Ok(login)
+}
+
+async fn ask<T: serde::de::DeserializeOwned>(provider: &BrevoProvider, path: &str) -> Result<T, Refusal> {
+    let answer = provider
+        .client()
+        .call(Request::fetch(path, Vec::new()), &|| ())
+        .await
+        .map_err(|failure| failure.refusal())?;
+    let read = || serde_json::from_value(answer.document()?).ok();
+    match means(answer.status) {
+        Means::Yes => read().ok_or_else(|| fault(&answer)),
+        Means::No(trouble) => Err(proved(trouble, &answer)),
+        _ => Err(fault(&answer)),
+    }
+}
+
+fn fault(answer: &Answer) -> Refusal {
+    Refusal::provider(Trouble::Fault, answer.line()).with_retry_after(stated_wait(answer))
+}
+
+fn show_account(account: &Account, login: &mut Login) {
+    let mut fact = |name: &str, value: String| login.facts.push((name.to_owned(), value));
+    fact("account", format!("{} {}", account.company_name, account.email).trim().to_owned());
+    for plan in account.plan.iter().filter(|plan| plan.kind != "sms") {
+        let credits = plan.credits.map_or_else(|| "not stated".to_owned(), |credits| format!("{credits:.0}"));
+        fact(&format!("credits left ({})", plan.kind), credits);
+    }
+    let left: Vec<f64> =
+        account.plan.iter().filter(|plan| plan.kind != "sms").filter_map(|plan| plan.credits).collect();
+    if !left.is_empty() && left.iter().all(|credits| *credits < 1.0) {
+        login.warnings.push("no credit is left: Brevo will refuse every message".to_owned());
+    }
+}
+
+fn show_domains(domains: &Domains, sender: Option<&str>, login: &mut Login) {
+    for domain in &domains.domains {
+        let state = match (domain.verified, domain.authenticated) {
+            (_, true) => "authenticated",
+            (true, false) => "verified, not authenticated",
+            (false, false) => "not verified",
+        };
+        login.facts.push((format!("domain {}", domain.domain_name), state.to_owned()));
+    }
+    let Some(sender) = sender else { return };
+    match domains.domains.iter().find(|domain| domain.domain_name.eq_ignore_ascii_case(sender)) {
+        Some(domain) if domain.authenticated => {}
+        Some(_) => login.warnings.push(format!(
+            "{sender} is not authenticated at Brevo: it signs with a domain of its own and may rewrite From"
+        )),
+        None => login.warnings.push(format!("{sender} is not known at Brevo: it may refuse or rewrite From")),
+    }
+}

@@ -1,0 +1,143 @@
+//! What became of an uncertain message.
+//!
+//! Within 10 minutes of the intent the identical request is repeated under its key: Brevo recognises
+//! it, so it is taken once in any case. Later, Brevo's events and its list of e-mails are asked for a
+//! message to this address under the release's tag. Only a trace is proof; its absence is none
+//! (DELIVERY.md, "What each provider allows").
+
+use depeche_core::address::EmailAddress;
+use depeche_core::outcome::{Outcome, Receipt};
+use depeche_core::provider::{EarlierAttempt, LookUp};
+use jiff::{Span, Timestamp};
+use serde::Deserialize;
+
+use super::payload::release_tag;
+use super::provider::{BrevoProvider, REPEATABLE_FOR};
+use super::reply;
+use crate::http::classify::{Means, means};
+use crate::http::{Answer, Request};
+
+#[derive(Deserialize)]
+struct Events {
+    #[serde(default)]
+    events: Vec<Trace>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Emails {
+    #[serde(default)]
+    transactional_emails: Vec<Trace>,
+}
+
+/// One item of either list.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Trace {
+    email: String,
+    message_id: String,
+    date: String,
+    /// Of an event: a tag, or a JSON list of tags in a string.
+    #[serde(default)]
+    tag: Option<String>,
+    /// Of an e-mail.
+    #[serde(default)]
+    tags: Vec<String>,
+    #[serde(default)]
+    event: Option<String>,
+}
+
+pub(super) async fn look_up(provider: &BrevoProvider, earlier: &EarlierAttempt, now: Timestamp) -> LookUp {
+    if let Some(found) = repeat(provider, earlier, now).await {
+        return LookUp::Found(found);
+    }
+    trace(provider, earlier, now).await
+}
+
+/// The outcome of repeating the request, when it may be repeated and its answer proves something.
+async fn repeat(provider: &BrevoProvider, earlier: &EarlierAttempt, now: Timestamp) -> Option<Outcome> {
+    let age = now.duration_since(earlier.started_at);
+    let limit = jiff::SignedDuration::try_from(REPEATABLE_FOR).ok()?;
+    if age.is_negative() || age >= limit {
+        return None;
+    }
+    let parcels = std::slice::from_ref(&earlier.parcel);
+    let (body, sum) = provider.request(parcels).ok()?;
+    // A batch, or a release that renders differently now: not the same request.
+    if earlier.request_digest != Some(sum) {
+        return None;
+    }
+    let answer = provider.send(body, &|| ()).await.ok()?;
+    // A refusal of the repeat (429, a revoked key) says nothing about the first.
+    let taken = reply::is_duplicate(&answer) || means(answer.status) == Means::Yes;
+    let outcome = reply::outcomes(&answer, parcels).pop()?;
+    (taken && matches!(outcome, Outcome::Accepted(_))).then_some(outcome)
+}
+
+async fn trace(provider: &BrevoProvider, earlier: &EarlierAttempt, now: Timestamp) -> LookUp {
+    let address = earlier.parcel.message.to.address.to_string();
+    let tag = release_tag(&earlier.parcel.message);
+    let (start, end) = days(earlier.started_at, now);
+    let common = vec![
+        ("email", address),
+        ("startDate", start),
+        ("endDate", end),
+        ("limit", "500".to_owned()),
+        ("sort", "desc".to_owned()),
+    ];
+    let mut tagged = common.clone();
+    tagged.push(("tags", tag.clone()));
+    let asked = [("/smtp/statistics/events", tagged), ("/smtp/emails", common)];
+    for (path, query) in asked {
+        let answer = match provider.client().call(Request::fetch(path, query), &|| ()).await {
+            Ok(answer) if answer.status == 200 => answer,
+            Ok(answer) => return LookUp::Failed(answer.line()),
+            Err(failure) => return LookUp::Failed(format!("{path}: {}", failure.detail())),
+        };
+        let Some(traces) = read(path, &answer) else { return LookUp::Failed(answer.line()) };
+        if let Some(found) = traces.iter().find(|trace| trace.proves(earlier, &tag)) {
+            let seen = format!("Brevo lists it: {}", found.event.as_deref().unwrap_or("e-mail"));
+            return LookUp::Found(Outcome::Accepted(Receipt::new(Some(found.message_id.clone()), seen)));
+        }
+    }
+    LookUp::NotFound
+}
+
+fn read(path: &str, answer: &Answer) -> Option<Vec<Trace>> {
+    let document = answer.document()?;
+    if path.ends_with("/events") {
+        serde_json::from_value::<Events>(document).ok().map(|found| found.events)
+    } else {
+        serde_json::from_value::<Emails>(document).ok().map(|found| found.transactional_emails)
+    }
+}
+
+impl Trace {
+    /// Whether this is the message of `earlier`: its address, its release, and not from before.
+    fn proves(&self, earlier: &EarlierAttempt, tag: &str) -> bool {
+        let address = &earlier.parcel.message.to.address;
+        let same = EmailAddress::parse(&self.email).is_ok_and(|email| email.key() == address.key());
+        // Brevo's clock and ours may differ a little.
+        let earliest = earlier.started_at.saturating_sub(Span::new().minutes(2)).unwrap_or(Timestamp::MIN);
+        let is_after = self.date.parse::<Timestamp>().is_ok_and(|date| date >= earliest);
+        same && is_after && self.has_tag(tag) && !self.message_id.is_empty()
+    }
+
+    fn has_tag(&self, tag: &str) -> bool {
+        let in_event = self.tag.as_deref().is_some_and(|text| {
+            serde_json::from_str::<Vec<String>>(text).map_or_else(
+                |_| text.split(',').any(|part| part.trim() == tag),
+                |tags| tags.iter().any(|t| t == tag),
+            )
+        });
+        in_event || self.tags.iter().any(|other| other == tag)
+    }
+}
+
+/// The days to be asked for, a day wider at each end, and at most a month back (`/smtp/emails` answers
+/// for no more).
+fn days(from: Timestamp, now: Timestamp) -> (String, String) {
+    let day = |at: Timestamp| at.strftime("%Y-%m-%d").to_string();
+    let hours = |at: Timestamp, hours: i64| at.saturating_add(Span::new().hours(hours)).unwrap_or(at);
+    (day(hours(from, -24).max(hours(now, -24 * 29))), day(now))
+}

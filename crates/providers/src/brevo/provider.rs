@@ -1,0 +1,118 @@
+//! One attempt through Brevo: the intent, the request, the answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_lc_rs::digest::{SHA256, digest};
+use depeche_core::clock::Clock;
+use depeche_core::outcome::{Outcome, Refusal};
+use depeche_core::provider::{
+    Capability, Commit, EarlierAttempt, Login, LookUp, Parcel, Provider, ProviderName,
+};
+
+use super::config::BrevoConfig;
+use super::{account, look_up, payload, reply};
+use crate::http::classify::failed;
+use crate::http::{Answer, Failure, HttpClient, HttpConfigError, Request};
+
+/// Sends through Brevo.
+#[derive(Clone)]
+pub struct BrevoProvider {
+    config: BrevoConfig,
+    client: HttpClient,
+    clock: Arc<dyn Clock>,
+}
+
+impl BrevoProvider {
+    /// A provider for the account in `config`. `clock` tells whether an uncertain request may still be
+    /// repeated.
+    ///
+    /// # Errors
+    ///
+    /// [`HttpConfigError`] says what cannot work.
+    pub fn new(config: BrevoConfig, clock: Arc<dyn Clock>) -> Result<Self, HttpConfigError> {
+        config.check()?;
+        let client = HttpClient::new(&config.http, &config.api_key, Some("api-key"))?;
+        Ok(Self { config, client, clock })
+    }
+
+    /// The body of the request that an attempt at `parcels` makes, and its digest.
+    pub(super) fn request(&self, parcels: &[Parcel]) -> Result<(Vec<u8>, [u8; 32]), Refusal> {
+        let body = payload::body(parcels, &self.config.sender_ips)
+            .map_err(|not_fit| Refusal::message(not_fit.to_string()))?;
+        let sum = digest(&SHA256, &body);
+        let sum = sum.as_ref().try_into().expect("SHA-256 has 32 octets");
+        Ok((body, sum))
+    }
+
+    pub(super) async fn send(
+        &self,
+        body: Vec<u8>,
+        heard: &(dyn Fn() + Send + Sync),
+    ) -> Result<Answer, Failure> {
+        self.client.call(Request::post("/smtp/email", body), heard).await
+    }
+
+    pub(super) fn client(&self) -> &HttpClient {
+        &self.client
+    }
+
+    pub(super) fn config(&self) -> &BrevoConfig {
+        &self.config
+    }
+}
+
+#[async_trait]
+impl Provider for BrevoProvider {
+    fn name(&self) -> &ProviderName {
+        &self.config.name
+    }
+
+    fn kind(&self) -> &'static str {
+        "brevo"
+    }
+
+    fn capability(&self) -> Capability {
+        Capability {
+            max_size_bytes: Some(MAX_SIZE_BYTES),
+            inline_images: false,
+            attachments: true,
+            international_local_part: false,
+            batch: if self.config.batch { MAX_BATCH } else { 1 },
+            idempotent_for: Some(REPEATABLE_FOR),
+            lanes: self.config.lanes,
+            sends: true,
+        }
+    }
+
+    async fn attempt(&self, _lane: usize, parcels: &[Parcel], commit: &dyn Commit) -> Vec<Outcome> {
+        let same = |outcome: Outcome| vec![outcome; parcels.len()];
+        let (body, sum) = match self.request(parcels) {
+            Ok(request) => request,
+            Err(refusal) => return same(Outcome::Refused(refusal)),
+        };
+        if let Err(denied) = commit.intent(Some(sum)).await {
+            return same(Outcome::NotStarted(denied));
+        }
+        match self.send(body, &|| commit.heard()).await {
+            Ok(answer) => reply::outcomes(&answer, parcels),
+            Err(failure) => same(failed(&failure)),
+        }
+    }
+
+    async fn login(&self) -> Result<Login, Refusal> {
+        account::login(self).await
+    }
+
+    async fn look_up(&self, earlier: &EarlierAttempt) -> LookUp {
+        look_up::look_up(self, earlier, self.clock.now()).await
+    }
+}
+
+/// Brevo's 20 MB for the whole message (PROVIDERS.md, section 1.1), in its built form.
+const MAX_SIZE_BYTES: u64 = 20_000_000;
+/// Half of Brevo's 2000 recipients a request.
+const MAX_BATCH: usize = 1000;
+/// DELIVERY.md: our margin on Brevo's documented 30 minutes.
+pub(super) const REPEATABLE_FOR: Duration = Duration::from_secs(600);

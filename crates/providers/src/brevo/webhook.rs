@@ -1,0 +1,83 @@
+//! Brevo's webhook bodies and polled events, as [`ProviderEvent`]s.
+//!
+//! Names of events and fields: PROVIDERS.md, section 1.5. Brevo signs nothing: who posted it must be
+//! known by other means (a bearer token, basic auth, address ranges) before it is read. What a
+//! recipient did with the message (opened, clicked) is left out on purpose: depeche does not track.
+
+use depeche_core::event::{EventKind, ProviderEvent};
+use depeche_core::outcome::one_line;
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// Why a body is not Brevo's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WebhookError {
+    /// Not JSON, or neither an object nor a list of objects.
+    #[error("the body is not a JSON object or list of objects")]
+    NotJson,
+    /// A field that every event has is missing.
+    #[error("the event has no `{0}`")]
+    Missing(&'static str),
+}
+
+/// The events in `body`: one object, or a list of them (`batched`). Events that are none of ours
+/// (opened, click, and kinds yet unknown) are left out.
+///
+/// # Errors
+///
+/// [`WebhookError`] when the body is not what Brevo posts.
+pub fn events(body: &[u8]) -> Result<Vec<ProviderEvent>, WebhookError> {
+    let document: Value = serde_json::from_slice(body).map_err(|_| WebhookError::NotJson)?;
+    let items = match document {
+        Value::Array(items) => items,
+        item @ Value::Object(_) => vec![item],
+        _ => return Err(WebhookError::NotJson),
+    };
+    let mut events = Vec::with_capacity(items.len());
+    for item in &items {
+        events.extend(event(item)?);
+    }
+    Ok(events)
+}
+
+fn event(item: &Value) -> Result<Option<ProviderEvent>, WebhookError> {
+    let text = |field: &'static str| item.get(field).and_then(Value::as_str);
+    let name = text("event").ok_or(WebhookError::Missing("event"))?;
+    let recipient = text("email").ok_or(WebhookError::Missing("email"))?;
+    let Some(kind) = kind(name) else { return Ok(None) };
+    Ok(Some(ProviderEvent {
+        kind,
+        at: moment(item),
+        recipient: one_line(recipient),
+        provider_id: text("message-id").or_else(|| text("messageId")).map(one_line),
+        attempt: text("X-Mailin-custom").and_then(|custom| custom.parse().ok()),
+        reason: text("reason").filter(|reason| !reason.is_empty()).map(one_line),
+    }))
+}
+
+/// Both spellings: of webhooks, and of `GET /smtp/statistics/events`.
+fn kind(name: &str) -> Option<EventKind> {
+    Some(match name {
+        "request" | "requests" => EventKind::Accepted,
+        "delivered" => EventKind::Delivered,
+        "deferred" => EventKind::Deferred,
+        "hard_bounce" | "hardBounces" => EventKind::BouncedHard,
+        "soft_bounce" | "softBounces" | "bounces" => EventKind::BouncedSoft,
+        "invalid_email" | "invalid" => EventKind::InvalidAddress,
+        "blocked" => EventKind::Blocked,
+        "error" => EventKind::Failed,
+        "complaint" | "spam" => EventKind::Complained,
+        "unsubscribed" | "unsubscribe" => EventKind::Unsubscribed,
+        _ => return None,
+    })
+}
+
+/// `ts_event` is in seconds of UTC; `date` is in the account's own zone and therefore the last choice.
+fn moment(item: &Value) -> Option<Timestamp> {
+    let seconds = ["ts_event", "ts"].iter().find_map(|field| item.get(*field)?.as_i64());
+    match seconds {
+        Some(seconds) => Timestamp::from_second(seconds).ok(),
+        None => item.get("date")?.as_str()?.parse().ok(),
+    }
+}

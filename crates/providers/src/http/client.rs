@@ -1,0 +1,343 @@
+//! One HTTP client for every provider with an API.
+//!
+//! It makes one call and says what came back: a whole [`Answer`], an answer that was cut, or a
+//! [`Failure`] that says whether the request can have left. It never follows a redirect (a 307 would
+//! carry the key to another host), never repeats a request, reads no proxy from the environment, and
+//! stops reading at 1 MiB after decompression. HTTP/1.1 only: one request on a line at a time, so that
+//! a lost line makes one attempt uncertain and not all of them.
+
+use std::error::Error as _;
+use std::io;
+
+use bytes::Bytes;
+use depeche_core::outcome::{DoubtCause, Refusal, Trouble, one_line};
+use depeche_core::secret::{ExposeSecret, Secret};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Certificate, Client, Method, Response};
+use tokio::time::{Instant, timeout_at};
+
+use super::config::{HttpConfig, HttpConfigError, HttpTimeouts};
+
+/// The most octets of an answer, after decompression.
+pub const MAX_ANSWER_BYTES: usize = 1024 * 1024;
+
+/// Calls one API.
+#[derive(Clone)]
+pub struct HttpClient {
+    client: Client,
+    prefix: String,
+    timeouts: HttpTimeouts,
+    key: Secret,
+}
+
+/// One call.
+#[derive(Debug, Clone)]
+pub struct Request {
+    method: Method,
+    path: String,
+    query: Vec<(&'static str, String)>,
+    body: Option<Bytes>,
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, decompressed, at most 1 MiB; what was read of it when it was cut.
+    pub body: Vec<u8>,
+    /// Why the body is not whole.
+    pub cut: Option<Cut>,
+}
+
+/// Why the body of an answer is not whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// It is longer than 1 MiB.
+    TooLong,
+    /// The deadline passed.
+    TimedOut,
+    /// The line was lost, or the compression is broken.
+    Lost,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// No connection came about: proof that nothing was accepted.
+    NotConnected {
+        /// What is wrong.
+        trouble: Trouble,
+        /// The failure, in one line.
+        detail: String,
+    },
+    /// The request may have left.
+    Lost {
+        /// What happened instead of an answer.
+        cause: DoubtCause,
+        /// The failure, in one line.
+        detail: String,
+    },
+}
+
+impl HttpClient {
+    /// A client for the API at `config`, whose `key` goes into `header` of every call when there is
+    /// one, and is blotted out of every answer.
+    ///
+    /// # Errors
+    ///
+    /// [`HttpConfigError`] says what cannot work.
+    pub fn new(
+        config: &HttpConfig,
+        key: &Secret,
+        header: Option<&'static str>,
+    ) -> Result<Self, HttpConfigError> {
+        let prefix = config.prefix()?;
+        let secret = key.expose_secret();
+        if secret.is_empty() || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(HttpConfigError::Key);
+        }
+        let mut headers = HeaderMap::new();
+        if let Some(header) = header {
+            let mut value = HeaderValue::from_str(secret).map_err(|_| HttpConfigError::Key)?;
+            value.set_sensitive(true);
+            headers.insert(HeaderName::from_static(header), value);
+        }
+        let mut builder = Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .referer(false)
+            .http1_only()
+            .user_agent(concat!("depeche/", env!("CARGO_PKG_VERSION")))
+            .default_headers(headers)
+            .connect_timeout(config.timeouts.connect)
+            // A line kept for longer is more likely closed by the other end just as it is used, which
+            // would make a message uncertain for nothing.
+            .pool_idle_timeout(std::time::Duration::from_secs(15));
+        if let Some(path) = &config.ca_file {
+            builder = builder.tls_certs_merge(certificates(path)?);
+        }
+        let client = builder.build().map_err(|error| HttpConfigError::Client(chain(&error)))?;
+        Ok(Self { client, prefix, timeouts: config.timeouts, key: key.clone() })
+    }
+
+    /// Makes one call. `heard` is called when the head of an answer arrives, and at each piece of its
+    /// body.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] when no head of an answer came.
+    pub async fn call(&self, request: Request, heard: &(dyn Fn() + Send + Sync)) -> Result<Answer, Failure> {
+        let started = Instant::now();
+        let deadline = started + self.timeouts.total;
+        let by = deadline.min(started + self.timeouts.connect + self.timeouts.answer);
+        let mut builder = self.client.request(request.method, format!("{}{}", self.prefix, request.path));
+        if !request.query.is_empty() {
+            builder = builder.query(&request.query);
+        }
+        if let Some(body) = request.body {
+            builder = builder.header(CONTENT_TYPE, "application/json").body(body);
+        }
+        let request = builder.header("accept", "application/json").build().map_err(not_built)?;
+        match timeout_at(by, self.client.execute(request)).await {
+            Err(_) => Err(Failure::Lost {
+                cause: DoubtCause::TimedOut,
+                detail: format!("no answer within {} s", (by - started).as_secs_f32()),
+            }),
+            Ok(Err(error)) => Err(failure(&error.without_url())),
+            Ok(Ok(response)) => {
+                heard();
+                Ok(self.read(response, deadline, heard).await)
+            }
+        }
+    }
+
+    async fn read(
+        &self,
+        mut response: Response,
+        deadline: Instant,
+        heard: &(dyn Fn() + Send + Sync),
+    ) -> Answer {
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let mut body = Vec::new();
+        let cut = loop {
+            match timeout_at(deadline, response.chunk()).await {
+                Err(_) => break Some(Cut::TimedOut),
+                Ok(Err(_)) => break Some(Cut::Lost),
+                Ok(Ok(None)) => break None,
+                Ok(Ok(Some(piece))) => {
+                    heard();
+                    let room = MAX_ANSWER_BYTES - body.len();
+                    body.extend_from_slice(&piece[..piece.len().min(room)]);
+                    if piece.len() > room {
+                        break Some(Cut::TooLong);
+                    }
+                }
+            }
+        };
+        blot_out(&mut body, self.key.expose_secret().as_bytes());
+        Answer { status, headers, body, cut }
+    }
+}
+
+impl std::fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpClient").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}
+
+impl Request {
+    /// A POST of a JSON document to `path` below the base URL.
+    #[must_use]
+    pub fn post(path: &str, body: impl Into<Bytes>) -> Self {
+        Self { method: Method::POST, path: path.to_owned(), query: Vec::new(), body: Some(body.into()) }
+    }
+
+    /// A GET of `path` below the base URL.
+    #[must_use]
+    pub fn fetch(path: &str, query: Vec<(&'static str, String)>) -> Self {
+        Self { method: Method::GET, path: path.to_owned(), query, body: None }
+    }
+}
+
+impl Failure {
+    /// The failure, in one line.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        match self {
+            Self::NotConnected { detail, .. } | Self::Lost { detail, .. } => detail,
+        }
+    }
+
+    /// What it is to a call that sends nothing: the provider cannot be used now.
+    #[must_use]
+    pub fn refusal(&self) -> Refusal {
+        match self {
+            Self::NotConnected { trouble, detail } => Refusal::provider(*trouble, detail),
+            Self::Lost { detail, .. } => Refusal::provider(Trouble::Unreachable, detail),
+        }
+    }
+}
+
+impl Answer {
+    /// The body as a JSON document; `None` when it is none or was cut.
+    #[must_use]
+    pub fn document(&self) -> Option<serde_json::Value> {
+        if self.cut.is_some() { None } else { serde_json::from_slice(&self.body).ok() }
+    }
+
+    /// A header as a whole number.
+    #[must_use]
+    pub fn number(&self, header: &str) -> Option<u64> {
+        self.headers.get(header)?.to_str().ok()?.trim().parse().ok()
+    }
+
+    /// Status and first characters of the body, as one harmless line.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let start = &self.body[..self.body.len().min(2048)];
+        let cut = match self.cut {
+            None => "",
+            Some(Cut::TooLong) => " (the answer is longer than 1 MiB)",
+            Some(Cut::TimedOut) => " (the rest of the answer did not come in time)",
+            Some(Cut::Lost) => " (the rest of the answer was lost)",
+        };
+        let body: String = one_line(&String::from_utf8_lossy(start)).chars().take(400).collect();
+        format!("HTTP {}{cut} {body}", self.status).trim_end().to_owned()
+    }
+}
+
+fn not_built(error: reqwest::Error) -> Failure {
+    Failure::NotConnected { trouble: Trouble::Fault, detail: chain(&error.without_url()) }
+}
+
+fn failure(error: &reqwest::Error) -> Failure {
+    let detail = chain(error);
+    // DELIVERY.md: with reqwest only `is_connect()` proves that no byte of the request left.
+    if error.is_connect() {
+        return Failure::NotConnected { trouble: connect_trouble(error), detail };
+    }
+    let cause = if error.is_timeout() { DoubtCause::TimedOut } else { DoubtCause::LineLost };
+    Failure::Lost { cause, detail }
+}
+
+fn connect_trouble(error: &reqwest::Error) -> Trouble {
+    let mut source = error.source();
+    while let Some(error) = source {
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let tls = error
+            .downcast_ref::<rustls::Error>()
+            .or_else(|| inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()));
+        match tls {
+            Some(rustls::Error::InvalidCertificate(_)) => return Trouble::TlsIdentity,
+            Some(_) => return Trouble::Tls,
+            None => source = error.source(),
+        }
+    }
+    Trouble::Unreachable
+}
+
+/// The error and its causes: reqwest's own text alone says little.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        source = error.source();
+    }
+    one_line(&text)
+}
+
+fn certificates(path: &std::path::Path) -> Result<Vec<Certificate>, HttpConfigError> {
+    let unreadable = |reason: String| HttpConfigError::CaFile { path: path.to_owned(), reason };
+    let pem = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+    let found = Certificate::from_pem_bundle(&pem).map_err(|error| unreadable(chain(&error)))?;
+    if found.is_empty() { Err(unreadable("it holds no certificate".to_owned())) } else { Ok(found) }
+}
+
+/// An answer that repeats our key must not bring it into the journal.
+fn blot_out(body: &mut [u8], key: &[u8]) {
+    let mut from = 0;
+    while let Some(at) = body[from..].windows(key.len()).position(|window| window == key) {
+        body[from + at..from + at + key.len()].fill(b'*');
+        from += at + key.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_comes_back_is_blotted_out() {
+        let mut body = b"{\"message\":\"bad key geheim, geheim\"}".to_vec();
+
+        blot_out(&mut body, b"geheim");
+
+        assert_eq!(body, b"{\"message\":\"bad key ******, ******\"}");
+    }
+
+    #[test]
+    fn a_key_that_no_header_carries_is_refused() {
+        let config = HttpConfig::new("https://api.example");
+        for key in ["", "a b", "a\r\nx: y", "clé"] {
+            let made = HttpClient::new(&config, &Secret::from(key.to_owned()), Some("api-key"));
+            assert_eq!(made.err(), Some(HttpConfigError::Key), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn the_key_is_not_in_what_debug_shows() {
+        let config = HttpConfig::new("https://api.example");
+        let client = HttpClient::new(&config, &Secret::from("geheim".to_owned()), Some("api-key")).unwrap();
+
+        assert!(!format!("{client:?}").contains("geheim"));
+    }
+}

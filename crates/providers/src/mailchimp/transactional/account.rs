@@ -1,0 +1,129 @@
+//! What a login shows: `users/ping2`, `users/info`, `senders/domains` and `metadata/list`, without
+//! sending anything.
+
+use depeche_core::outcome::{Outcome, Refusal, Trouble};
+use depeche_core::provider::Login;
+use depeche_core::secret::ExposeSecret;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::payload::METADATA;
+use super::provider::TransactionalProvider;
+use super::reply;
+use crate::http::Answer;
+
+#[derive(Deserialize)]
+struct Info {
+    username: String,
+    reputation: i64,
+    hourly_quota: i64,
+    #[serde(default)]
+    backlog: i64,
+}
+
+#[derive(Deserialize)]
+struct Domain {
+    domain: String,
+    #[serde(default)]
+    spf: Option<Record>,
+    #[serde(default)]
+    dkim: Option<Record>,
+    #[serde(default)]
+    valid_signing: bool,
+    #[serde(default)]
+    verified_at: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Record {
+    #[serde(default)]
+    valid: bool,
+    #[serde(default)]
+    error: Option<String>,
+}
+
+pub(super) async fn login(provider: &TransactionalProvider) -> Result<Login, Refusal> {
+    let mut login = Login::default();
+    let pong: Value = ask(provider, "/users/ping2").await?;
+    if pong.get("PING").and_then(Value::as_str) != Some("PONG!") {
+        return Err(Refusal::provider(Trouble::Fault, format!("users/ping2 answered {pong}")));
+    }
+    show_info(&ask(provider, "/users/info").await?, &mut login);
+    match ask::<Vec<Domain>>(provider, "/senders/domains").await {
+        Ok(domains) => show_domains(&domains, provider.config().sender_domain.as_deref(), &mut login),
+        Err(refusal) => login.warnings.push(format!("the sender domains cannot be read: {}", refusal.reply)),
+    }
+    match ask::<Vec<Value>>(provider, "/metadata/list").await {
+        Ok(fields) if fields.iter().any(|field| field["name"] == METADATA) => {}
+        Ok(_) => login.warnings.push(format!(
+            "`{METADATA}` is not a custom metadata field of the account: uncertain messages cannot be looked up"
+        )),
+        Err(refusal) => login.warnings.push(format!("the metadata fields cannot be read: {}", refusal.reply)),
+    }
+    Ok(login)
+}
+
+async fn ask<T: serde::de::DeserializeOwned>(
+    provider: &TransactionalProvider,
+    path: &str,
+) -> Result<T, Refusal> {
+    let body = json!({"key": provider.config().api_key.expose_secret()}).to_string().into_bytes();
+    let answer = provider.call(path, body, &|| ()).await.map_err(|failure| failure.refusal())?;
+    let read = || serde_json::from_value(answer.document()?).ok();
+    match read().filter(|_| answer.status == 200) {
+        Some(found) => Ok(found),
+        None => Err(refused(&answer)),
+    }
+}
+
+/// A refusal in the words of the API, or a fault.
+fn refused(answer: &Answer) -> Refusal {
+    match reply::no(answer) {
+        Some(Outcome::Refused(refusal)) => refusal,
+        _ => Refusal::provider(Trouble::Fault, answer.line()),
+    }
+}
+
+fn show_info(info: &Info, login: &mut Login) {
+    let mut fact = |name: &str, value: String| login.facts.push((name.to_owned(), value));
+    fact("account", info.username.clone());
+    fact("hourly quota", info.hourly_quota.to_string());
+    fact("backlog", info.backlog.to_string());
+    fact("reputation", format!("{} of 100", info.reputation));
+    if info.backlog > 0 {
+        login.warnings.push(format!(
+            "{} messages wait at Mailchimp for the hourly quota; more would wait behind them",
+            info.backlog
+        ));
+    }
+    if info.reputation < GOOD_REPUTATION {
+        login.warnings.push(format!("the reputation is {}; {GOOD_REPUTATION} is good", info.reputation));
+    }
+}
+
+fn show_domains(domains: &[Domain], sender: Option<&str>, login: &mut Login) {
+    for domain in domains {
+        login.facts.push((format!("domain {}", domain.domain), state(domain)));
+    }
+    let Some(sender) = sender else { return };
+    match domains.iter().find(|domain| domain.domain.eq_ignore_ascii_case(sender)) {
+        Some(domain) if domain.valid_signing && domain.verified_at.is_some() => {}
+        Some(domain) => {
+            login.warnings.push(format!("{sender}: {}: its mail will be rejected", state(domain)))
+        }
+        None => login.warnings.push(format!("{sender} is not known at Mailchimp: its mail will be rejected")),
+    }
+}
+
+fn state(domain: &Domain) -> String {
+    let record = |name: &str, record: &Option<Record>| match record {
+        Some(Record { valid: true, .. }) => format!("{name} valid"),
+        Some(Record { error: Some(error), .. }) => format!("{name} not valid ({error})"),
+        _ => format!("{name} not valid"),
+    };
+    let verified = if domain.verified_at.is_some() { "verified" } else { "not verified" };
+    format!("{verified}, {}, {}", record("SPF", &domain.spf), record("DKIM", &domain.dkim))
+}
+
+/// The provider's own description: "75+ is generally good".
+const GOOD_REPUTATION: i64 = 75;
