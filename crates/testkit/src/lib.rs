@@ -7,5 +7,6 @@
 pub mod clock;
 pub mod conformance;
 pub mod dns;
+pub mod http;
 pub mod smtp;
 pub mod tls;

@@ -1,0 +1,83 @@
+//! A login shows quota and domains, and sends nothing.
+
+use depeche_core::outcome::Trouble;
+use depeche_core::provider::Provider;
+use depeche_testkit::http::{HttpStub, Says};
+
+use crate::arrange::{KEY, brevo, brevo_config, mailchimp};
+
+#[tokio::test]
+async fn brevo_shows_credits_and_warns_of_a_domain_that_is_not_authenticated() {
+    let stub = HttpStub::start(|seen| match seen.target.as_str() {
+        "/account" => Says::json(
+            200,
+            r#"{"email":"presse@exemple.fr","companyName":"Ville","plan":[{"type":"free","credits":0,
+            "creditsType":"sendLimit"},{"type":"sms","credits":15}]}"#,
+        ),
+        "/senders/domains" => Says::json(
+            200,
+            r#"{"domains":[{"domain_name":"exemple.fr","authenticated":false,"verified":true}],"count":1}"#,
+        ),
+        _ => Says::json(404, "{}"),
+    })
+    .await;
+    let mut config = brevo_config(&stub.base_url());
+    config.sender_domain = Some("exemple.fr".to_owned());
+    let provider = depeche_providers::brevo::BrevoProvider::new(
+        config,
+        std::sync::Arc::new(depeche_core::clock::SystemClock),
+    )
+    .unwrap();
+
+    let login = provider.login().await.unwrap();
+
+    let fact = |name: &str| login.facts.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
+    assert_eq!(fact("credits left (free)"), Some("0"));
+    assert_eq!(fact("domain exemple.fr"), Some("verified, not authenticated"));
+    assert_eq!(login.warnings.len(), 2, "{:?}", login.warnings);
+    assert!(stub.seen().iter().all(|seen| seen.method == "GET" && seen.header("api-key") == Some(KEY)));
+}
+
+#[tokio::test]
+async fn mailchimp_shows_quota_and_backlog_and_warns_of_what_will_fail() {
+    let stub = HttpStub::start(|seen| match seen.target.as_str() {
+        "/users/ping2" => Says::json(200, r#"{"PING":"PONG!"}"#),
+        "/users/info" => {
+            Says::json(200, r#"{"username":"ville","reputation":60,"hourly_quota":250,"backlog":12}"#)
+        }
+        "/senders/domains" => Says::json(
+            200,
+            r#"[{"domain":"exemple.fr","spf":{"valid":true,"error":null},
+            "dkim":{"valid":false,"error":"no record"},"valid_signing":false,"verified_at":null}]"#,
+        ),
+        "/metadata/list" => Says::json(200, "[]"),
+        _ => Says::json(404, "{}"),
+    })
+    .await;
+
+    let login = mailchimp(&stub.base_url()).login().await.unwrap();
+
+    assert!(login.facts.contains(&("hourly quota".to_owned(), "250".to_owned())));
+    assert!(
+        login.facts.iter().any(|(name, value)| name == "domain exemple.fr" && value.contains("no record"))
+    );
+    assert_eq!(login.warnings.len(), 3, "{:?}", login.warnings);
+    assert!(!stub.seen().iter().any(|seen| seen.target.contains("send-raw")));
+}
+
+#[tokio::test]
+async fn a_refused_key_is_the_refusal_that_an_attempt_would_have_met() {
+    let brevo_says =
+        HttpStub::saying(Says::json(401, r#"{"code":"unauthorized","message":"Key not found"}"#)).await;
+    let mailchimp_says = HttpStub::saying(Says::json(
+        500,
+        r#"{"status":"error","code":-1,"name":"Invalid_Key","message":"x"}"#,
+    ))
+    .await;
+
+    let brevo = brevo(&brevo_says.base_url()).login().await.unwrap_err();
+    let mailchimp = mailchimp(&mailchimp_says.base_url()).login().await.unwrap_err();
+
+    assert_eq!(brevo.trouble, Some(Trouble::Credentials));
+    assert_eq!(mailchimp.trouble, Some(Trouble::Credentials));
+}

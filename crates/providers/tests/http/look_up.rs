@@ -1,0 +1,210 @@
+//! An uncertain message is settled by proof, and by nothing less.
+
+use std::sync::Arc;
+
+use depeche_core::clock::Clock;
+use depeche_core::outcome::Outcome;
+use depeche_core::provider::{EarlierAttempt, LookUp, Provider};
+use depeche_providers::brevo::{BrevoProvider, release_tag};
+use depeche_testkit::conformance::{RecordingCommit, parcel_to};
+use depeche_testkit::http::{HttpStub, Says};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::arrange::{brevo_config, mailchimp};
+
+struct At(Timestamp);
+
+impl Clock for At {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+}
+
+fn start() -> Timestamp {
+    "2026-12-03T08:00:00Z".parse().unwrap()
+}
+
+fn brevo_at(url: &str, seconds: i64) -> BrevoProvider {
+    let now = start() + SignedDuration::from_secs(seconds);
+    BrevoProvider::new(brevo_config(url), Arc::new(At(now))).unwrap()
+}
+
+/// An attempt whose answer was lost, at the digest that the provider itself gave.
+async fn lost(provider: &BrevoProvider) -> EarlierAttempt {
+    let parcel = parcel_to("ana@journal.example");
+    let commit = RecordingCommit::granting();
+    provider.attempt(0, std::slice::from_ref(&parcel), &commit).await;
+    EarlierAttempt { parcel, started_at: start(), request_digest: commit.digests()[0] }
+}
+
+fn found(look_up: &LookUp) -> Option<String> {
+    match look_up {
+        LookUp::Found(Outcome::Accepted(receipt)) => Some(receipt.provider_id.clone().unwrap_or_default()),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn within_ten_minutes_the_identical_request_is_repeated() {
+    for (status, body) in [
+        (400, r#"{"code":"duplicate_request","message":"Request already processed"}"#),
+        (201, r#"{"messageId":"<second@relay>"}"#),
+    ] {
+        let first = std::sync::atomic::AtomicBool::new(true);
+        let stub = HttpStub::start(move |_| {
+            let is_first = first.swap(false, std::sync::atomic::Ordering::SeqCst);
+            if is_first { Says::Close } else { Says::json(status, body) }
+        })
+        .await;
+        let provider = brevo_at(&stub.base_url(), 599);
+        let earlier = lost(&provider).await;
+
+        let answer = provider.look_up(&earlier).await;
+
+        assert!(found(&answer).is_some(), "{answer:?}");
+        let seen = stub.seen();
+        assert_eq!(seen.len(), 2);
+        assert_eq!(seen[0].body, seen[1].body, "same key, same bytes");
+    }
+}
+
+#[tokio::test]
+async fn later_or_with_another_digest_nothing_is_sent_again() {
+    for (age, spoil) in [(600, false), (86_400, false), (-5, false), (10, true)] {
+        let stub = HttpStub::start(|seen| match seen.method.as_str() {
+            "POST" => Says::Close,
+            _ => Says::json(200, "{}"),
+        })
+        .await;
+        let provider = brevo_at(&stub.base_url(), age);
+        let mut earlier = lost(&provider).await;
+        if spoil {
+            earlier.request_digest = Some([7; 32]);
+        }
+
+        let answer = provider.look_up(&earlier).await;
+
+        assert_eq!(answer, LookUp::NotFound, "{age} s");
+        let posts = stub.seen().iter().filter(|seen| seen.method == "POST").count();
+        assert_eq!(posts, 1, "{age} s, spoilt {spoil}: only the first attempt");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_repeat_says_nothing_about_the_first() {
+    for says in [Says::json(429, "{}"), Says::json(401, r#"{"code":"unauthorized"}"#), Says::html(500, "")] {
+        let stub = HttpStub::start(move |seen| match seen.method.as_str() {
+            "POST" => says.clone(),
+            _ => Says::json(200, "{}"),
+        })
+        .await;
+        let provider = brevo_at(&stub.base_url(), 30);
+        let earlier = lost(&provider).await;
+
+        assert_eq!(provider.look_up(&earlier).await, LookUp::NotFound);
+    }
+}
+
+/// An item proves by its address, its release and its time together; each alone is another's.
+#[tokio::test]
+async fn brevos_events_prove_only_this_address_this_release_and_after_the_intent() {
+    let tag = release_tag(&parcel_to("ana@journal.example").message);
+    let event = |email: &str, date: &str, tag: &str| {
+        format!(
+            r#"{{"events":[{{"date":"{date}","email":"{email}","event":"delivered","messageId":"<x@relay>","tag":"{tag}"}}]}}"#
+        )
+    };
+    let list = format!(r#"[\"{tag}\",\"other\"]"#);
+    let table = [
+        (event("Ana@journal.example", "2026-12-03T08:00:05Z", &tag), true),
+        (event("ana@journal.example", "2026-12-03T09:00:05.000+01:00", &list), true),
+        (event("bob@journal.example", "2026-12-03T08:00:05Z", &tag), false),
+        (event("ana@journal.example", "2026-12-03T07:50:00Z", &tag), false),
+        (event("ana@journal.example", "2026-12-03T08:00:05Z", "depeche-other"), false),
+        (event("ana@journal.example", "yesterday", &tag), false),
+        (r#"{"events":[]}"#.to_owned(), false),
+        ("{}".to_owned(), false),
+    ];
+    for (events, proves) in table {
+        let answer = events.clone();
+        let stub = HttpStub::start(move |seen| match seen.target.as_str() {
+            "/smtp/email" => Says::Close,
+            target if target.starts_with("/smtp/statistics/events?") => Says::json(200, &answer),
+            _ => Says::json(200, r#"{"count":0,"transactionalEmails":[]}"#),
+        })
+        .await;
+        let provider = brevo_at(&stub.base_url(), 3600);
+        let earlier = lost(&provider).await;
+
+        let answer = provider.look_up(&earlier).await;
+
+        assert_eq!(found(&answer), proves.then(|| "<x@relay>".to_owned()), "{events}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn brevos_list_of_emails_is_asked_when_there_is_no_event_yet() {
+    let tag = release_tag(&parcel_to("ana@journal.example").message);
+    let emails = format!(
+        r#"{{"count":1,"transactionalEmails":[{{"date":"2026-12-03T08:00:05Z","email":"ana@journal.example",
+        "messageId":"<y@relay>","subject":"x","uuid":"u","tags":["{tag}"]}}]}}"#
+    );
+    let stub = HttpStub::start(move |seen| match seen.target.as_str() {
+        "/smtp/email" => Says::Close,
+        target if target.starts_with("/smtp/emails?") => Says::json(200, &emails),
+        _ => Says::json(200, "{}"),
+    })
+    .await;
+    let provider = brevo_at(&stub.base_url(), 3600);
+    let earlier = lost(&provider).await;
+
+    assert_eq!(found(&provider.look_up(&earlier).await).as_deref(), Some("<y@relay>"));
+    let asked = stub.seen().pop().unwrap().target;
+    assert!(
+        asked.contains("email=ana%40journal.example") && asked.contains("startDate=2026-12-02"),
+        "{asked}"
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_has_failed_and_is_not_absent() {
+    let stub = HttpStub::saying(Says::html(503, "<html>later</html>")).await;
+    let provider = brevo_at(&stub.base_url(), 3600);
+    let earlier = lost(&provider).await;
+
+    assert!(matches!(provider.look_up(&earlier).await, LookUp::Failed(_)));
+    assert!(matches!(mailchimp(&stub.base_url()).look_up(&earlier).await, LookUp::Failed(_)));
+}
+
+#[tokio::test]
+async fn mailchimps_search_proves_only_the_very_attempt_to_the_very_address() {
+    let earlier = EarlierAttempt {
+        parcel: parcel_to("ana@journal.example"),
+        started_at: start(),
+        request_digest: None,
+    };
+    let attempt = earlier.parcel.attempt;
+    let item = |email: &str, attempt: &str, more: &str| {
+        format!(
+            r#"[{{"_id":"m1","email":"{email}","state":"sent","metadata":{{"depeche_attempt":"{attempt}"}}{more}}}]"#
+        )
+    };
+    let table = [
+        (item("ana@journal.example", &attempt.to_string(), ""), true),
+        (item("ana@journal.example", "another", ""), false),
+        (item("bob@journal.example", &attempt.to_string(), ""), false),
+        (r#"[{"_id":"m1","email":"ana@journal.example","state":"sent"}]"#.to_owned(), false),
+        (r#"[{"kind":"sms"}]"#.to_owned(), false),
+        ("[]".to_owned(), false),
+    ];
+    for (list, proves) in table {
+        let says = Says::json(200, &list);
+        let stub = HttpStub::saying(says).await;
+
+        let answer = mailchimp(&stub.base_url()).look_up(&earlier).await;
+
+        assert_eq!(found(&answer), proves.then(|| "m1".to_owned()), "{list}: {answer:?}");
+        let asked: serde_json::Value = serde_json::from_slice(&stub.seen()[0].body).unwrap();
+        assert_eq!(asked["query"], format!("u_depeche_attempt:{attempt}"));
+    }
+}

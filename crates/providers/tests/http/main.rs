@@ -1,0 +1,14 @@
+//! The HTTP providers against a server that misbehaves, the one suite for all providers, and the
+//! providers' own schemas.
+
+// A test crate: its wiring panics and prints as its tests do, but clippy only sees that inside `#[test]`.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod arrange;
+mod conformance;
+mod login;
+mod look_up;
+mod mock;
+mod schema;
+mod webhooks;
+mod wire;

@@ -1,0 +1,111 @@
+//! A run of 50 journalists against the providers' own strict descriptions, served as mocks.
+//!
+//! `tests/providers-mock.sh` starts the mocks and names them in `DEPECHE_MOCK_BREVO` and
+//! `DEPECHE_MOCK_MAILCHIMP`; without these nothing is asked. A mock answers 422 to a body that its
+//! description does not allow, and canned examples otherwise (one id for a whole batch, another
+//! recipient's address), so only its status is believed here.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use depeche_core::outcome::{Outcome, Receipt};
+use depeche_core::provider::{Parcel, Provider};
+use depeche_providers::brevo::BrevoProvider;
+use depeche_providers::mailchimp::transactional::{Mode, TransactionalConfig, TransactionalProvider};
+
+use crate::arrange::{attempt, brevo_config, hard_parcels, key};
+
+const CONTACTS: usize = 50;
+
+fn mock(name: &str) -> Option<String> {
+    let url = std::env::var(name).ok().filter(|url| !url.is_empty());
+    if url.is_none() {
+        println!("left out: {name} is not set (tests/providers-mock.sh sets it)");
+    }
+    url
+}
+
+/// What the mock answered to each request, by status.
+#[derive(Default)]
+struct Tally(Mutex<Vec<(u16, String)>>);
+
+impl Tally {
+    fn add(&self, outcomes: &[Outcome]) {
+        for outcome in outcomes {
+            let line = line(outcome);
+            let status = line.strip_prefix("HTTP ").and_then(|rest| rest.get(..3)?.parse().ok());
+            self.0.lock().unwrap().push((status.unwrap_or(0), line));
+        }
+    }
+
+    fn all_are(&self, expected: u16, name: &str, count: usize) {
+        let answers = self.0.lock().unwrap();
+        let violations: Vec<&String> =
+            answers.iter().filter(|(status, _)| *status != expected).map(|(_, line)| line).collect();
+        println!("{name}: {} messages, {} violations", answers.len(), violations.len());
+        assert!(violations.is_empty(), "{name}: {violations:#?}");
+        assert_eq!(answers.len(), count, "{name}");
+    }
+}
+
+fn line(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Accepted(Receipt { reply, .. }) | Outcome::Held(Receipt { reply, .. }) => reply.clone(),
+        Outcome::Refused(refusal) => refusal.reply.clone(),
+        Outcome::Unknown(doubt) => doubt.detail.clone(),
+        other => format!("{other:?}"),
+    }
+}
+
+async fn run(provider: &dyn Provider, parcels: &[Parcel]) -> Tally {
+    let tally = Tally::default();
+    for parcels in parcels.chunks(provider.capability().batch) {
+        tally.add(&attempt(provider, parcels).await);
+    }
+    tally
+}
+
+#[tokio::test]
+async fn fifty_journalists_through_brevo_without_a_violation() {
+    let Some(url) = mock("DEPECHE_MOCK_BREVO") else { return };
+    for (batch, name) in [(false, "brevo, one by one"), (true, "brevo, batch")] {
+        let mut config = brevo_config(&url);
+        config.http.timeouts.answer = Duration::from_secs(60);
+        config.http.timeouts.total = Duration::from_secs(60);
+        config.batch = batch;
+        config.sender_ips = vec!["192.0.2.7".parse().unwrap(), "192.0.2.8".parse().unwrap()];
+        let provider = BrevoProvider::new(config, Arc::new(depeche_core::clock::SystemClock)).unwrap();
+
+        let tally = run(&provider, &hard_parcels(CONTACTS)).await;
+
+        tally.all_are(201, name, CONTACTS);
+        let login = provider.login().await.unwrap();
+        println!("{name}: login shows {} facts", login.facts.len());
+    }
+}
+
+#[tokio::test]
+async fn fifty_journalists_through_mailchimp_without_a_violation() {
+    let Some(url) = mock("DEPECHE_MOCK_MAILCHIMP") else { return };
+    for (mode, suffix, name) in [
+        (Mode::Raw, "", "mailchimp-transactional, raw"),
+        (Mode::Parts, "", "mailchimp-transactional, parts"),
+        (Mode::Raw, ".json", "mailchimp-transactional, raw, .json"),
+    ] {
+        let mut config =
+            TransactionalConfig::new(depeche_core::provider::ProviderName::new("mailchimp").unwrap(), key());
+        config.http.base_url = url.clone();
+        config.http.timeouts.answer = Duration::from_secs(60);
+        config.mode = mode;
+        config.path_suffix = suffix.to_owned();
+        config.ip_pool = Some("presse".to_owned());
+        let provider =
+            TransactionalProvider::new(config, Arc::new(depeche_core::clock::SystemClock)).unwrap();
+
+        let tally = run(&provider, &hard_parcels(CONTACTS)).await;
+
+        tally.all_are(200, name, CONTACTS);
+        let login = provider.login().await.unwrap();
+        println!("{name}: login shows {} facts", login.facts.len());
+    }
+}

@@ -1,0 +1,116 @@
+//! Real-looking webhook bodies (Symfony's collection), each read as what it is.
+
+use depeche_core::event::EventKind;
+use depeche_providers::{brevo, mailchimp};
+
+use crate::arrange::shared;
+
+/// Our event and what it gives back, or `None` for what depeche does not follow.
+#[test]
+fn every_brevo_body_of_the_collection_is_read() {
+    use EventKind as K;
+    let Some(folder) = shared("specs/fixtures/symfony-brevo-webhook") else { return };
+    let table = [
+        ("blocked", Some(K::Blocked)),
+        ("click", None),
+        ("complaint", Some(K::Complained)),
+        ("defered", Some(K::Deferred)),
+        ("delivered", Some(K::Delivered)),
+        ("error", Some(K::InvalidAddress)), // the file's event is `invalid_email`
+        ("hard_bounce", Some(K::BouncedHard)),
+        ("invalid_email", Some(K::InvalidAddress)),
+        ("opened", None),
+        ("proxy_open", None),
+        ("request", Some(K::Accepted)),
+        ("request_without_tags", Some(K::Accepted)),
+        ("soft_bounce", Some(K::BouncedSoft)),
+        ("unique_opened", None),
+        ("unsubscribed", Some(K::Unsubscribed)),
+    ];
+    for (name, kind) in table {
+        let body = std::fs::read(folder.join(format!("{name}.json"))).unwrap();
+
+        let events = brevo::webhook::events(&body).unwrap();
+
+        assert_eq!(events.first().map(|event| event.kind), kind, "{name}");
+        for event in events {
+            assert!(event.provider_id.is_some() && event.at.is_some(), "{name}: {event:?}");
+            assert!(event.recipient.starts_with("example@"), "{name}: {event:?}");
+        }
+    }
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), table.len());
+}
+
+#[test]
+fn every_mailchimp_event_of_the_collection_is_read() {
+    use EventKind as K;
+    let Some(folder) = shared("specs/fixtures/symfony-mailchimp-webhook") else { return };
+    let table: [(&str, &[EventKind]); 11] = [
+        ("batch", &[K::Deferred]), // and a click
+        ("click", &[]),
+        ("deferral", &[K::Deferred]),
+        ("delivered", &[K::Delivered]),
+        ("hard_bounce", &[K::BouncedHard]),
+        ("opens", &[]),
+        ("reject", &[K::Blocked]),
+        ("send", &[K::Accepted]),
+        ("soft_bounce", &[K::BouncedSoft]),
+        ("spam", &[K::Complained]),
+        ("unsub", &[K::Unsubscribed]),
+    ];
+    for (name, kinds) in table {
+        let body = std::fs::read(folder.join(format!("{name}.json"))).unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+
+        let events = mailchimp::webhook::events(&body["mandrill_events"].to_string()).unwrap();
+
+        let seen: Vec<EventKind> = events.iter().map(|event| event.kind).collect();
+        assert_eq!(seen, kinds, "{name}");
+        for event in events {
+            // 1365109999 is 2013-04-04T21:13:19Z (date -u -d @1365109999).
+            assert_eq!(event.at, Some("2013-04-04T21:13:19Z".parse().unwrap()), "{name}");
+            assert_eq!(event.recipient, "foo@example.com");
+            assert!(event.provider_id.is_some_and(|id| id.starts_with("77616")));
+        }
+    }
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), table.len());
+}
+
+#[test]
+fn what_we_put_into_a_message_comes_back_with_its_events() {
+    let attempt = "0193a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b";
+    let brevo_body = format!(
+        r#"[{{"event":"delivered","email":"a@b.example","ts_event":1,"X-Mailin-custom":"{attempt}"}}]"#
+    );
+    let mandrill = format!(
+        r#"[{{"event":"send","ts":1,"msg":{{"email":"a@b.example","_id":"x","metadata":{{"depeche_attempt":"{attempt}"}}}}}}]"#
+    );
+
+    let events = [
+        brevo::webhook::events(brevo_body.as_bytes()).unwrap().remove(0),
+        mailchimp::webhook::events(&mandrill).unwrap().remove(0),
+    ];
+
+    for event in events {
+        assert_eq!(event.attempt.map(|id| id.to_string()).as_deref(), Some(attempt));
+    }
+}
+
+#[test]
+fn a_body_that_is_not_brevos_is_an_error() {
+    use brevo::webhook::{WebhookError, events};
+
+    assert_eq!(events(b"<html>"), Err(WebhookError::NotJson));
+    assert_eq!(events(b"7"), Err(WebhookError::NotJson));
+    assert_eq!(events(b"{}"), Err(WebhookError::Missing("event")));
+    assert_eq!(events(br#"{"event":"delivered"}"#), Err(WebhookError::Missing("email")));
+    assert_eq!(events(br#"{"event":"new_thing","email":"a@b.example"}"#), Ok(Vec::new()));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_body_makes_a_reader_panic(body in "\\PC{0,200}|[\\[{]\"(event|email|msg|ts)\":.{0,60}") {
+        let _ = brevo::webhook::events(body.as_bytes());
+        let _ = mailchimp::webhook::events(&body);
+    }
+}
