@@ -172,6 +172,7 @@ fn message_headers(parcel: &Parcel) -> BTreeMap<String, String> {
     let mut headers: BTreeMap<String, String> = message
         .headers
         .iter()
+        .filter(|(name, _)| !OURS.iter().any(|ours| name.as_str().eq_ignore_ascii_case(ours)))
         .map(|(name, value)| (name.as_str().to_owned(), header_value(value.as_str())))
         .collect();
     headers.extend(unsubscribe_headers(&message.unsubscribe));
@@ -195,6 +196,9 @@ fn files(message: &Message) -> Vec<File> {
     };
     message.attachments.iter().map(file).collect()
 }
+
+/// What steers Brevo is not the release's to say.
+const OURS: [&str; 3] = ["idempotencyKey", "sender.ip", "X-Mailin-custom"];
 
 #[cfg(test)]
 mod tests {
@@ -272,6 +276,20 @@ mod tests {
         parcel.message = message.into();
 
         assert_eq!(body(&[parcel], &[]), Err(NotFit::NoHtml));
+    }
+
+    #[test]
+    fn a_header_of_the_release_cannot_steer_brevo() {
+        let text = |text: &str| depeche_core::text::HeaderText::new(text).unwrap();
+        let mut parcel = parcel_to("ana@journal.example");
+        let mut message = (*parcel.message).clone();
+        message.headers = vec![(text("IdempotencyKey"), text("x")), (text("Sender.ip"), text("192.0.2.9"))];
+        parcel.message = message.into();
+
+        let headers = read(std::slice::from_ref(&parcel), &[])["headers"].clone();
+
+        assert_eq!(headers["idempotencyKey"], parcel.idempotency_key.to_string());
+        assert_eq!(headers.as_object().unwrap().len(), 3, "{headers}");
     }
 
     #[test]

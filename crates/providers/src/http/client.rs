@@ -6,7 +6,6 @@
 //! stops reading at 1 MiB after decompression. HTTP/1.1 only: one request on a line at a time, so that
 //! a lost line makes one attempt uncertain and not all of them.
 
-use std::error::Error as _;
 use std::io;
 
 use bytes::Bytes;
@@ -31,7 +30,7 @@ pub struct HttpClient {
 }
 
 /// One call.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Request {
     method: Method,
     path: String,
@@ -190,6 +189,16 @@ impl std::fmt::Debug for HttpClient {
     }
 }
 
+/// Without the body, which may hold a key.
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Request {
     /// A POST of a JSON document to `path` below the base URL.
     #[must_use]
@@ -266,19 +275,24 @@ fn failure(error: &reqwest::Error) -> Failure {
 }
 
 fn connect_trouble(error: &reqwest::Error) -> Trouble {
-    let mut source = error.source();
-    while let Some(error) = source {
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let tls = error
-            .downcast_ref::<rustls::Error>()
-            .or_else(|| inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()));
-        match tls {
-            Some(rustls::Error::InvalidCertificate(_)) => return Trouble::TlsIdentity,
-            Some(_) => return Trouble::Tls,
-            None => source = error.source(),
-        }
+    match tls_error(error) {
+        Some(rustls::Error::InvalidCertificate(_)) => Trouble::TlsIdentity,
+        Some(_) => Trouble::Tls,
+        None => Trouble::Unreachable,
     }
-    Trouble::Unreachable
+}
+
+/// The TLS failure below `error`. An `io::Error` names what it wraps only by `get_ref`: its `source` is
+/// that of what it wraps.
+fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+        return Some(tls);
+    }
+    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    match wrapped {
+        Some(inner) => tls_error(inner),
+        None => tls_error(error.source()?),
+    }
 }
 
 /// The error and its causes: reqwest's own text alone says little.
@@ -339,5 +353,6 @@ mod tests {
         let client = HttpClient::new(&config, &Secret::from("geheim".to_owned()), Some("api-key")).unwrap();
 
         assert!(!format!("{client:?}").contains("geheim"));
+        assert!(!format!("{:?}", Request::post("/x", "geheim")).contains("geheim"));
     }
 }

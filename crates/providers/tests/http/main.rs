@@ -10,5 +10,6 @@ mod login;
 mod look_up;
 mod mock;
 mod schema;
+mod tls;
 mod webhooks;
 mod wire;

@@ -167,6 +167,26 @@ async fn every_request_names_its_content_type_and_the_key_goes_where_it_belongs(
     assert!(!request.headers.iter().any(|(_, value)| value.contains(KEY)));
 }
 
+/// The other end may close a kept line at any time; the next message goes once, over a new one.
+#[tokio::test]
+async fn a_kept_line_that_was_closed_costs_no_message_and_doubles_none() {
+    let body = r#"{"messageId":"<a@b>"}"#.to_owned();
+    let stub = HttpStub::saying(Says::AnswerAndClose { status: 201, body }).await;
+    let provider = brevo(&stub.base_url());
+
+    for number in 1..=20 {
+        let parcel = parcel_to(&format!("journaliste{number}@journal.example"));
+        let outcome = attempt(&provider, &[parcel]).await.remove(0);
+        assert!(matches!(outcome, Outcome::Accepted(_) | Outcome::Unknown(_)), "{outcome:?}");
+        if matches!(outcome, Outcome::Accepted(_)) {
+            continue;
+        }
+        assert!(stub.seen().len() <= number, "an unknown was repeated");
+    }
+
+    assert!(stub.seen().len() <= 20, "{}", stub.seen().len());
+}
+
 #[tokio::test]
 async fn a_repeat_of_the_same_parcel_is_the_same_bytes_under_the_same_key_and_digest() {
     let stub = HttpStub::saying(Says::html(502, "")).await;

@@ -3,8 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 /// What the stub says once it has read a whole request.
 #[derive(Debug, Clone)]
@@ -18,6 +17,13 @@ pub enum Says {
         headers: Vec<(String, String)>,
         /// The body.
         body: Vec<u8>,
+    },
+    /// A whole JSON answer, and then the end of a line that could have been kept.
+    AnswerAndClose {
+        /// The status.
+        status: u16,
+        /// The body.
+        body: String,
     },
     /// Nothing, for as long as the other side waits.
     Nothing,
@@ -76,7 +82,7 @@ impl Says {
     }
 
     /// Says it; `true` when the line may be used again.
-    pub(super) async fn say(self, line: &mut TcpStream) -> io::Result<bool> {
+    pub(super) async fn say(self, line: &mut (impl AsyncWrite + Unpin)) -> io::Result<bool> {
         match self {
             Self::Answer { status, headers, body } => {
                 let mut head = format!("HTTP/1.1 {status} Said\r\nContent-Length: {}\r\n", body.len());
@@ -86,7 +92,13 @@ impl Says {
                 head.push_str("\r\n");
                 line.write_all(head.as_bytes()).await?;
                 line.write_all(&body).await?;
+                line.flush().await?;
                 Ok(true)
+            }
+            Self::AnswerAndClose { status, body } => {
+                line.write_all(&head(status, &format!("Content-Length: {}", body.len()))).await?;
+                line.write_all(body.as_bytes()).await?;
+                Ok(false)
             }
             Self::Nothing => std::future::pending().await,
             Self::Close => Ok(false),

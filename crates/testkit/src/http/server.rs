@@ -1,13 +1,14 @@
 //! The stub itself: reads whole requests, remembers them, says what the test decides.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::io::AsyncReadExt;
-use tokio::net::{TcpListener, TcpStream};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
 
 use super::says::Says;
 
@@ -26,13 +27,15 @@ pub struct Seen {
 
 /// A server that misbehaves. It ends when it is dropped.
 pub struct HttpStub {
-    address: SocketAddr,
+    url: String,
     state: Arc<State>,
     task: JoinHandle<()>,
 }
 
+type Decide = Box<dyn Fn(&Seen) -> Says + Send + Sync>;
+
 struct State {
-    decide: Box<dyn Fn(&Seen) -> Says + Send + Sync>,
+    decide: Decide,
     seen: Mutex<Vec<Seen>>,
     octets: AtomicU64,
 }
@@ -44,19 +47,49 @@ impl HttpStub {
     ///
     /// When loopback has no free port.
     pub async fn start(decide: impl Fn(&Seen) -> Says + Send + Sync + 'static) -> Self {
+        Self::listen(None, Box::new(decide)).await
+    }
+
+    /// The same behind TLS, on `localhost`.
+    ///
+    /// # Panics
+    ///
+    /// When loopback has no free port.
+    pub async fn start_tls(
+        config: Arc<ServerConfig>,
+        decide: impl Fn(&Seen) -> Says + Send + Sync + 'static,
+    ) -> Self {
+        Self::listen(Some(config.into()), Box::new(decide)).await
+    }
+
+    async fn listen(tls: Option<TlsAcceptor>, decide: Decide) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
-        let state =
-            Arc::new(State { decide: Box::new(decide), seen: Mutex::default(), octets: AtomicU64::new(0) });
+        let url = match &tls {
+            None => format!("http://{address}"),
+            Some(_) => format!("https://localhost:{}", address.port()),
+        };
+        let state = Arc::new(State { decide, seen: Mutex::default(), octets: AtomicU64::new(0) });
         let shared = Arc::clone(&state);
         let task = tokio::spawn(async move {
             // Dropped with the task, and every line with it.
             let mut lines = JoinSet::new();
             while let Ok((line, _)) = listener.accept().await {
-                lines.spawn(serve(line, Arc::clone(&shared)));
+                let (tls, shared) = (tls.clone(), Arc::clone(&shared));
+                lines.spawn(async move {
+                    match tls {
+                        None => serve(line, shared).await,
+                        // A handshake that fails is the client's to report.
+                        Some(tls) => {
+                            if let Ok(line) = tls.accept(line).await {
+                                serve(line, shared).await;
+                            }
+                        }
+                    }
+                });
             }
         });
-        Self { address, state, task }
+        Self { url, state, task }
     }
 
     /// A server that says the same to every request.
@@ -64,10 +97,10 @@ impl HttpStub {
         Self::start(move |_| says.clone()).await
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// `http://127.0.0.1:PORT`, or `https://localhost:PORT`.
     #[must_use]
     pub fn base_url(&self) -> String {
-        format!("http://{}", self.address)
+        self.url.clone()
     }
 
     /// The whole requests so far, in order of their ends.
@@ -104,7 +137,7 @@ impl Seen {
 }
 
 /// A line that breaks ends itself: the test looks at what was seen.
-async fn serve(mut line: TcpStream, state: Arc<State>) {
+async fn serve(mut line: impl AsyncRead + AsyncWrite + Unpin, state: Arc<State>) {
     let mut buffer = Vec::new();
     while let Ok(Some(request)) = read(&mut line, &mut buffer, &state.octets).await {
         let says = (state.decide)(&request);
@@ -117,7 +150,11 @@ async fn serve(mut line: TcpStream, state: Arc<State>) {
 }
 
 /// One request; `None` when the line ends before the next.
-async fn read(line: &mut TcpStream, buffer: &mut Vec<u8>, octets: &AtomicU64) -> io::Result<Option<Seen>> {
+async fn read(
+    line: &mut (impl AsyncRead + Unpin),
+    buffer: &mut Vec<u8>,
+    octets: &AtomicU64,
+) -> io::Result<Option<Seen>> {
     let end = loop {
         if let Some(at) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
             break at;
@@ -150,7 +187,11 @@ async fn read(line: &mut TcpStream, buffer: &mut Vec<u8>, octets: &AtomicU64) ->
     Ok(Some(seen))
 }
 
-async fn more(line: &mut TcpStream, buffer: &mut Vec<u8>, octets: &AtomicU64) -> io::Result<bool> {
+async fn more(
+    line: &mut (impl AsyncRead + Unpin),
+    buffer: &mut Vec<u8>,
+    octets: &AtomicU64,
+) -> io::Result<bool> {
     let read = line.read_buf(buffer).await?;
     octets.fetch_add(read as u64, Ordering::SeqCst);
     Ok(read > 0)
