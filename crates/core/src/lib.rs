@@ -6,14 +6,18 @@
 //! re-exports this one.
 
 pub mod address;
+pub mod breaker;
 pub mod budget;
 pub mod clock;
 pub mod contact;
+pub mod engine;
 pub mod event;
 pub mod journal;
 pub mod message;
 pub mod outcome;
+pub mod policy;
 pub mod provider;
 pub mod release;
 pub mod secret;
 pub mod text;
+pub mod wave;

@@ -72,7 +72,7 @@ pub enum Persistence {
 }
 
 /// What is wrong with a provider. It decides between the breaker, a rest, and an alert.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trouble {
     /// DNS, connection, reset, time-out before the message was complete. Counts for the breaker.

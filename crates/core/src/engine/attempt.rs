@@ -1,0 +1,246 @@
+//! One attempt in a task of its own: render, hand to the provider, and commit the intent at the one
+//! moment when the provider says so.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use super::control::{Control, Level};
+use super::link::AttemptWatch;
+use super::render::Render;
+use crate::clock::{Clock, Entropy};
+use crate::journal::{DeliveryId, DeliveryRecord, Intent, Journal, JournalError, RunId};
+use crate::message::Message;
+use crate::outcome::{Denied, Doubt, DoubtCause, Outcome, Refusal, Trouble};
+use crate::provider::{Commit, Parcel, Provider, ProviderName};
+
+/// Everything that one attempt needs.
+pub(super) struct Attempt {
+    pub(super) run: RunId,
+    pub(super) provider: Arc<dyn Provider>,
+    pub(super) limits: crate::budget::Limits,
+    pub(super) lane: usize,
+    pub(super) deliveries: Vec<(DeliveryRecord, Option<Arc<Message>>)>,
+    pub(super) watch: Arc<AttemptWatch>,
+    pub(super) prior: Option<JoinHandle<Result<(), JournalError>>>,
+    pub(super) journal: Arc<dyn Journal>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) render: Arc<dyn Render>,
+    pub(super) control: Control,
+}
+
+/// What came of one delivery of an attempt.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) delivery: DeliveryId,
+    pub(super) attempt: Uuid,
+    pub(super) message: Option<Arc<Message>>,
+    pub(super) outcome: Attempted,
+}
+
+/// The provider's word, or that there was no message to send.
+#[derive(Debug)]
+pub(super) enum Attempted {
+    Outcome(Outcome),
+    CannotRender(String),
+}
+
+impl Attempt {
+    /// Makes the attempt. Never panics on a renderer's or provider's panic.
+    pub(super) async fn make(mut self) -> Vec<Made> {
+        let (mut results, parcels, records) = self.render_all();
+        if parcels.is_empty() {
+            self.wait_for_prior().await;
+            return results;
+        }
+        let commit = self.commit(&parcels, &records);
+        let attempt = self.provider.attempt(self.lane, &parcels, &commit);
+        let outcomes = match AssertUnwindSafe(attempt).catch_unwind().await {
+            Ok(outcomes) if outcomes.len() == parcels.len() => outcomes,
+            Ok(_) => self.broken("the provider gave another number of outcomes", parcels.len()),
+            Err(_) => self.broken("the provider's code panicked", parcels.len()),
+        };
+        self.intend_late(&commit, &outcomes).await;
+        let together = parcels.into_iter().zip(records).zip(outcomes);
+        results.extend(together.map(|((parcel, record), outcome)| Made {
+            delivery: record.id,
+            attempt: parcel.attempt,
+            message: Some(parcel.message),
+            outcome: Attempted::Outcome(outcome),
+        }));
+        commit.wait_for_prior().await;
+        results
+    }
+
+    /// A provider that says yes (or does not know) without having asked for the intent breaks its
+    /// contract; the journal must know of the message all the same.
+    async fn intend_late(&self, commit: &AttemptCommit, outcomes: &[Outcome]) {
+        let on_the_wire = |outcome: &Outcome| {
+            matches!(outcome, Outcome::Accepted(_) | Outcome::Held(_) | Outcome::Unknown(_))
+        };
+        if !self.watch.intended.load(Ordering::Acquire) && outcomes.iter().any(on_the_wire) {
+            tracing::error!(provider = %self.provider.name(), "the provider answered without an intent");
+            let _ = commit.intent(None).await;
+        }
+    }
+
+    fn render_all(&mut self) -> (Vec<Made>, Vec<Parcel>, Vec<DeliveryRecord>) {
+        let (mut results, mut parcels, mut records) = (Vec::new(), Vec::new(), Vec::new());
+        for (record, message) in std::mem::take(&mut self.deliveries) {
+            let attempt = self.new_attempt_id();
+            match message.map_or_else(|| self.render_one(&record), Ok) {
+                Ok(message) => {
+                    let idempotency_key = self.entropy.uuid();
+                    parcels.push(Parcel { message, attempt, idempotency_key });
+                    records.push(record);
+                }
+                Err(reason) => results.push(Made {
+                    delivery: record.id,
+                    attempt,
+                    message: None,
+                    outcome: Attempted::CannotRender(reason),
+                }),
+            }
+        }
+        (results, parcels, records)
+    }
+
+    fn render_one(&self, record: &DeliveryRecord) -> Result<Arc<Message>, String> {
+        // One contact that the template cannot bear must not stop the others' messages.
+        match std::panic::catch_unwind(AssertUnwindSafe(|| self.render.render(record))) {
+            Ok(Ok(message)) => Ok(Arc::new(message)),
+            Ok(Err(refused)) => Err(refused.reason),
+            Err(_) => Err("the message could not be rendered (an internal error)".to_owned()),
+        }
+    }
+
+    /// UUID version 7 (RFC 9562) from the injected clock and randomness.
+    fn new_attempt_id(&self) -> Uuid {
+        let mut random = [0; 10];
+        self.entropy.fill(&mut random);
+        let millis = u64::try_from(self.clock.now().as_millisecond()).unwrap_or_default();
+        uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
+    }
+
+    fn commit(&mut self, parcels: &[Parcel], records: &[DeliveryRecord]) -> AttemptCommit {
+        let request_id = parcels[0].attempt;
+        let pairs = parcels.iter().zip(records);
+        let intents = pairs.map(|(parcel, record)| IntentDraft {
+            delivery: record.id,
+            fence: record.fence,
+            attempt: parcel.attempt,
+            idempotency_key: parcel.idempotency_key,
+        });
+        AttemptCommit {
+            run: self.run.clone(),
+            provider: self.provider.name().clone(),
+            limits: self.limits,
+            request_id,
+            intents: intents.collect(),
+            watch: Arc::clone(&self.watch),
+            prior: Mutex::new(self.prior.take()),
+            journal: Arc::clone(&self.journal),
+            clock: Arc::clone(&self.clock),
+            control: self.control.clone(),
+        }
+    }
+
+    fn broken(&self, what: &str, count: usize) -> Vec<Outcome> {
+        let outcome = if self.watch.intended.load(Ordering::Acquire) {
+            Outcome::Unknown(Doubt::new(DoubtCause::Unclear, what))
+        } else {
+            Outcome::Refused(Refusal::provider(Trouble::Fault, what))
+        };
+        vec![outcome; count]
+    }
+
+    async fn wait_for_prior(&mut self) {
+        if let Some(prior) = self.prior.take() {
+            // A failure shows at the next intent of this lane, which the same journal denies.
+            let _ = prior.await;
+        }
+    }
+}
+
+struct IntentDraft {
+    delivery: DeliveryId,
+    fence: i64,
+    attempt: Uuid,
+    idempotency_key: Uuid,
+}
+
+/// The engine's side of an attempt.
+struct AttemptCommit {
+    run: RunId,
+    provider: ProviderName,
+    limits: crate::budget::Limits,
+    request_id: Uuid,
+    intents: Vec<IntentDraft>,
+    watch: Arc<AttemptWatch>,
+    prior: Mutex<Option<JoinHandle<Result<(), JournalError>>>>,
+    journal: Arc<dyn Journal>,
+    clock: Arc<dyn Clock>,
+    control: Control,
+}
+
+impl AttemptCommit {
+    async fn wait_for_prior(&self) {
+        if let Some(prior) = self.prior.lock().await.take() {
+            let _ = prior.await;
+        }
+    }
+
+    fn to_intents(&self, request_digest: Option<[u8; 32]>) -> Vec<Intent> {
+        let at = self.clock.now();
+        let intent = |draft: &IntentDraft| Intent {
+            run: self.run.clone(),
+            delivery: draft.delivery,
+            fence: draft.fence,
+            attempt: draft.attempt,
+            request_id: self.request_id,
+            idempotency_key: draft.idempotency_key,
+            request_digest,
+            provider: self.provider.clone(),
+            limits: self.limits,
+            at,
+        };
+        self.intents.iter().map(intent).collect()
+    }
+}
+
+#[async_trait]
+impl Commit for AttemptCommit {
+    async fn intent(&self, request_digest: Option<[u8; 32]>) -> Result<(), Denied> {
+        if self.control.level() == Level::Leave {
+            return Err(Denied::Interrupted);
+        }
+        self.watch.journalling.store(true, Ordering::Release);
+        // The last outcome of this connection and this intent share a commit; no body before both.
+        let prior = self.prior.lock().await.take();
+        let settled = async {
+            match prior {
+                Some(handle) => handle.await.map_err(|lost| lost.to_string())?.map_err(|e| e.to_string()),
+                None => Ok(()),
+            }
+        };
+        let (settled, intended) = tokio::join!(settled, self.journal.intend(self.to_intents(request_digest)));
+        self.watch.restart();
+        self.watch.journalling.store(false, Ordering::Release);
+        if intended.is_ok() {
+            self.watch.intended.store(true, Ordering::Release);
+        }
+        settled.map_err(|reason| Denied::JournalFailed { reason })?;
+        intended
+    }
+
+    fn heard(&self) {
+        self.watch.heard();
+    }
+}

@@ -1,0 +1,321 @@
+//! One link of the chain: a provider with its windows, its breaker, its rest and its lanes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::item::Item;
+use super::render::Needs;
+use crate::breaker::{Breaker, BreakerPolicy, Opening, Permit};
+use crate::budget::{Limits, Room, Window};
+use crate::journal::{BreakerRecord, JournalError, Usage};
+use crate::outcome::Trouble;
+use crate::policy::OnBudget;
+use crate::provider::{Capability, Provider, ProviderName};
+
+/// A provider of the route, with the windows that depeche.toml gives it.
+#[derive(Clone)]
+pub struct LinkConfig {
+    /// The provider.
+    pub provider: Arc<dyn Provider>,
+    /// Its windows.
+    pub limits: Limits,
+    /// SHA-256 over its section of depeche.toml: a change closes a breaker left open.
+    pub config_digest: [u8; 32],
+}
+
+/// A link at work. Owned by the engine's loop; nothing here is shared but [`Silence`].
+pub(super) struct Link {
+    pub(super) name: ProviderName,
+    pub(super) provider: Arc<dyn Provider>,
+    pub(super) capability: Capability,
+    pub(super) limits: Limits,
+    pub(super) usage: Usage,
+    pub(super) breaker: Breaker,
+    pub(super) resting_until: Option<Timestamp>,
+    pub(super) lanes: Vec<Lane>,
+    pub(super) silence: Arc<Silence>,
+    /// How often it was throttled since it last accepted something.
+    throttled: u32,
+    /// Since when attempts end without any answer at all.
+    unanswered_since: Option<Timestamp>,
+    /// The window whose overflow was told already.
+    pub(super) told_full: Option<Window>,
+    config_digest: [u8; 32],
+}
+
+/// One place for an attempt: one connection.
+#[derive(Default)]
+pub(super) struct Lane {
+    /// The attempt in flight.
+    pub(super) open: Option<OpenAttempt>,
+    /// The last outcome of this lane, on its way to the disk.
+    pub(super) prior: Option<JoinHandle<Result<(), JournalError>>>,
+}
+
+/// An attempt in flight.
+pub(super) struct OpenAttempt {
+    pub(super) items: Vec<Item>,
+    pub(super) watch: Arc<AttemptWatch>,
+    pub(super) started_at: Timestamp,
+    pub(super) is_probe: bool,
+}
+
+/// What an attempt and the loop both see.
+pub(super) struct AttemptWatch {
+    /// The intent is durable.
+    pub(super) intended: AtomicBool,
+    /// The other side answered at least once.
+    pub(super) answered_once: AtomicBool,
+    last_heard: std::sync::Mutex<Instant>,
+    /// This silence made the provider suspect already.
+    told: AtomicBool,
+    /// The journal is at work: silence is ours.
+    pub(super) journalling: AtomicBool,
+    silence: Arc<Silence>,
+}
+
+/// Whether a provider is suspect for its silence.
+#[derive(Default)]
+pub(super) struct Silence {
+    suspect: AtomicBool,
+    /// Rings when a suspect provider answers.
+    answered: Arc<Notify>,
+}
+
+/// What a link would do with one more message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Readiness {
+    /// Take it; at most so many at once.
+    Ready { places: u32, is_probe: bool },
+    /// Take it later: a lane, a second or a minute window is in the way. The recipient waits for it.
+    Busy { until: Option<Timestamp> },
+    /// Not before then; another provider may go on meanwhile (rest, hour or day window).
+    Later { until: Timestamp, full: Option<Window> },
+    /// Not trusted now.
+    SetAside { until: Option<Timestamp> },
+}
+
+impl Link {
+    pub(super) fn new(
+        config: &LinkConfig,
+        usage: Usage,
+        kept: Option<&BreakerRecord>,
+        policy: &BreakerPolicy,
+        answered: Arc<Notify>,
+        now: Timestamp,
+    ) -> Self {
+        let capability = config.provider.capability();
+        let kept = kept.filter(|record| record.config_digest == config.config_digest);
+        let breaker = match kept.and_then(|record| record.open_since.map(|since| (record, since))) {
+            Some((record, since)) => {
+                let reason = record.reason.clone().unwrap_or_default();
+                Breaker::reopened(policy.clone(), Opening { since, reason, trouble: record.trouble }, now)
+            }
+            None => Breaker::new(policy.clone()),
+        };
+        Self {
+            name: config.provider.name().clone(),
+            provider: Arc::clone(&config.provider),
+            lanes: (0..capability.lanes.max(1)).map(|_| Lane::default()).collect(),
+            capability,
+            limits: config.limits,
+            usage,
+            breaker,
+            resting_until: kept.and_then(|record| record.resting_until).filter(|until| *until > now),
+            silence: Arc::new(Silence { answered, ..Silence::default() }),
+            throttled: 0,
+            unanswered_since: None,
+            told_full: None,
+            config_digest: config.config_digest,
+        }
+    }
+
+    /// What it would do with one more message.
+    pub(super) fn readiness(&self, on_budget: OnBudget, now: Timestamp) -> Readiness {
+        if self.silence.is_suspect() {
+            return Readiness::SetAside { until: None };
+        }
+        let is_probe = match self.breaker.permit(now) {
+            Permit::Yes => false,
+            Permit::Probe => true,
+            Permit::No { until } => {
+                return Readiness::SetAside { until: (until != Timestamp::MAX).then_some(until) };
+            }
+        };
+        if let Some(until) = self.resting_until.filter(|until| *until > now) {
+            return Readiness::Later { until, full: None };
+        }
+        match self.limits.room(&self.usage, self.reserved(), now) {
+            Room::Full { until, window } if window.overflows() && on_budget == OnBudget::Next => {
+                Readiness::Later { until, full: Some(window) }
+            }
+            Room::Full { until, .. } => Readiness::Busy { until: Some(until) },
+            Room::Free(_) if self.idle_lane().is_none() => Readiness::Busy { until: None },
+            Room::Free(places) => Readiness::Ready { places: if is_probe { 1 } else { places }, is_probe },
+        }
+    }
+
+    /// Whether it can carry such a message at all.
+    pub(super) fn fits(&self, needs: Needs, item: &Item) -> bool {
+        let capability = &self.capability;
+        (capability.inline_images || !needs.inline_images)
+            && (capability.attachments || !needs.attachments)
+            && capability.max_size_bytes.is_none_or(|limit| needs.size_bytes <= limit)
+            && (capability.international_local_part || !item.record.address.needs_smtputf8())
+            && !item.record.avoid.contains(&self.name)
+    }
+
+    /// A lane with nothing in flight.
+    pub(super) fn idle_lane(&self) -> Option<usize> {
+        self.lanes.iter().position(|lane| lane.open.is_none())
+    }
+
+    /// How many attempts are in flight.
+    pub(super) fn in_flight(&self) -> usize {
+        self.lanes.iter().filter(|lane| lane.open.is_some()).count()
+    }
+
+    /// Messages in flight whose place is not in the journal's windows yet.
+    fn reserved(&self) -> u32 {
+        let open = self.lanes.iter().filter_map(|lane| lane.open.as_ref());
+        let before_intent = open.filter(|open| !open.watch.intended.load(Ordering::Acquire));
+        u32::try_from(before_intent.map(|open| open.items.len()).sum::<usize>()).unwrap_or(u32::MAX)
+    }
+
+    /// Counts what a journalled intent took.
+    pub(super) fn used(&mut self, messages: usize, at: Timestamp) {
+        let count = u32::try_from(messages).unwrap_or(u32::MAX);
+        *self.usage.buckets.entry(at.as_second()).or_default() += count;
+        self.usage.last = self.usage.last.max(Some(at));
+        let oldest = (at - self.limits.horizon()).as_second();
+        self.usage.buckets = self.usage.buckets.split_off(&oldest);
+    }
+
+    /// Rests: as long as the provider said, else 60 s doubling to 15 min.
+    pub(super) fn rest(&mut self, stated: Option<Duration>, now: Timestamp) -> Timestamp {
+        let doubled = Duration::from_secs(60 << self.throttled.min(4)).min(Duration::from_secs(900));
+        let until = now + crate::breaker::signed(stated.unwrap_or(doubled));
+        self.throttled += 1;
+        self.resting_until = self.resting_until.max(Some(until));
+        self.breaker.throttled(until);
+        until
+    }
+
+    /// It accepted a message. True when that brought it back.
+    pub(super) fn accepted(&mut self) -> bool {
+        self.throttled = 0;
+        self.breaker.accepted()
+    }
+
+    /// An attempt that began at `started_at` ended, with or without any answer. True when the
+    /// provider has now been silent for `suspect_after` over several attempts and is set aside.
+    pub(super) fn attempt_ended(
+        &mut self,
+        answered: bool,
+        started_at: Timestamp,
+        suspect_after: Duration,
+        now: Timestamp,
+    ) -> bool {
+        if answered {
+            self.unanswered_since = None;
+            return false;
+        }
+        let since = *self.unanswered_since.get_or_insert(started_at);
+        let silent = now >= since + crate::breaker::signed(suspect_after);
+        silent && self.breaker.open("no answer", Some(Trouble::Unreachable), now)
+    }
+
+    /// What the journal keeps of it.
+    pub(super) fn to_record(&self) -> BreakerRecord {
+        let opening = self.breaker.opening();
+        BreakerRecord {
+            provider: self.name.clone(),
+            config_digest: self.config_digest,
+            open_since: opening.map(|opening| opening.since),
+            reason: opening.map(|opening| opening.reason.clone()),
+            trouble: opening.and_then(|opening| opening.trouble),
+            resting_until: self.resting_until,
+        }
+    }
+
+    /// Attempts whose silence has lasted `suspect_after` and was not told yet: marks the provider
+    /// suspect. True when it became so.
+    pub(super) fn notice_silence(&self, suspect_after: Duration, now: Instant) -> bool {
+        let mut newly = false;
+        for open in self.lanes.iter().filter_map(|lane| lane.open.as_ref()) {
+            let silent = open.watch.silent_since().is_some_and(|since| now >= since + suspect_after);
+            if silent && !open.watch.told.swap(true, Ordering::AcqRel) {
+                newly |= !self.silence.suspect.swap(true, Ordering::AcqRel);
+            }
+        }
+        newly
+    }
+
+    /// When the next silence would be long enough.
+    pub(super) fn next_silence(&self, suspect_after: Duration) -> Option<Instant> {
+        let open = self.lanes.iter().filter_map(|lane| lane.open.as_ref());
+        open.filter(|open| !open.watch.told.load(Ordering::Acquire))
+            .filter_map(|open| open.watch.silent_since())
+            .map(|since| since + suspect_after)
+            .min()
+    }
+
+    /// A suspect provider without an open attempt can no longer answer: it is set aside, to be probed
+    /// later. True when that happened.
+    pub(super) fn set_aside_if_silent(&mut self, now: Timestamp) -> bool {
+        if self.in_flight() > 0 || !self.silence.is_suspect() {
+            return false;
+        }
+        self.silence.suspect.store(false, Ordering::Release);
+        self.breaker.open("no answer", Some(Trouble::Unreachable), now)
+    }
+}
+
+impl Silence {
+    pub(super) fn is_suspect(&self) -> bool {
+        self.suspect.load(Ordering::Acquire)
+    }
+}
+
+impl AttemptWatch {
+    pub(super) fn new(silence: &Arc<Silence>) -> Self {
+        Self {
+            intended: AtomicBool::new(false),
+            answered_once: AtomicBool::new(false),
+            last_heard: std::sync::Mutex::new(Instant::now()),
+            told: AtomicBool::new(false),
+            journalling: AtomicBool::new(false),
+            silence: Arc::clone(silence),
+        }
+    }
+
+    /// The other side answered: the silence is over, and a suspect provider is trusted again.
+    pub(super) fn heard(&self) {
+        self.restart();
+        self.answered_once.store(true, Ordering::Release);
+        self.told.store(false, Ordering::Release);
+        if self.silence.suspect.swap(false, Ordering::AcqRel) {
+            self.silence.answered.notify_one();
+        }
+    }
+
+    /// The silence is counted from now.
+    pub(super) fn restart(&self) {
+        if let Ok(mut last) = self.last_heard.lock() {
+            *last = Instant::now();
+        }
+    }
+
+    fn silent_since(&self) -> Option<Instant> {
+        if self.journalling.load(Ordering::Acquire) {
+            return None;
+        }
+        self.last_heard.lock().ok().map(|last| *last)
+    }
+}

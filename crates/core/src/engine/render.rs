@@ -1,0 +1,36 @@
+//! What the engine needs of a release: a message for one delivery.
+
+use crate::journal::DeliveryRecord;
+use crate::message::Message;
+
+/// Makes the message of a delivery: the same bytes every time it is asked for the same one.
+pub trait Render: Send + Sync {
+    /// What every message of this release needs of a provider.
+    fn needs(&self) -> Needs;
+
+    /// Renders one message.
+    ///
+    /// # Errors
+    ///
+    /// [`RenderRefused`] refuses this recipient and nobody else.
+    fn render(&self, delivery: &DeliveryRecord) -> Result<Message, RenderRefused>;
+}
+
+/// What a release needs of a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Needs {
+    /// It has images inside the message.
+    pub inline_images: bool,
+    /// It has attachments.
+    pub attachments: bool,
+    /// About how large each message is.
+    pub size_bytes: u64,
+}
+
+/// This contact's message cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct RenderRefused {
+    /// Why, without the contact's data.
+    pub reason: String,
+}
