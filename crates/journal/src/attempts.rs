@@ -1,0 +1,390 @@
+//! Intents, outcomes, and a person's decisions: every move of a delivery is a compare-and-set.
+
+use depeche_core::address::RecipientKey;
+use depeche_core::budget::Room;
+use depeche_core::journal::{
+    AttemptState, AuditEntry, Decision, DeliveryRecord, DeliveryState, Intent, JournalError, RunId,
+    SettledAttempt, Settlement,
+};
+use depeche_core::outcome::Denied;
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+
+use crate::rows::{self, column, micros, to_json};
+use crate::{keeping, read_failed, write_failed};
+
+/// Why an intent was not taken.
+pub(crate) struct NotIntended(pub(crate) Denied);
+
+impl From<JournalError> for NotIntended {
+    fn from(error: JournalError) -> Self {
+        let reason = match error {
+            JournalError::WriteFailed { reason } => reason,
+            other => other.to_string(),
+        };
+        Self(Denied::JournalFailed { reason })
+    }
+}
+
+/// Takes all intents or none; their places in the provider's windows go with them.
+pub(crate) async fn intend(c: &mut SqliteConnection, intents: &[Intent]) -> Result<(), NotIntended> {
+    let Some(first) = intents.first() else { return Ok(()) };
+    run_goes_on(c, &first.run).await?;
+    take_places(c, first, u32::try_from(intents.len()).unwrap_or(u32::MAX)).await?;
+    for intent in intents {
+        not_suppressed(c, intent).await?;
+        open_attempt(c, intent).await?;
+    }
+    Ok(())
+}
+
+async fn run_goes_on(c: &mut SqliteConnection, run: &RunId) -> Result<(), NotIntended> {
+    let state: Option<(String,)> = sqlx::query_as("SELECT state FROM run WHERE id = $1")
+        .bind(run.as_str())
+        .fetch_optional(c)
+        .await
+        .map_err(|error| read_failed(&error))?;
+    match state {
+        Some((state,)) if state != "cancelled" => Ok(()),
+        _ => Err(NotIntended(Denied::Cancelled)),
+    }
+}
+
+async fn take_places(c: &mut SqliteConnection, intent: &Intent, messages: u32) -> Result<(), NotIntended> {
+    let resting = keeping::resting_until(c, &intent.provider).await?;
+    if let Some(until) = resting.filter(|until| *until > intent.at) {
+        return Err(NotIntended(Denied::BudgetSpent { until }));
+    }
+    if !intent.limits.is_unlimited() {
+        let used = keeping::usage(c, &intent.provider, intent.at - intent.limits.horizon()).await?;
+        match intent.limits.room(&used, messages - 1, intent.at) {
+            Room::Free(_) => {}
+            Room::Full { until, .. } => return Err(NotIntended(Denied::BudgetSpent { until })),
+        }
+    }
+    keeping::use_window(c, &intent.provider, messages, intent.at).await?;
+    Ok(())
+}
+
+async fn not_suppressed(c: &mut SqliteConnection, intent: &Intent) -> Result<(), NotIntended> {
+    let found = sqlx::query(
+        "SELECT 1 FROM suppression s JOIN delivery d ON d.recipient_key = s.recipient_key
+         WHERE d.id = $1 AND s.quarantined = 0",
+    )
+    .bind(intent.delivery.0)
+    .fetch_optional(c)
+    .await
+    .map_err(|error| read_failed(&error))?;
+    if found.is_some() { Err(NotIntended(Denied::Suppressed)) } else { Ok(()) }
+}
+
+async fn open_attempt(c: &mut SqliteConnection, intent: &Intent) -> Result<(), NotIntended> {
+    let moved = sqlx::query(
+        "UPDATE delivery SET state = 'intent', fence = fence + 1, attempts = attempts + 1, provider = $3, at = $4
+         WHERE id = $1 AND state = 'pending' AND fence = $2",
+    )
+    .bind(intent.delivery.0)
+    .bind(intent.fence)
+    .bind(intent.provider.as_str())
+    .bind(micros(intent.at))
+    .execute(&mut *c)
+    .await
+    .map_err(|error| write_failed(&error))?;
+    if moved.rows_affected() == 0 {
+        return Err(NotIntended(Denied::AlreadyTaken));
+    }
+    let inserted = sqlx::query(
+        "INSERT INTO attempt (id, delivery, number, provider, state, request_id, idempotency_key,
+         request_digest, started_at)
+         SELECT $1, $2, COALESCE(MAX(number), 0) + 1, $3, 'intent', $4, $5, $6, $7
+         FROM attempt WHERE delivery = $2",
+    )
+    .bind(intent.attempt.to_string())
+    .bind(intent.delivery.0)
+    .bind(intent.provider.as_str())
+    .bind(intent.request_id.to_string())
+    .bind(intent.idempotency_key.to_string())
+    .bind(intent.request_digest.map(|digest| digest.to_vec()))
+    .bind(micros(intent.at))
+    .execute(&mut *c)
+    .await;
+    match inserted {
+        Ok(_) => Ok(()),
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+            Err(NotIntended(Denied::AlreadyTaken))
+        }
+        Err(error) => Err(write_failed(&error).into()),
+    }
+}
+
+pub(crate) async fn settle(c: &mut SqliteConnection, settlements: &[Settlement]) -> Result<(), JournalError> {
+    for settlement in settlements {
+        settle_one(c, settlement).await?;
+    }
+    Ok(())
+}
+
+async fn settle_one(c: &mut SqliteConnection, s: &Settlement) -> Result<(), JournalError> {
+    if !s.from.may_become(s.to) {
+        return Err(JournalError::Forbidden { delivery: s.delivery, from: s.from, to: s.to });
+    }
+    let avoid = match &s.avoid {
+        Some(provider) => Some(with_avoided(c, s, provider).await?),
+        None => None,
+    };
+    let attempt = s.attempt.as_ref();
+    let moved = sqlx::query(
+        "UPDATE delivery SET state = $4, fence = fence + 1, not_before = $5,
+         transient_refusals = transient_refusals + $6, avoid = COALESCE($7, avoid),
+         bad_address = MAX(bad_address, $8), reply = COALESCE($9, reply), at = $10,
+         provider = COALESCE($11, provider), provider_id = COALESCE($12, provider_id),
+         attempts = attempts + $13
+         WHERE id = $1 AND state = $2 AND fence = $3",
+    )
+    .bind(s.delivery.0)
+    .bind(s.from.as_str())
+    .bind(s.fence)
+    .bind(s.to.as_str())
+    .bind(s.not_before.map(micros))
+    .bind(i64::from(s.transient))
+    .bind(avoid)
+    .bind(i64::from(s.bad_address))
+    .bind(&s.reply)
+    .bind(micros(s.at))
+    .bind(attempt.map(|attempt| attempt.provider.as_str()))
+    .bind(attempt.and_then(|attempt| attempt.provider_id.as_deref()))
+    .bind(i64::from(attempt.is_some_and(|attempt| !attempt.had_intent)))
+    .execute(&mut *c)
+    .await
+    .map_err(|error| write_failed(&error))?;
+    if moved.rows_affected() == 0 {
+        return Err(JournalError::Stale { delivery: s.delivery });
+    }
+    match attempt {
+        Some(attempt) if attempt.had_intent => end_attempt(c, s, attempt).await,
+        Some(attempt) => insert_ended_attempt(c, s, attempt).await,
+        // Without its name, the one open attempt ends (the process leaves in the middle).
+        None if s.from == DeliveryState::Intent => end_open_attempt(c, s).await,
+        None => Ok(()),
+    }
+}
+
+async fn with_avoided(
+    c: &mut SqliteConnection,
+    s: &Settlement,
+    provider: &depeche_core::provider::ProviderName,
+) -> Result<String, JournalError> {
+    let row = sqlx::query("SELECT avoid FROM delivery WHERE id = $1")
+        .bind(s.delivery.0)
+        .fetch_optional(c)
+        .await
+        .map_err(|error| read_failed(&error))?
+        .ok_or(JournalError::Stale { delivery: s.delivery })?;
+    let mut avoid: Vec<depeche_core::provider::ProviderName> =
+        rows::json(column(&row, "avoid")?, "the providers to avoid")?;
+    if !avoid.contains(provider) {
+        avoid.push(provider.clone());
+    }
+    to_json(&avoid)
+}
+
+async fn end_attempt(
+    c: &mut SqliteConnection,
+    s: &Settlement,
+    a: &SettledAttempt,
+) -> Result<(), JournalError> {
+    let ended = sqlx::query(
+        "UPDATE attempt SET state = $2, blames = $3, reply = $4, provider_id = $5, ended_at = $6
+         WHERE id = $1 AND state = 'intent'",
+    )
+    .bind(a.id.to_string())
+    .bind(a.state.as_str())
+    .bind(&a.blames)
+    .bind(&s.reply)
+    .bind(&a.provider_id)
+    .bind(micros(s.at))
+    .execute(c)
+    .await
+    .map_err(|error| write_failed(&error))?;
+    if ended.rows_affected() == 0 { Err(JournalError::Stale { delivery: s.delivery }) } else { Ok(()) }
+}
+
+async fn end_open_attempt(c: &mut SqliteConnection, s: &Settlement) -> Result<(), JournalError> {
+    let state = match s.to {
+        DeliveryState::Unknown => AttemptState::Unknown,
+        DeliveryState::Pending => AttemptState::NotAccepted,
+        DeliveryState::Accepted => AttemptState::Accepted,
+        DeliveryState::Held => AttemptState::Held,
+        DeliveryState::Written => AttemptState::Written,
+        _ => AttemptState::Refused,
+    };
+    sqlx::query(
+        "UPDATE attempt SET state = $2, reply = $3, ended_at = $4 WHERE delivery = $1 AND state = 'intent'",
+    )
+    .bind(s.delivery.0)
+    .bind(state.as_str())
+    .bind(&s.reply)
+    .bind(micros(s.at))
+    .execute(c)
+    .await
+    .map_err(|error| write_failed(&error))?;
+    Ok(())
+}
+
+async fn insert_ended_attempt(
+    c: &mut SqliteConnection,
+    s: &Settlement,
+    a: &SettledAttempt,
+) -> Result<(), JournalError> {
+    sqlx::query(
+        "INSERT INTO attempt (id, delivery, number, provider, state, request_id, idempotency_key, blames,
+         reply, provider_id, started_at, ended_at)
+         SELECT $1, $2, COALESCE(MAX(number), 0) + 1, $3, $4, $1, $1, $5, $6, $7, $8, $9
+         FROM attempt WHERE delivery = $2",
+    )
+    .bind(a.id.to_string())
+    .bind(s.delivery.0)
+    .bind(a.provider.as_str())
+    .bind(a.state.as_str())
+    .bind(&a.blames)
+    .bind(&s.reply)
+    .bind(&a.provider_id)
+    .bind(micros(a.started_at))
+    .bind(micros(s.at))
+    .execute(c)
+    .await
+    .map_err(|error| write_failed(&error))?;
+    Ok(())
+}
+
+/// An intent whose owner is gone becomes unknown, never pending.
+pub(crate) async fn adopt_orphans(
+    c: &mut SqliteConnection,
+    run: &RunId,
+    now: Timestamp,
+) -> Result<u64, JournalError> {
+    let reply = "the process stopped before an answer came";
+    sqlx::query(
+        "UPDATE attempt SET state = 'unknown', reply = $2, ended_at = $3 WHERE state = 'intent'
+         AND delivery IN (SELECT id FROM delivery WHERE run = $1 AND state = 'intent')",
+    )
+    .bind(run.as_str())
+    .bind(reply)
+    .bind(micros(now))
+    .execute(&mut *c)
+    .await
+    .map_err(|error| write_failed(&error))?;
+    let moved = sqlx::query(
+        "UPDATE delivery SET state = 'unknown', fence = fence + 1, reply = $2, at = $3
+         WHERE run = $1 AND state = 'intent'",
+    )
+    .bind(run.as_str())
+    .bind(reply)
+    .bind(micros(now))
+    .execute(&mut *c)
+    .await
+    .map_err(|error| write_failed(&error))?;
+    Ok(moved.rows_affected())
+}
+
+pub(crate) async fn cancel(
+    c: &mut SqliteConnection,
+    run: &RunId,
+    at: Timestamp,
+) -> Result<u64, JournalError> {
+    let found = sqlx::query(
+        "UPDATE run SET state = 'cancelled', ended_at = $2 WHERE id = $1 AND state <> 'finished'",
+    )
+    .bind(run.as_str())
+    .bind(micros(at))
+    .execute(&mut *c)
+    .await
+    .map_err(|error| write_failed(&error))?;
+    if found.rows_affected() == 0 {
+        let known = sqlx::query("SELECT 1 FROM run WHERE id = $1").bind(run.as_str());
+        let known = known.fetch_optional(&mut *c).await.map_err(|error| read_failed(&error))?;
+        // Nothing of a finished run is pending.
+        return known.map(|_| 0).ok_or_else(|| JournalError::NoSuchRun(run.clone()));
+    }
+    let moved = sqlx::query(
+        "UPDATE delivery SET state = 'cancelled', fence = fence + 1, at = $2 WHERE run = $1 AND state = 'pending'",
+    )
+    .bind(run.as_str())
+    .bind(micros(at))
+    .execute(&mut *c)
+    .await
+    .map_err(|error| write_failed(&error))?;
+    let detail = format!("{} recipients cancelled", moved.rows_affected());
+    let entry = AuditEntry { at, run: Some(run.clone()), action: "cancel".to_owned(), detail };
+    keeping::audit(c, &entry).await?;
+    Ok(moved.rows_affected())
+}
+
+pub(crate) async fn resolve(
+    c: &mut SqliteConnection,
+    run: &RunId,
+    keys: &[RecipientKey],
+    decision: Decision,
+    reason: &str,
+    at: Timestamp,
+) -> Result<Vec<DeliveryRecord>, JournalError> {
+    let found = sqlx::query(
+        "SELECT * FROM delivery WHERE run = $1 AND state IN ('unknown', 'held') ORDER BY tier, position",
+    )
+    .bind(run.as_str())
+    .fetch_all(&mut *c)
+    .await
+    .map_err(|error| read_failed(&error))?;
+    let mut moved = Vec::new();
+    for row in &found {
+        let record = rows::delivery(row)?;
+        if keys.is_empty() || keys.contains(&record.address.key()) {
+            resolve_one(c, run, &record, decision, reason, at).await?;
+            moved.push(record);
+        }
+    }
+    if decision == Decision::Resend && !moved.is_empty() {
+        sqlx::query("UPDATE run SET state = 'waiting' WHERE id = $1 AND state = 'finished'")
+            .bind(run.as_str())
+            .execute(&mut *c)
+            .await
+            .map_err(|error| write_failed(&error))?;
+    }
+    Ok(moved)
+}
+
+async fn resolve_one(
+    c: &mut SqliteConnection,
+    run: &RunId,
+    record: &DeliveryRecord,
+    decision: Decision,
+    reason: &str,
+    at: Timestamp,
+) -> Result<(), JournalError> {
+    let (delivery_state, attempt_state, action) = match decision {
+        Decision::Sent => ("accepted", "accepted", "resolve --sent"),
+        Decision::Resend => ("pending", "superseded", "resolve --resend"),
+    };
+    sqlx::query("UPDATE attempt SET state = $2 WHERE delivery = $1 AND state IN ('unknown', 'held')")
+        .bind(record.id.0)
+        .bind(attempt_state)
+        .execute(&mut *c)
+        .await
+        .map_err(|error| write_failed(&error))?;
+    let moved = sqlx::query(
+        "UPDATE delivery SET state = $3, fence = fence + 1, not_before = NULL, at = $4
+         WHERE id = $1 AND fence = $2 AND state IN ('unknown', 'held')",
+    )
+    .bind(record.id.0)
+    .bind(record.fence)
+    .bind(delivery_state)
+    .bind(micros(at))
+    .execute(&mut *c)
+    .await
+    .map_err(|error| write_failed(&error))?;
+    if moved.rows_affected() == 0 {
+        return Err(JournalError::Stale { delivery: record.id });
+    }
+    let detail = format!("{}: {reason}", record.address);
+    keeping::audit(c, &AuditEntry { at, run: Some(run.clone()), action: action.to_owned(), detail }).await
+}

@@ -1,0 +1,255 @@
+//! What is kept beside the deliveries: run states, windows, breakers, suppressions, the audit.
+
+use depeche_core::address::RecipientKey;
+use depeche_core::journal::{AuditEntry, BreakerRecord, JournalError, RunId, RunState, Suppression, Usage};
+use depeche_core::outcome::Trouble;
+use depeche_core::provider::ProviderName;
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+
+use crate::rows::{column, corrupt, digest, json, micros, run_id, small, time, to_json};
+use crate::{read_failed, write_failed};
+
+pub(crate) async fn set_run_state(
+    c: &mut SqliteConnection,
+    run: &RunId,
+    state: RunState,
+    note: Option<String>,
+    at: Timestamp,
+) -> Result<(), JournalError> {
+    let ended_at = (state != RunState::Running).then(|| micros(at));
+    // A cancelled run stays so, whatever an engine that has not heard of it yet may say.
+    let done = sqlx::query(
+        "UPDATE run SET state = CASE WHEN state = 'cancelled' THEN state ELSE $2 END,
+         note = $3, ended_at = $4 WHERE id = $1",
+    )
+    .bind(run.as_str())
+    .bind(state.as_str())
+    .bind(note)
+    .bind(ended_at)
+    .execute(c)
+    .await
+    .map_err(|error| write_failed(&error))?;
+    if done.rows_affected() == 0 { Err(JournalError::NoSuchRun(run.clone())) } else { Ok(()) }
+}
+
+pub(crate) async fn usage(
+    c: &mut SqliteConnection,
+    provider: &ProviderName,
+    since: Timestamp,
+) -> Result<Usage, JournalError> {
+    let buckets: Vec<(i64, i64)> =
+        sqlx::query_as("SELECT second, count FROM usage WHERE provider = $1 AND second >= $2")
+            .bind(provider.as_str())
+            .bind(since.as_second())
+            .fetch_all(&mut *c)
+            .await
+            .map_err(|error| read_failed(&error))?;
+    let last: Option<(i64,)> = sqlx::query_as("SELECT at FROM usage_last WHERE provider = $1")
+        .bind(provider.as_str())
+        .fetch_optional(&mut *c)
+        .await
+        .map_err(|error| read_failed(&error))?;
+    Ok(Usage {
+        buckets: buckets.into_iter().map(|(second, count)| (second, small(count))).collect(),
+        last: last.map(|(at,)| time(at)).transpose()?,
+    })
+}
+
+/// Counts `messages` at `at`, and forgets what no window looks at any more.
+pub(crate) async fn use_window(
+    c: &mut SqliteConnection,
+    provider: &ProviderName,
+    messages: u32,
+    at: Timestamp,
+) -> Result<(), JournalError> {
+    sqlx::query(
+        "INSERT INTO usage (provider, second, count) VALUES ($1, $2, $3)
+         ON CONFLICT (provider, second) DO UPDATE SET count = count + excluded.count",
+    )
+    .bind(provider.as_str())
+    .bind(at.as_second())
+    .bind(i64::from(messages))
+    .execute(&mut *c)
+    .await
+    .map_err(|error| write_failed(&error))?;
+    sqlx::query(
+        "INSERT INTO usage_last (provider, at) VALUES ($1, $2)
+         ON CONFLICT (provider) DO UPDATE SET at = MAX(at, excluded.at)",
+    )
+    .bind(provider.as_str())
+    .bind(micros(at))
+    .execute(&mut *c)
+    .await
+    .map_err(|error| write_failed(&error))?;
+    // Two days: longer than the longest window, whatever a clock did.
+    sqlx::query("DELETE FROM usage WHERE provider = $1 AND second < $2")
+        .bind(provider.as_str())
+        .bind(at.as_second() - 172_800)
+        .execute(&mut *c)
+        .await
+        .map_err(|error| write_failed(&error))?;
+    Ok(())
+}
+
+pub(crate) async fn breakers(c: &mut SqliteConnection) -> Result<Vec<BreakerRecord>, JournalError> {
+    let found = sqlx::query("SELECT * FROM breaker ORDER BY provider").fetch_all(c).await;
+    found.map_err(|error| read_failed(&error))?.iter().map(breaker).collect()
+}
+
+/// Until when the provider rests, if it does.
+pub(crate) async fn resting_until(
+    c: &mut SqliteConnection,
+    provider: &ProviderName,
+) -> Result<Option<Timestamp>, JournalError> {
+    let found: Option<(Option<i64>,)> =
+        sqlx::query_as("SELECT resting_until FROM breaker WHERE provider = $1")
+            .bind(provider.as_str())
+            .fetch_optional(c)
+            .await
+            .map_err(|error| read_failed(&error))?;
+    found.and_then(|(until,)| until).map(time).transpose()
+}
+
+fn breaker(row: &SqliteRow) -> Result<BreakerRecord, JournalError> {
+    let name: &str = column(row, "provider")?;
+    let moment = |name: &str| column::<Option<i64>>(row, name)?.map(time).transpose();
+    Ok(BreakerRecord {
+        provider: ProviderName::new(name).map_err(|e| corrupt("a provider")(e.to_string()))?,
+        config_digest: digest(column(row, "config_digest")?)?,
+        open_since: moment("open_since")?,
+        reason: column(row, "reason")?,
+        trouble: column::<Option<&str>>(row, "trouble")?
+            .map(|text| json::<Trouble>(text, "a provider's trouble"))
+            .transpose()?,
+        resting_until: moment("resting_until")?,
+    })
+}
+
+pub(crate) async fn save_breaker(
+    c: &mut SqliteConnection,
+    record: &BreakerRecord,
+) -> Result<(), JournalError> {
+    sqlx::query(
+        "INSERT INTO breaker (provider, config_digest, open_since, reason, trouble, resting_until)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (provider) DO UPDATE SET config_digest = excluded.config_digest,
+         open_since = excluded.open_since, reason = excluded.reason, trouble = excluded.trouble,
+         resting_until = excluded.resting_until",
+    )
+    .bind(record.provider.as_str())
+    .bind(record.config_digest.as_slice())
+    .bind(record.open_since.map(micros))
+    .bind(&record.reason)
+    .bind(record.trouble.map(|trouble| to_json(&trouble)).transpose()?)
+    .bind(record.resting_until.map(micros))
+    .execute(c)
+    .await
+    .map_err(|error| write_failed(&error))?;
+    Ok(())
+}
+
+pub(crate) async fn suppress(c: &mut SqliteConnection, entries: &[Suppression]) -> Result<u64, JournalError> {
+    let mut added = 0;
+    for entry in entries {
+        // The first reason stays; a quarantined address that is suppressed for good is so from then on.
+        let done = sqlx::query(
+            "INSERT INTO suppression (recipient_key, reason, source, quarantined, at)
+             VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (recipient_key) DO UPDATE SET reason = excluded.reason, source = excluded.source,
+             quarantined = excluded.quarantined, at = excluded.at
+             WHERE suppression.quarantined = 1 AND excluded.quarantined = 0",
+        )
+        .bind(entry.key.as_str())
+        .bind(&entry.reason)
+        .bind(&entry.source)
+        .bind(i64::from(entry.quarantined))
+        .bind(micros(entry.at))
+        .execute(&mut *c)
+        .await
+        .map_err(|error| write_failed(&error))?;
+        added += done.rows_affected();
+    }
+    Ok(added)
+}
+
+pub(crate) async fn unsuppress(
+    c: &mut SqliteConnection,
+    key: &RecipientKey,
+    reason: &str,
+    at: Timestamp,
+) -> Result<bool, JournalError> {
+    let done = sqlx::query("DELETE FROM suppression WHERE recipient_key = $1")
+        .bind(key.as_str())
+        .execute(&mut *c)
+        .await
+        .map_err(|error| write_failed(&error))?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let detail = format!("{key}: {reason}");
+    audit(c, &AuditEntry { at, run: None, action: "suppress remove".to_owned(), detail }).await?;
+    Ok(true)
+}
+
+pub(crate) async fn suppressions(
+    c: &mut SqliteConnection,
+    keys: Option<&[RecipientKey]>,
+) -> Result<Vec<Suppression>, JournalError> {
+    let Some(keys) = keys else {
+        let found = sqlx::query("SELECT * FROM suppression ORDER BY recipient_key").fetch_all(c).await;
+        return found.map_err(|error| read_failed(&error))?.iter().map(suppression).collect();
+    };
+    let mut entries = Vec::new();
+    for key in keys {
+        let found = sqlx::query("SELECT * FROM suppression WHERE recipient_key = $1 AND quarantined = 0")
+            .bind(key.as_str())
+            .fetch_optional(&mut *c)
+            .await;
+        entries.extend(found.map_err(|error| read_failed(&error))?.map(|row| suppression(&row)).transpose()?);
+    }
+    Ok(entries)
+}
+
+fn suppression(row: &SqliteRow) -> Result<Suppression, JournalError> {
+    Ok(Suppression {
+        key: RecipientKey::from_stored(column(row, "recipient_key")?),
+        reason: column(row, "reason")?,
+        source: column(row, "source")?,
+        quarantined: column::<i64>(row, "quarantined")? != 0,
+        at: time(column(row, "at")?)?,
+    })
+}
+
+pub(crate) async fn audit(c: &mut SqliteConnection, entry: &AuditEntry) -> Result<(), JournalError> {
+    sqlx::query("INSERT INTO audit (at, run, action, detail) VALUES ($1, $2, $3, $4)")
+        .bind(micros(entry.at))
+        .bind(entry.run.as_ref().map(RunId::as_str))
+        .bind(&entry.action)
+        .bind(&entry.detail)
+        .execute(c)
+        .await
+        .map_err(|error| write_failed(&error))?;
+    Ok(())
+}
+
+pub(crate) async fn audit_of(
+    c: &mut SqliteConnection,
+    run: Option<&RunId>,
+) -> Result<Vec<AuditEntry>, JournalError> {
+    let found = sqlx::query("SELECT * FROM audit WHERE $1 IS NULL OR run = $1 ORDER BY id")
+        .bind(run.map(RunId::as_str))
+        .fetch_all(c)
+        .await
+        .map_err(|error| read_failed(&error))?;
+    let entry = |row: &SqliteRow| {
+        Ok(AuditEntry {
+            at: time(column(row, "at")?)?,
+            run: column::<Option<&str>>(row, "run")?.map(run_id).transpose()?,
+            action: column(row, "action")?,
+            detail: column(row, "detail")?,
+        })
+    };
+    found.iter().map(entry).collect()
+}

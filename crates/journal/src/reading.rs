@@ -1,0 +1,163 @@
+//! What is asked of the journal and changes nothing.
+
+use bytes::Bytes;
+use depeche_core::address::RecipientKey;
+use depeche_core::journal::{
+    AttemptRecord, DeliveryId, DeliveryRecord, DeliveryState, JournalError, RunId, RunRecord, Totals,
+};
+use depeche_core::provider::ProviderName;
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+
+use crate::read_failed;
+use crate::rows::{self, column, corrupt, count, micros, time};
+
+pub(crate) async fn run(c: &mut SqliteConnection, run: &RunId) -> Result<Option<RunRecord>, JournalError> {
+    let row = sqlx::query("SELECT * FROM run WHERE id = $1").bind(run.as_str()).fetch_optional(c).await;
+    row.map_err(|error| read_failed(&error))?.map(|row| rows::run(&row)).transpose()
+}
+
+pub(crate) async fn runs(c: &mut SqliteConnection) -> Result<Vec<RunRecord>, JournalError> {
+    let found = sqlx::query("SELECT * FROM run ORDER BY created_at DESC, rowid DESC").fetch_all(c).await;
+    found.map_err(|error| read_failed(&error))?.iter().map(rows::run).collect()
+}
+
+pub(crate) async fn assets(
+    c: &mut SqliteConnection,
+    run: &RunId,
+) -> Result<Vec<(String, Bytes)>, JournalError> {
+    let found: Vec<(String, Vec<u8>)> =
+        sqlx::query_as("SELECT name, content FROM asset WHERE run = $1 ORDER BY position")
+            .bind(run.as_str())
+            .fetch_all(c)
+            .await
+            .map_err(|error| read_failed(&error))?;
+    Ok(found.into_iter().map(|(name, content)| (name, Bytes::from(content))).collect())
+}
+
+pub(crate) async fn deliveries(
+    c: &mut SqliteConnection,
+    run: &RunId,
+    after: Option<(u32, u64)>,
+    limit: usize,
+) -> Result<Vec<DeliveryRecord>, JournalError> {
+    let (tier, position) = after
+        .map_or((-1, -1), |(tier, position)| (i64::from(tier), i64::try_from(position).unwrap_or(i64::MAX)));
+    let found = sqlx::query(
+        "SELECT * FROM delivery WHERE run = $1 AND (tier, position) > ($2, $3)
+         ORDER BY tier, position LIMIT $4",
+    )
+    .bind(run.as_str())
+    .bind(tier)
+    .bind(position)
+    .bind(to_limit(limit))
+    .fetch_all(c)
+    .await;
+    found.map_err(|error| read_failed(&error))?.iter().map(rows::delivery).collect()
+}
+
+pub(crate) async fn attempts(
+    c: &mut SqliteConnection,
+    delivery: DeliveryId,
+) -> Result<Vec<AttemptRecord>, JournalError> {
+    let found = sqlx::query("SELECT * FROM attempt WHERE delivery = $1 ORDER BY number")
+        .bind(delivery.0)
+        .fetch_all(c)
+        .await;
+    found.map_err(|error| read_failed(&error))?.iter().map(rows::attempt).collect()
+}
+
+pub(crate) async fn totals(
+    c: &mut SqliteConnection,
+    run: &RunId,
+    owner_lives: bool,
+) -> Result<Totals, JournalError> {
+    let found: Vec<(String, i64)> =
+        sqlx::query_as("SELECT state, COUNT(*) FROM delivery WHERE run = $1 GROUP BY state")
+            .bind(run.as_str())
+            .fetch_all(c)
+            .await
+            .map_err(|error| read_failed(&error))?;
+    let mut totals = Totals::default();
+    for (state, number) in found {
+        let state: DeliveryState = state.parse().map_err(|e| corrupt("a state")(format!("{e}")))?;
+        totals.add(state, count(number), owner_lives);
+    }
+    Ok(totals)
+}
+
+pub(crate) async fn accepted_by_provider(
+    c: &mut SqliteConnection,
+    run: &RunId,
+) -> Result<Vec<(ProviderName, u64)>, JournalError> {
+    let found: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT provider, COUNT(*) FROM delivery WHERE run = $1 AND state = 'accepted'
+         AND provider IS NOT NULL GROUP BY provider",
+    )
+    .bind(run.as_str())
+    .fetch_all(c)
+    .await
+    .map_err(|error| read_failed(&error))?;
+    found
+        .into_iter()
+        .map(|(name, number)| {
+            let name = ProviderName::new(&name).map_err(|e| corrupt("a provider")(e.to_string()))?;
+            Ok((name, count(number)))
+        })
+        .collect()
+}
+
+pub(crate) async fn due(
+    c: &mut SqliteConnection,
+    run: &RunId,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<DeliveryRecord>, JournalError> {
+    let found = sqlx::query(
+        "SELECT * FROM delivery WHERE run = $1 AND state = 'pending'
+         AND (not_before IS NULL OR not_before <= $2) ORDER BY tier, position LIMIT $3",
+    )
+    .bind(run.as_str())
+    .bind(micros(now))
+    .bind(to_limit(limit))
+    .fetch_all(c)
+    .await;
+    found.map_err(|error| read_failed(&error))?.iter().map(rows::delivery).collect()
+}
+
+pub(crate) async fn next_due(
+    c: &mut SqliteConnection,
+    run: &RunId,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, JournalError> {
+    let (next,): (Option<i64>,) = sqlx::query_as(
+        "SELECT MIN(not_before) FROM delivery WHERE run = $1 AND state = 'pending' AND not_before > $2",
+    )
+    .bind(run.as_str())
+    .bind(micros(now))
+    .fetch_one(c)
+    .await
+    .map_err(|error| read_failed(&error))?;
+    next.map(time).transpose()
+}
+
+pub(crate) async fn bad_addresses(
+    c: &mut SqliteConnection,
+    run: &RunId,
+) -> Result<Vec<(RecipientKey, Timestamp)>, JournalError> {
+    let found = sqlx::query(
+        "SELECT recipient_key, at FROM delivery WHERE run = $1 AND state = 'refused' AND bad_address = 1",
+    )
+    .bind(run.as_str())
+    .fetch_all(c)
+    .await
+    .map_err(|error| read_failed(&error))?;
+    let entry = |row: &sqlx::sqlite::SqliteRow| {
+        Ok((RecipientKey::from_stored(column(row, "recipient_key")?), time(column(row, "at")?)?))
+    };
+    found.iter().map(entry).collect()
+}
+
+fn to_limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,54 @@
+//! The calls that exist on Unix only: a journal is readable by its owner alone.
+
+use std::io;
+use std::path::Path;
+
+/// Creates the file, 0600, if it is not there; an existing one is made 0600.
+#[cfg(unix)]
+pub(crate) fn private_file(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    let file = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+    let mut permissions = file.metadata()?.permissions();
+    if permissions.mode() & 0o077 != 0 {
+        permissions.set_mode(0o600);
+        std::fs::set_permissions(path, permissions)?;
+    }
+    Ok(())
+}
+
+/// Creates the file if it is not there; access is what the folder gives.
+#[cfg(not(unix))]
+pub(crate) fn private_file(path: &Path) -> io::Result<()> {
+    std::fs::OpenOptions::new().create(true).append(true).open(path).map(drop)
+}
+
+/// The network file system that holds `path`, if it is one (Linux: from the mount table).
+///
+/// SQLite's locks and WAL do not hold there (sqlite.org/wal.html, "all processes … on the same host").
+pub(crate) fn network_file_system(path: &Path) -> Option<String> {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let path = path.canonicalize().ok()?;
+    let kind = mounts.lines().filter_map(mount_of).filter(|(point, _)| path.starts_with(point));
+    let (_, kind) = kind.max_by_key(|(point, _)| point.len())?;
+    const NETWORK: [&str; 9] =
+        ["nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "fuse.sshfs"];
+    NETWORK.contains(&kind.as_str()).then_some(kind)
+}
+
+/// Mount point and file system type of one line of mountinfo (proc(5)).
+fn mount_of(line: &str) -> Option<(String, String)> {
+    let (before, after) = line.split_once(" - ")?;
+    let point = before.split(' ').nth(4)?.replace("\\040", " ");
+    Some((point, after.split(' ').next()?.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_mount_line_gives_its_point_and_kind() {
+        // The example of proc(5), with another type.
+        let line = "36 35 98:0 /mnt1 /mnt/two\\040words rw,noatime master:1 - nfs4 server:/x rw";
+
+        assert_eq!(super::mount_of(line), Some(("/mnt/two words".to_owned(), "nfs4".to_owned())));
+    }
+}
