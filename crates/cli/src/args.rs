@@ -1,0 +1,491 @@
+//! The one definition of the command line. CLI.md, "Commands", is the rule; completions come from here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Sends a press release to every journalist on a list exactly once, through several providers.
+#[derive(Debug, Parser)]
+#[command(name = "depeche", version, propagate_version = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags that every command has, wherever they stand.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// Exactly one JSON document on stdout, errors included
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// When to colour what goes to stderr
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub(crate) color: Color,
+    /// Only data, warnings and errors
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Say more; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Work as if started in DIR
+    #[arg(short = 'C', global = true, value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+    /// The configuration file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Never ask anything
+    #[arg(long, global = true)]
+    pub(crate) no_input: bool,
+    /// The language of what is said
+    #[arg(long, global = true, value_enum)]
+    pub(crate) lang: Option<Lang>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Lang {
+    En,
+    Fr,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a commented depeche.toml, release.md and contacts.csv
+    Init(Init),
+    /// Check or show the configuration
+    #[command(subcommand)]
+    Config(Config),
+    /// Begin, check or render a release
+    #[command(subcommand)]
+    Release(Release),
+    /// Check or convert a list of contacts
+    #[command(subcommand)]
+    Contacts(Contacts),
+    /// Show exactly what send would do, and send nothing
+    Plan(Plan),
+    /// Send a release to a list
+    Send(Send),
+    /// Go on where a run stopped
+    Resume(Resume),
+    /// Never send what is still pending
+    Cancel(Cancel),
+    /// All runs
+    Runs,
+    /// One run
+    Status(Status),
+    /// Decide about unknown recipients
+    Resolve(Resolve),
+    /// Who got it, when, through whom
+    Report(Report),
+    /// Addresses that are never mailed
+    #[command(subcommand)]
+    Suppress(Suppress),
+    /// The providers of depeche.toml
+    #[command(subcommand)]
+    Provider(Provider),
+    /// Check what the DNS says about a sending domain
+    #[command(subcommand)]
+    Domain(Domain),
+    /// Check a received message
+    #[command(subcommand)]
+    Message(Message),
+    /// The long text of a rule
+    Explain(Explain),
+    /// Completions for a shell
+    Completions(Completions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// Where to write; here when absent
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Every problem of depeche.toml, with its place
+    Check,
+    /// The effective values, secrets masked
+    Show,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Release {
+    /// Begin a release from a template
+    New(ReleaseNew),
+    /// Check a release by the rules
+    Lint(ReleaseLint),
+    /// Show a release as one contact will see it
+    Render(ReleaseRender),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReleaseNew {
+    /// The file to write
+    #[arg(default_value = "release.md")]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReleaseLint {
+    pub(crate) file: PathBuf,
+    /// From which severity on the exit code is 1
+    #[arg(long, value_enum, default_value_t = FailOn::Error)]
+    pub(crate) fail_on: FailOn,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    Error,
+    Warn,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReleaseRender {
+    pub(crate) file: PathBuf,
+    /// Which form
+    #[arg(long, value_enum, default_value_t = Form::Text)]
+    pub(crate) format: Form,
+    /// The list from which the contact comes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: Vec<PathBuf>,
+    /// Which contact of the list; the first when absent
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) contact: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    Html,
+    Text,
+    Eml,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Contacts {
+    /// Encoding, separator, columns, duplicates and bad rows
+    Check(ContactsCheck),
+    /// Write the list as a canonical CSV
+    Convert(ContactsConvert),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ContactsCheck {
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Show who this expression chooses
+    #[arg(long = "where", value_name = "EXPR")]
+    pub(crate) selection: Option<String>,
+    /// The encoding, when it is found out wrongly
+    #[arg(long)]
+    pub(crate) encoding: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ContactsConvert {
+    pub(crate) file: PathBuf,
+    /// Where the list goes; stdout when absent
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Where the rows go that are left out
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rejects: Option<PathBuf>,
+    /// Put an apostrophe in front of cells that a spreadsheet would calculate
+    #[arg(long)]
+    pub(crate) formula_safe: bool,
+    /// The encoding, when it is found out wrongly
+    #[arg(long)]
+    pub(crate) encoding: Option<String>,
+}
+
+/// Who gets which release through whom: what plan and send share.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct What {
+    /// The release
+    #[arg(value_name = "RELEASE")]
+    pub(crate) release: PathBuf,
+    /// A list of contacts; may be given more than once
+    #[arg(long, required = true, value_name = "FILE", num_args = 1..)]
+    pub(crate) to: Vec<PathBuf>,
+    /// Only contacts that this expression chooses
+    #[arg(long = "where", value_name = "EXPR")]
+    pub(crate) selection: Option<String>,
+    /// Leave out the addresses of a list or of an earlier run
+    #[arg(long, value_name = "FILE|RUN")]
+    pub(crate) exclude: Vec<String>,
+    /// Providers in order of fallback
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    pub(crate) route: Vec<String>,
+    /// At most so many recipients
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// Send before the embargo ends, with its banner
+    #[arg(long)]
+    pub(crate) under_embargo: bool,
+    /// The same slug with other content is meant
+    #[arg(long)]
+    pub(crate) again: bool,
+    /// Write .eml files into DIR and send nothing
+    #[arg(long, value_name = "DIR")]
+    pub(crate) outbox: Option<PathBuf>,
+    /// The lists' encoding, when it is found out wrongly
+    #[arg(long)]
+    pub(crate) encoding: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    pub(crate) what: What,
+    /// Write what one recipient will see
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Send {
+    #[command(flatten)]
+    pub(crate) what: What,
+    /// One copy to ADDRESS, marked [TEST]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) test: Option<String>,
+    /// The number of recipients, from a script
+    #[arg(long, value_name = "N")]
+    pub(crate) confirm: Option<u64>,
+    /// End rather than wait
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    /// What to do with unknown recipients
+    #[arg(long, value_enum)]
+    pub(crate) on_unknown: Option<OnUnknown>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnUnknown {
+    Hold,
+    Resend,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Resume {
+    pub(crate) run: Option<String>,
+    /// Providers in order of fallback
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    pub(crate) route: Vec<String>,
+    /// End rather than wait
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    /// What to do with unknown recipients
+    #[arg(long, value_enum)]
+    pub(crate) on_unknown: Option<OnUnknown>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Cancel {
+    pub(crate) run: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    pub(crate) run: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("decision").required(true))]
+pub(crate) struct Resolve {
+    pub(crate) run: String,
+    /// Whom; everybody unknown or held when absent
+    pub(crate) addresses: Vec<String>,
+    /// It was sent
+    #[arg(long, group = "decision")]
+    pub(crate) sent: bool,
+    /// Send it again
+    #[arg(long, group = "decision")]
+    pub(crate) resend: bool,
+    /// Ask the provider
+    #[arg(long, group = "decision")]
+    pub(crate) look_up: bool,
+    /// Why, for the audit
+    #[arg(long, required = true)]
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    pub(crate) run: String,
+    /// Write a table that no spreadsheet will calculate
+    #[arg(long, value_name = "FILE")]
+    pub(crate) csv: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Suppress {
+    /// Never mail these addresses
+    Add(SuppressAdd),
+    /// Who is never mailed
+    List,
+    /// Mail this address again
+    Remove(SuppressRemove),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SuppressAdd {
+    #[arg(required = true, value_name = "ADDRESS")]
+    pub(crate) addresses: Vec<String>,
+    /// Why
+    #[arg(long, default_value = "manual")]
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SuppressRemove {
+    #[arg(value_name = "ADDRESS")]
+    pub(crate) address: String,
+    /// Why, for the audit
+    #[arg(long, required = true)]
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Provider {
+    /// The providers in order of fallback
+    List,
+    /// Log in without sending
+    Test(ProviderTest),
+    /// Breaker and budget left
+    Status,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProviderTest {
+    /// Which; all when absent
+    pub(crate) names: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Domain {
+    /// Whether every provider can pass DMARC
+    Check(DomainCheck),
+    /// The records to publish
+    Suggest(DomainSuggest),
+    /// One RFC 7208 evaluation
+    Spf(DomainSpf),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DomainCheck {
+    #[arg(required = true, value_name = "DOMAIN")]
+    pub(crate) domains: Vec<String>,
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    pub(crate) provider: Vec<String>,
+    #[arg(long)]
+    pub(crate) selector: Vec<String>,
+    #[command(flatten)]
+    pub(crate) dns: Dns,
+    #[arg(long, value_enum, default_value_t = FailOn::Error)]
+    pub(crate) fail_on: FailOn,
+    #[arg(long, value_enum, default_value_t = DomainFormat::Text)]
+    pub(crate) format: DomainFormat,
+}
+
+/// Where DNS answers come from.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Dns {
+    /// Ask this name server
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) nameserver: Option<String>,
+    /// Answer from a zone file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) zone: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DomainFormat {
+    Text,
+    Json,
+    Sarif,
+    Junit,
+    Markdown,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DomainSuggest {
+    pub(crate) domain: String,
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    pub(crate) provider: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DomainSpf {
+    #[arg(long)]
+    pub(crate) ip: std::net::IpAddr,
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) mail_from: String,
+    #[arg(long, value_name = "NAME")]
+    pub(crate) helo: String,
+    #[command(flatten)]
+    pub(crate) dns: Dns,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Message {
+    /// DKIM, SPF and DMARC of a received message
+    Verify(MessageVerify),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MessageVerify {
+    pub(crate) file: PathBuf,
+    #[arg(long)]
+    pub(crate) ip: Option<std::net::IpAddr>,
+    #[arg(long, value_name = "NAME")]
+    pub(crate) helo: Option<String>,
+    #[command(flatten)]
+    pub(crate) dns: Dns,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The id of a rule
+    pub(crate) rule: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_flags_may_stand_anywhere() {
+        for words in [
+            ["depeche", "--json", "-C", "x", "runs", "--lang", "fr"],
+            ["depeche", "runs", "--json", "-C", "x", "--lang", "fr"],
+        ] {
+            let cli = Cli::try_parse_from(words).unwrap();
+
+            assert!(cli.global.json && cli.global.lang == Some(Lang::Fr), "{words:?}");
+            assert_eq!(cli.global.directory.as_deref(), Some(std::path::Path::new("x")));
+        }
+    }
+}
