@@ -1,0 +1,119 @@
+//! The only place that prints: data to stdout, everything else to stderr.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use crate::args::{Color, Global};
+use crate::failure::Failure;
+use crate::words::{Words, say};
+
+/// Where output goes.
+pub(crate) struct Out {
+    /// One JSON document instead of text.
+    pub(crate) json: bool,
+    quiet: bool,
+    color: bool,
+    /// Whether somebody can be asked.
+    pub(crate) interactive: bool,
+    /// What is said.
+    pub(crate) words: Words,
+}
+
+impl Out {
+    /// As the global flags and the environment say.
+    pub(crate) fn new(global: &Global) -> Self {
+        let stderr = std::io::stderr().is_terminal();
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let color = match global.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => stderr && !no_color,
+        };
+        Self {
+            json: global.json,
+            quiet: global.quiet,
+            color: color && !global.json,
+            interactive: stderr && std::io::stdin().is_terminal() && !global.no_input && !global.json,
+            words: Words::of(Words::choose(global.lang)),
+        }
+    }
+
+    /// A line of data. With `--json` nothing: the document says it.
+    pub(crate) fn line(&self, text: impl AsRef<str>) {
+        if !self.json {
+            write_out(&format!("{}\n", text.as_ref()));
+        }
+    }
+
+    /// Data as it is.
+    pub(crate) fn raw(&self, text: &str) {
+        write_out(text);
+    }
+
+    /// The one document of `--json`; nothing otherwise.
+    pub(crate) fn document(&self, document: &serde_json::Value) {
+        if self.json {
+            // A `Value` has text keys only: it can always be written.
+            write_out(&format!("{document:#}\n"));
+        }
+    }
+
+    /// Progress and remarks: not with `--quiet`.
+    pub(crate) fn note(&self, text: impl AsRef<str>) {
+        if !self.quiet {
+            write_err(&format!("{}\n", text.as_ref()));
+        }
+    }
+
+    /// What the user must not miss.
+    pub(crate) fn warn(&self, text: impl AsRef<str>) {
+        write_err(&format!("{}\n", text.as_ref()));
+    }
+
+    /// A prompt, without a line break.
+    pub(crate) fn ask(&self, text: &str) -> String {
+        write_err(&format!("{text} "));
+        let mut answer = String::new();
+        // An answer that cannot be read is no answer.
+        let _ = std::io::stdin().read_line(&mut answer);
+        answer.trim().to_owned()
+    }
+
+    /// A failure, as text or as the one document.
+    pub(crate) fn failure(&self, failure: &Failure) {
+        if self.json {
+            self.document(&failure.document());
+            return;
+        }
+        for problem in std::iter::once(failure).chain(&failure.others) {
+            self.problem(problem);
+        }
+    }
+
+    fn problem(&self, problem: &Failure) {
+        let head = self.paint("1;31", &say!(self, "error-word"));
+        let mut text = format!("{head}: {}\n", problem.message);
+        if let Some(place) = &problem.location {
+            text.push_str(&format!("  --> {}:{}:{}\n", place.file, place.line, place.column));
+        }
+        if let Some(excerpt) = &problem.excerpt {
+            text.extend(excerpt.lines().map(|line| format!("  {line}\n")));
+        }
+        if let Some(hint) = &problem.hint {
+            text.push_str(&format!("  {}: {hint}\n", self.paint("1;36", &say!(self, "hint-word"))));
+        }
+        write_err(&text);
+    }
+
+    fn paint(&self, code: &str, text: &str) -> String {
+        if self.color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}
+
+/// A reader that went away (`| head`) is no failure of ours.
+fn write_out(text: &str) {
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
+fn write_err(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}

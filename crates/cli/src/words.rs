@@ -1,0 +1,143 @@
+//! What is said, in the user's language: one Fluent catalogue per language.
+
+use fluent_bundle::concurrent::FluentBundle;
+use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
+
+use crate::args::Lang;
+
+const ENGLISH: &str = include_str!("../locales/en.ftl");
+const FRENCH: &str = include_str!("../locales/fr.ftl");
+
+/// A catalogue.
+pub(crate) struct Words {
+    bundle: FluentBundle<FluentResource>,
+    pub(crate) lang: Lang,
+}
+
+impl Words {
+    /// The catalogue of a language.
+    pub(crate) fn of(lang: Lang) -> Self {
+        let (tag, source) = match lang {
+            Lang::En => ("en", ENGLISH),
+            Lang::Fr => ("fr", FRENCH),
+        };
+        // A test holds the catalogues free of errors; what could be read is used all the same.
+        let resource = FluentResource::try_new(source.to_owned()).unwrap_or_else(|(resource, _)| resource);
+        let language: unic_langid::LanguageIdentifier = tag.parse().unwrap_or_default();
+        let mut bundle = FluentBundle::new_concurrent(vec![language]);
+        bundle.set_use_isolating(false);
+        bundle.add_resource_overriding(resource);
+        Self { bundle, lang }
+    }
+
+    /// The language that `--lang` or the system asks for.
+    pub(crate) fn choose(asked: Option<Lang>) -> Lang {
+        let from_system = || {
+            let set = ["LC_ALL", "LC_MESSAGES", "LANG"]
+                .into_iter()
+                .filter_map(|name| std::env::var(name).ok())
+                .find(|value| !value.is_empty());
+            if set.is_some_and(|value| value.starts_with("fr")) { Lang::Fr } else { Lang::En }
+        };
+        asked.unwrap_or_else(from_system)
+    }
+
+    /// The sentence `key` with its facts. A key that does not exist is shown as it is.
+    pub(crate) fn say(&self, key: &str, facts: &[(&str, Fact)]) -> String {
+        let Some(pattern) = self.bundle.get_message(key).and_then(|message| message.value()) else {
+            return key.to_owned();
+        };
+        let mut arguments = FluentArgs::new();
+        for (name, fact) in facts {
+            arguments.set(*name, FluentValue::from(fact.clone()));
+        }
+        let mut problems = Vec::new();
+        self.bundle.format_pattern(pattern, Some(&arguments), &mut problems).into_owned()
+    }
+}
+
+/// A fact in a sentence: a number has a plural.
+#[derive(Debug, Clone)]
+pub(crate) enum Fact {
+    Text(String),
+    Number(u64),
+}
+
+impl From<Fact> for FluentValue<'_> {
+    fn from(fact: Fact) -> Self {
+        match fact {
+            Fact::Text(text) => FluentValue::from(text),
+            Fact::Number(number) => FluentValue::from(number),
+        }
+    }
+}
+
+macro_rules! fact_from {
+    ($($kind:ty => $make:expr),* $(,)?) => {
+        $(impl From<$kind> for Fact { fn from(value: $kind) -> Self { $make(value) } })*
+    };
+}
+fact_from! {
+    String => Fact::Text,
+    &String => |value: &String| Fact::Text(value.clone()),
+    &str => |value: &str| Fact::Text(value.to_owned()),
+    u64 => Fact::Number,
+    usize => |value: usize| Fact::Number(value as u64),
+}
+
+/// `say!(out, "key", name = value)`: a sentence in the user's language.
+macro_rules! say {
+    ($out:expr, $key:literal $(, $name:ident = $value:expr)* $(,)?) => {
+        $out.words.say($key, &[$((stringify!($name), $crate::words::Fact::from($value))),*])
+    };
+}
+pub(crate) use say;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn keys(source: &str) -> BTreeSet<String> {
+        let begins = |line: &&str| line.starts_with(|c: char| c.is_ascii_lowercase());
+        let key = |line: &str| line.split_once(" =").map(|(key, _)| key.to_owned());
+        source.lines().filter(begins).filter_map(key).collect()
+    }
+
+    fn sources(folder: &std::path::Path, found: &mut String) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else if !path.ends_with("words.rs") {
+                found.push_str(&std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn both_catalogues_are_well_formed_and_have_the_same_keys() {
+        for source in [ENGLISH, FRENCH] {
+            assert!(FluentResource::try_new(source.to_owned()).is_ok());
+        }
+        assert_eq!(keys(ENGLISH), keys(FRENCH));
+    }
+
+    #[test]
+    fn every_key_used_exists_and_every_key_is_used() {
+        let mut code = String::new();
+        sources(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut code);
+        let said = code.split("say!(").skip(1).filter_map(|rest| rest.split('"').nth(1));
+        let used: BTreeSet<String> = said.map(str::to_owned).collect();
+
+        assert_eq!(used, keys(ENGLISH));
+    }
+
+    #[test]
+    fn a_number_takes_its_plural() {
+        let words = Words::of(Lang::En);
+        assert_eq!(words.say("run-recipients", &[("count", Fact::Number(1))]), "1 recipient");
+        assert_eq!(words.say("run-recipients", &[("count", Fact::Number(2))]), "2 recipients");
+    }
+}
