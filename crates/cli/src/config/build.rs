@@ -1,0 +1,185 @@
+//! From depeche.toml to providers that can be used. Here secrets are read.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use depeche::clock::Clock;
+use depeche::engine::LinkConfig;
+use depeche::provider::{Provider, ProviderName};
+use depeche::providers::brevo::{BrevoConfig, BrevoProvider};
+use depeche::providers::http::{HttpConfig, HttpConfigError};
+use depeche::providers::mailchimp::transactional::{TransactionalConfig, TransactionalProvider};
+use depeche::providers::outbox::OutboxProvider;
+use depeche::providers::smtp::{Credentials, SmtpConfig, SmtpProvider};
+
+use super::provider::{Account, Kind, ProviderConfig, Smtp};
+use super::secret::SecretSource;
+use super::{Config, nearest};
+use crate::failure::Failure;
+use crate::words::{Words, say};
+
+impl Config {
+    /// The chain: the providers that `route` names, in its order; all when it names none.
+    pub(crate) fn chain(&self, route: &[ProviderName], clock: &Arc<dyn Clock>) -> Result<Vec<LinkConfig>, Failure> {
+        let mut links = Vec::new();
+        let mut problems = Vec::new();
+        for provider in self.providers.iter().filter(|provider| route.contains(&provider.name)) {
+            match self.link(provider, clock) {
+                Ok(link) => links.push(link),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        links.sort_by_key(|link| route.iter().position(|name| name == link.provider.name()));
+        match Failure::all(problems) {
+            Some(failure) => Err(failure),
+            None => Ok(links),
+        }
+    }
+
+    /// The names that `--route` gives, each a provider of the file; all of the file when it gives none.
+    pub(crate) fn route(&self, asked: &[String], words: &Words) -> Result<Vec<ProviderName>, Failure> {
+        struct Has<'w> {
+            words: &'w Words,
+        }
+        let has = Has { words };
+        let known: Vec<&str> = self.providers.iter().map(|provider| provider.name.as_str()).collect();
+        if known.is_empty() {
+            let file = self.file.display().to_string();
+            return Err(Failure::usage("config.no-provider", say!(has, "config-no-provider", file = file)));
+        }
+        if asked.is_empty() {
+            return Ok(self.providers.iter().map(|provider| provider.name.clone()).collect());
+        }
+        let mut route = Vec::new();
+        for name in asked {
+            let Some(found) = self.providers.iter().find(|provider| provider.name.as_str() == name) else {
+                let hint = match nearest(name, known.iter().copied()) {
+                    Some(near) => say!(has, "config-did-you-mean", name = near),
+                    None => say!(has, "config-known-words", names = known.join(", ")),
+                };
+                let message = say!(has, "route-unknown", name = name);
+                return Err(Failure::usage("route.unknown", message).with_hint(hint));
+            };
+            if !route.contains(&found.name) {
+                route.push(found.name.clone());
+            }
+        }
+        Ok(route)
+    }
+
+    /// One provider.
+    pub(crate) fn link(&self, config: &ProviderConfig, clock: &Arc<dyn Clock>) -> Result<LinkConfig, Failure> {
+        let provider = self.provider(config, clock)?;
+        Ok(LinkConfig { provider, limits: config.limits, config_digest: digest_of(config) })
+    }
+
+    fn provider(&self, config: &ProviderConfig, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Provider>, Failure> {
+        let base = self.base();
+        Ok(match &config.kind {
+            Kind::Smtp(smtp) => Arc::new(smtp_provider(config, smtp, &base)?),
+            Kind::Brevo(account) => Arc::new(self.brevo(config, account, &base, clock)?),
+            Kind::Transactional(account) => Arc::new(self.transactional(config, account, &base, clock)?),
+            Kind::Outbox(folder) => Arc::new(OutboxProvider::new(config.name.clone(), base.join(folder))),
+        })
+    }
+
+    fn brevo(
+        &self,
+        config: &ProviderConfig,
+        account: &Account,
+        base: &Path,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<BrevoProvider, Failure> {
+        let mut made = BrevoConfig::new(config.name.clone(), secret(config, &account.api_key, base)?);
+        http(&mut made.http, config, account, base);
+        made.batch = account.batch;
+        made.sender_ips.clone_from(&config.bind);
+        if let Some(lanes) = config.connections {
+            made.lanes = lanes as usize;
+        }
+        made.sender_domain = Some(self.identity.from.address.domain().to_owned());
+        BrevoProvider::new(made, Arc::clone(clock)).map_err(|error| unusable_http(config, &error))
+    }
+
+    fn transactional(
+        &self,
+        config: &ProviderConfig,
+        account: &Account,
+        base: &Path,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<TransactionalProvider, Failure> {
+        let mut made = TransactionalConfig::new(config.name.clone(), secret(config, &account.api_key, base)?);
+        http(&mut made.http, config, account, base);
+        if let Some(lanes) = config.connections {
+            made.lanes = lanes as usize;
+        }
+        made.sender_domain = Some(self.identity.from.address.domain().to_owned());
+        TransactionalProvider::new(made, Arc::clone(clock)).map_err(|error| unusable_http(config, &error))
+    }
+}
+
+fn smtp_provider(config: &ProviderConfig, smtp: &Smtp, base: &Path) -> Result<SmtpProvider, Failure> {
+    let mut made = SmtpConfig::new(config.name.clone(), smtp.host.clone());
+    made.port = smtp.port;
+    made.tls = smtp.tls;
+    if let Some((username, password)) = &smtp.credentials {
+        let password = secret(config, password, base)?;
+        made.credentials = Some(Credentials { username: username.clone(), password });
+    }
+    made.envelope_from.clone_from(&smtp.envelope_from);
+    made.ca_file = config.ca_file.as_ref().map(|file| base.join(file));
+    made.bind.clone_from(&config.bind);
+    made.helo.clone_from(&smtp.helo);
+    if let Some(connections) = config.connections {
+        made.connections = connections as usize;
+    }
+    made.per_connection = smtp.per_connection;
+    made.max_size_bytes = smtp.max_size_bytes;
+    let stated = config.timeouts;
+    let timeouts = &mut made.timeouts;
+    timeouts.connect = stated.connect.unwrap_or(timeouts.connect);
+    timeouts.command = stated.command.unwrap_or(timeouts.command);
+    timeouts.data_block = stated.data_block.unwrap_or(timeouts.data_block);
+    timeouts.data_end = stated.data_end.unwrap_or(timeouts.data_end);
+    SmtpProvider::new(made).map_err(|error| {
+        Failure::usage("provider.unusable", format!("{}: {error}", config.name)).with_hint(error.hint())
+    })
+}
+
+fn http(made: &mut HttpConfig, config: &ProviderConfig, account: &Account, base: &Path) {
+    if let Some(url) = &account.base_url {
+        made.base_url.clone_from(url);
+    }
+    made.ca_file = config.ca_file.as_ref().map(|file| base.join(file));
+    let timeouts = &mut made.timeouts;
+    timeouts.connect = config.timeouts.connect.unwrap_or(timeouts.connect);
+    timeouts.answer = config.timeouts.command.unwrap_or(timeouts.answer);
+    timeouts.total = config.timeouts.data_end.unwrap_or(timeouts.total);
+}
+
+fn secret(
+    config: &ProviderConfig,
+    source: &SecretSource,
+    base: &Path,
+) -> Result<depeche::secret::Secret, Failure> {
+    source.read(base).map_err(|error| {
+        let mut failure = Failure::usage("provider.secret", format!("{}: {error}", config.name));
+        failure.hint = error.hint();
+        failure
+    })
+}
+
+fn unusable_http(config: &ProviderConfig, error: &HttpConfigError) -> Failure {
+    Failure::usage("provider.unusable", format!("{}: {error}", config.name)).with_hint(error.hint())
+}
+
+/// SHA-256 over what the file says of the provider: a change closes a breaker left open.
+fn digest_of(config: &ProviderConfig) -> [u8; 32] {
+    // Windows are no reason to trust a provider again.
+    let told = format!("{:?}{:?}{:?}{:?}", config.kind, config.ca_file, config.bind, config.timeouts);
+    let hash = digest::digest(&digest::SHA256, told.as_bytes());
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(hash.as_ref());
+    bytes
+}

@@ -1,0 +1,268 @@
+//! depeche.toml: who sends, through whom, and how fallback goes. CLI.md, "depeche.toml", is the rule.
+//!
+//! Every problem of the file is collected with its place; unknown keys are refused. Secrets are read
+//! only when a provider is built.
+
+mod build;
+mod nearest;
+mod provider;
+mod reader;
+mod secret;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use depeche::address::{EmailAddress, Mailbox};
+use depeche::policy::{OnBudget, OnUnknown, Policy};
+use depeche::release::identity::{Identity, Organisation, PressContact, UnsubscribeIdentity};
+use depeche::text::HeaderText;
+
+pub(crate) use nearest::nearest;
+pub(crate) use provider::{Kind, ProviderConfig};
+use reader::{Reader, Section};
+
+use crate::failure::Failure;
+use crate::words::{Words, say};
+
+/// What depeche.toml says.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// The file, as the user named it.
+    pub(crate) file: PathBuf,
+    /// Who sends.
+    pub(crate) identity: Identity,
+    /// Where the journal is.
+    pub(crate) journal: PathBuf,
+    /// Providers in order of fallback.
+    pub(crate) providers: Vec<ProviderConfig>,
+    /// How fallback goes.
+    pub(crate) policy: Policy,
+    /// Whether a provider that DMARC would reject is never used.
+    pub(crate) require_authenticated: bool,
+}
+
+/// The file's name when `--config` names no other.
+pub(crate) const FILE_NAME: &str = "depeche.toml";
+
+impl Config {
+    /// Reads the configuration; `None` when there is none and none was asked for.
+    pub(crate) fn find(asked: Option<&Path>, words: &Words) -> Result<Option<Self>, Failure> {
+        let file = asked.unwrap_or(Path::new(FILE_NAME));
+        let text = match std::fs::read_to_string(file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && asked.is_none() => return Ok(None),
+            Err(error) => {
+                let place = format!("{}: {error}", file.display());
+                return Err(Failure::usage("config.unreadable", place));
+            }
+        };
+        Self::read(file, &text, words).map(Some)
+    }
+
+    /// Reads the configuration, which must be there.
+    pub(crate) fn need(asked: Option<&Path>, words: &Words) -> Result<Self, Failure> {
+        struct Has<'w> {
+            words: &'w Words,
+        }
+        let has = Has { words };
+        Self::find(asked, words)?.ok_or_else(|| {
+            Failure::usage("config.none", say!(has, "config-none")).with_hint(say!(has, "config-none-hint"))
+        })
+    }
+
+    /// Reads `text`, the content of `file`.
+    pub(crate) fn read(file: &Path, text: &str, words: &Words) -> Result<Self, Failure> {
+        let name = file.display().to_string();
+        let (mut reader, mut root) = Reader::open(&name, text, words);
+        // After a syntax error everything else would be a consequence.
+        if let Some(failure) = Failure::all(std::mem::take(&mut reader.problems)) {
+            return Err(failure);
+        }
+        let identity = read_identity(&mut reader, &mut root);
+        let journal = read_journal(&mut reader, &mut root);
+        let providers = provider::read_all(&mut reader, &mut root, file);
+        let (mut policy, require_authenticated) = read_fallback(&mut reader, &mut root);
+        if let Some(waits) = read_retry(&mut reader, &mut root) {
+            policy.transient = waits;
+        }
+        reader.finish(root);
+        let problems = std::mem::take(&mut reader.problems);
+        match (Failure::all(in_order(problems)), identity) {
+            (None, Some(identity)) => Ok(Self {
+                file: file.to_owned(),
+                identity,
+                journal,
+                providers,
+                policy,
+                require_authenticated,
+            }),
+            (Some(failure), _) => Err(failure),
+            (None, None) => Err(Failure::usage("config.incomplete", name)),
+        }
+    }
+
+    /// The folder against which its paths count.
+    pub(crate) fn base(&self) -> PathBuf {
+        base_of(&self.file)
+    }
+
+    /// Where the journal's file is.
+    pub(crate) fn journal_path(&self) -> PathBuf {
+        self.base().join(&self.journal)
+    }
+}
+
+fn base_of(file: &Path) -> PathBuf {
+    match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+fn in_order(mut problems: Vec<Failure>) -> Vec<Failure> {
+    problems.sort_by_key(|problem| problem.location.as_ref().map(|place| (place.line, place.column)));
+    problems
+}
+
+fn header(text: &str) -> Result<HeaderText, depeche::text::UnsafeText> {
+    HeaderText::new(text)
+}
+
+fn read_identity<'a>(reader: &mut Reader<'a>, root: &mut Section<'a>) -> Option<Identity> {
+    let organisation = read_organisation(reader, root);
+    let from = read_from(reader, root);
+    let press_contact = read_press_contact(reader, root);
+    let unsubscribe = read_unsubscribe(reader, root);
+    let (from, reply_to) = from?;
+    let organisation = organisation.unwrap_or_else(|| Organisation {
+        name: from.name.as_ref().map_or_else(|| from.address.domain().to_owned(), ToString::to_string),
+        ..Organisation::default()
+    });
+    Some(Identity { organisation, from, reply_to, press_contact, unsubscribe })
+}
+
+fn read_organisation<'a>(reader: &mut Reader<'a>, root: &mut Section<'a>) -> Option<Organisation> {
+    let mut section = reader.section(root, "organisation")?;
+    let name = reader.needed(&mut section, "name").map(|found| found.value);
+    let mut more = |key| reader.text(&mut section, key).map(|found| found.value);
+    let organisation = Organisation {
+        postal_address: more("postal_address"),
+        privacy_url: more("privacy_url"),
+        boilerplate: more("boilerplate"),
+        name: name.unwrap_or_default(),
+    };
+    reader.finish(section);
+    Some(organisation)
+}
+
+fn read_from<'a>(
+    reader: &mut Reader<'a>,
+    root: &mut Section<'a>,
+) -> Option<(Mailbox, Option<EmailAddress>)> {
+    if !root.has("from") {
+        let message = say!(reader, "config-missing", key = "from");
+        let hint = say!(reader, "config-from-hint");
+        reader.problem("config.missing", message, Some(hint), 0..0);
+    }
+    let mut section = reader.section(root, "from")?;
+    let name = reader.text(&mut section, "name");
+    let name = reader.parsed(name, header);
+    let address = reader.needed(&mut section, "address");
+    let address = reader.parsed(address, EmailAddress::parse);
+    let reply_to = reader.text(&mut section, "reply_to");
+    let reply_to = reader.parsed(reply_to, EmailAddress::parse);
+    reader.finish(section);
+    Some((Mailbox { name, address: address? }, reply_to))
+}
+
+fn read_press_contact<'a>(reader: &mut Reader<'a>, root: &mut Section<'a>) -> Option<PressContact> {
+    let mut section = reader.section(root, "press_contact")?;
+    let name = reader.needed(&mut section, "name");
+    let name = reader.parsed(name, header);
+    let address = reader.needed(&mut section, "address");
+    let address = reader.parsed(address, EmailAddress::parse);
+    let phone = reader.text(&mut section, "phone");
+    let phone = reader.parsed(phone, header);
+    reader.finish(section);
+    Some(PressContact { name: name?, address: address?, phone })
+}
+
+fn read_unsubscribe<'a>(reader: &mut Reader<'a>, root: &mut Section<'a>) -> UnsubscribeIdentity {
+    let Some(mut section) = reader.section(root, "unsubscribe") else {
+        return UnsubscribeIdentity::default();
+    };
+    let mailto = reader.text(&mut section, "mailto");
+    let mailto = reader.parsed(mailto, EmailAddress::parse);
+    let url = reader.text(&mut section, "url");
+    if let Some(bad) = url.as_ref().filter(|url| !url.value.starts_with("https://")) {
+        let message = say!(reader, "config-unsubscribe-url");
+        reader.problem("config.value", message, None, bad.span.clone());
+    }
+    reader.finish(section);
+    UnsubscribeIdentity { mailto, url: url.map(|found| found.value) }
+}
+
+fn read_journal<'a>(reader: &mut Reader<'a>, root: &mut Section<'a>) -> PathBuf {
+    let default = PathBuf::from(".depeche/journal.db");
+    let Some(mut section) = reader.section(root, "journal") else { return default };
+    let url = reader.text(&mut section, "url");
+    reader.finish(section);
+    let Some(url) = url else { return default };
+    let path = url.value.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest));
+    match path.filter(|path| !path.is_empty()) {
+        Some(path) => PathBuf::from(path),
+        None => {
+            let message = say!(reader, "config-journal", url = without_password(&url.value));
+            reader.problem("config.journal", message, None, url.span);
+            default
+        }
+    }
+}
+
+/// A URL as it may be shown.
+fn without_password(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://…@{rest}"),
+        _ => url.to_owned(),
+    }
+}
+
+fn read_fallback<'a>(reader: &mut Reader<'a>, root: &mut Section<'a>) -> (Policy, bool) {
+    let mut policy = Policy::default();
+    let Some(mut section) = reader.section(root, "fallback") else { return (policy, true) };
+    if let Some(mut open) = reader.section(&mut section, "open_after") {
+        if let Some(failures) = reader.number(&mut open, "failures") {
+            policy.breaker.failures = failures;
+        }
+        if let Some(within) = reader.duration(&mut open, "within") {
+            policy.breaker.within = within;
+        }
+        reader.finish(open);
+    }
+    if let Some(wait) = reader.duration(&mut section, "retry_after") {
+        policy.breaker.retry_after = wait;
+    }
+    if let Some(wait) = reader.duration(&mut section, "suspect_after") {
+        policy.suspect_after = wait;
+    }
+    let unknown = [("hold", OnUnknown::Hold), ("resend", OnUnknown::Resend)];
+    if let Some(choice) = reader.word(&mut section, "on_unknown", &unknown) {
+        policy.on_unknown = choice;
+    }
+    let budget = [("next", OnBudget::Next), ("wait", OnBudget::Wait)];
+    if let Some(choice) = reader.word(&mut section, "on_budget", &budget) {
+        policy.on_budget = choice;
+    }
+    let require_authenticated = reader.flag(&mut section, "require_authenticated").unwrap_or(true);
+    reader.finish(section);
+    (policy, require_authenticated)
+}
+
+fn read_retry<'a>(reader: &mut Reader<'a>, root: &mut Section<'a>) -> Option<Vec<Duration>> {
+    let mut section = reader.section(root, "retry")?;
+    let has_waits = section.has("transient");
+    let waits = reader.texts(&mut section, "transient");
+    let waits = waits.iter().filter_map(|found| reader.duration_of(found)).collect();
+    reader.finish(section);
+    has_waits.then_some(waits)
+}

@@ -1,0 +1,345 @@
+//! `[[provider]]`: one link of the chain, as depeche.toml describes it.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use depeche::address::EmailAddress;
+use depeche::budget::Limits;
+use depeche::provider::ProviderName;
+use depeche::providers::smtp::{Preset, Tls, preset, presets};
+
+use super::nearest::nearest;
+use super::reader::{Found, Reader, Section};
+use super::secret::{SecretSource, open_mode};
+use crate::words::say;
+
+/// One provider.
+#[derive(Debug, Clone)]
+pub(crate) struct ProviderConfig {
+    /// Its name.
+    pub(crate) name: ProviderName,
+    /// What it is.
+    pub(crate) kind: Kind,
+    /// Its windows.
+    pub(crate) limits: Limits,
+    /// Connections (or requests) at a time.
+    pub(crate) connections: Option<u32>,
+    /// Certificates trusted besides the system's.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Source addresses.
+    pub(crate) bind: Vec<IpAddr>,
+    /// Deadlines, where stated.
+    pub(crate) timeouts: StatedTimeouts,
+}
+
+/// Deadlines, where stated.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct StatedTimeouts {
+    pub(crate) connect: Option<Duration>,
+    pub(crate) command: Option<Duration>,
+    pub(crate) data_block: Option<Duration>,
+    pub(crate) data_end: Option<Duration>,
+}
+
+/// What a provider is.
+#[derive(Debug, Clone)]
+pub(crate) enum Kind {
+    Smtp(Smtp),
+    Brevo(Account),
+    Transactional(Account),
+    Outbox(PathBuf),
+}
+
+/// An SMTP server.
+#[derive(Debug, Clone)]
+pub(crate) struct Smtp {
+    pub(crate) preset: Option<&'static str>,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) tls: Tls,
+    pub(crate) envelope_from: Option<EmailAddress>,
+    pub(crate) credentials: Option<(String, SecretSource)>,
+    pub(crate) helo: Option<String>,
+    pub(crate) per_connection: Option<u32>,
+    pub(crate) max_size_bytes: Option<u64>,
+}
+
+/// An account at an API.
+#[derive(Debug, Clone)]
+pub(crate) struct Account {
+    pub(crate) api_key: SecretSource,
+    pub(crate) base_url: Option<String>,
+    pub(crate) batch: bool,
+}
+
+impl Kind {
+    /// As depeche.toml names it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Smtp(_) => "smtp",
+            Self::Brevo(_) => "brevo",
+            Self::Transactional(_) => "mailchimp-transactional",
+            Self::Outbox(_) => "outbox",
+        }
+    }
+
+    /// Its secret, when it has one.
+    pub(crate) fn secret(&self) -> Option<&SecretSource> {
+        match self {
+            Self::Smtp(smtp) => smtp.credentials.as_ref().map(|(_, secret)| secret),
+            Self::Brevo(account) | Self::Transactional(account) => Some(&account.api_key),
+            Self::Outbox(_) => None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum KindWord {
+    Smtp,
+    Brevo,
+    Transactional,
+    Campaign,
+    Outbox,
+}
+
+/// All providers of the file.
+pub(super) fn read_all<'a>(
+    reader: &mut Reader<'a>,
+    root: &mut Section<'a>,
+    file: &Path,
+) -> Vec<ProviderConfig> {
+    let open_mode = open_mode(file);
+    let mut providers: Vec<ProviderConfig> = Vec::new();
+    for section in reader.sections(root, "provider") {
+        let span = section.span.clone();
+        let Some(provider) = read_one(reader, section, (file, open_mode)) else { continue };
+        if providers.iter().any(|other| other.name == provider.name) {
+            let message = say!(reader, "config-provider-twice", name = provider.name.to_string());
+            reader.problem("config.provider-twice", message, None, span);
+        }
+        providers.push(provider);
+    }
+    providers
+}
+
+fn read_one<'a>(
+    reader: &mut Reader<'a>,
+    mut section: Section<'a>,
+    file: (&Path, Option<u32>),
+) -> Option<ProviderConfig> {
+    let name = reader.needed(&mut section, "name");
+    let name = reader.parsed(name, ProviderName::new);
+    if let Some(name) = &name {
+        section.path = format!("provider {name}");
+    }
+    let kinds = [
+        ("smtp", KindWord::Smtp),
+        ("brevo", KindWord::Brevo),
+        ("mailchimp-transactional", KindWord::Transactional),
+        ("mailchimp-campaign", KindWord::Campaign),
+        ("outbox", KindWord::Outbox),
+    ];
+    if !section.has("kind") {
+        let message = say!(reader, "config-missing", key = format!("{}.kind", section.path));
+        reader.problem("config.missing", message, None, section.span.clone());
+    }
+    // Without its kind nobody can say which keys it should have.
+    let word = reader.word(&mut section, "kind", &kinds)?;
+    let mut limits = Windows::default();
+    if let Some(mut stated) = reader.section(&mut section, "limits") {
+        limits.read(reader, &mut stated);
+        reader.finish(stated);
+    }
+    let kind = read_kind(reader, &mut section, word, &mut limits, file);
+    let ca_file = reader.text(&mut section, "ca_file").map(|found| PathBuf::from(found.value));
+    let bind = read_bind(reader, &mut section);
+    let timeouts = read_timeouts(reader, &mut section);
+    reader.finish(section);
+    let connections = limits.connections;
+    Some(ProviderConfig { name: name?, kind: kind?, limits: limits.limits, connections, ca_file, bind, timeouts })
+}
+
+#[derive(Default)]
+struct Windows {
+    limits: Limits,
+    connections: Option<u32>,
+    per_connection: Option<u32>,
+}
+
+impl Windows {
+    fn read<'a>(&mut self, reader: &mut Reader<'a>, stated: &mut Section<'a>) {
+        let mut number = |key| reader.number(stated, key);
+        self.limits.per_second = number("per_second");
+        self.limits.per_minute = number("per_minute");
+        self.limits.per_hour = number("per_hour");
+        self.limits.per_day = number("per_day");
+        self.connections = number("connections");
+        self.per_connection = number("per_connection");
+    }
+
+    /// What the preset says holds where the user says nothing.
+    fn complete(&mut self, preset: &Preset) {
+        self.limits.per_hour = self.limits.per_hour.or(preset.per_hour);
+        self.limits.per_day = self.limits.per_day.or(preset.per_day);
+        let connections = preset.connections.and_then(|number| u32::try_from(number).ok());
+        self.connections = self.connections.or(connections);
+    }
+}
+
+fn read_kind<'a>(
+    reader: &mut Reader<'a>,
+    section: &mut Section<'a>,
+    word: KindWord,
+    limits: &mut Windows,
+    file: (&Path, Option<u32>),
+) -> Option<Kind> {
+    match word {
+        KindWord::Smtp => read_smtp(reader, section, limits, file).map(Kind::Smtp),
+        KindWord::Brevo => read_account(reader, section, file, true).map(Kind::Brevo),
+        KindWord::Transactional => read_account(reader, section, file, false).map(Kind::Transactional),
+        KindWord::Outbox => {
+            let folder = reader.needed(section, "folder")?;
+            Some(Kind::Outbox(PathBuf::from(folder.value)))
+        }
+        KindWord::Campaign => {
+            let message = say!(reader, "config-no-campaign");
+            reader.problem("config.kind", message, None, section.span.clone());
+            None
+        }
+    }
+}
+
+fn read_account<'a>(
+    reader: &mut Reader<'a>,
+    section: &mut Section<'a>,
+    file: (&Path, Option<u32>),
+    has_batch: bool,
+) -> Option<Account> {
+    if !section.has("api_key") {
+        let message = say!(reader, "config-missing", key = format!("{}.api_key", section.path));
+        reader.problem("config.missing", message, None, section.span.clone());
+    }
+    let api_key = reader.secret(section, "api_key");
+    let api_key = guarded(reader, api_key, file);
+    let base_url = reader.text(section, "base_url").map(|found| found.value);
+    let batch = has_batch && reader.flag(section, "batch").unwrap_or(false);
+    Some(Account { api_key: api_key?, base_url, batch })
+}
+
+/// Plain text in a file that others can read is refused.
+fn guarded(
+    reader: &mut Reader<'_>,
+    found: Option<Found<SecretSource>>,
+    (file, open_mode): (&Path, Option<u32>),
+) -> Option<SecretSource> {
+    let found = found?;
+    if let (SecretSource::Plain(..), Some(mode)) = (&found.value, open_mode) {
+        let message = say!(
+            reader,
+            "config-open-secret",
+            file = file.display().to_string(),
+            mode = format!("{mode:o}")
+        );
+        let hint = say!(reader, "config-open-secret-hint", file = file.display().to_string());
+        reader.problem("config.open-secret", message, Some(hint), found.span);
+    }
+    Some(found.value)
+}
+
+fn read_smtp<'a>(
+    reader: &mut Reader<'a>,
+    section: &mut Section<'a>,
+    limits: &mut Windows,
+    file: (&Path, Option<u32>),
+) -> Option<Smtp> {
+    let preset = read_preset(reader, section);
+    if let Some(preset) = preset {
+        limits.complete(preset);
+    }
+    let host = reader.text(section, "host").map(|found| found.value);
+    let host = host.or_else(|| preset.and_then(|preset| preset.host).map(str::to_owned));
+    if host.is_none() {
+        let message = say!(reader, "config-missing", key = format!("{}.host", section.path));
+        let hint = preset.map(|preset| preset.notes.to_owned());
+        reader.problem("config.missing", message, hint, section.span.clone());
+    }
+    let words = [("implicit", Tls::Implicit), ("starttls", Tls::StartTls), ("none", Tls::None)];
+    let tls = reader.word(section, "tls", &words);
+    let tls = tls.or(preset.map(|preset| preset.tls)).unwrap_or_default();
+    let port = reader.number(section, "port").and_then(|port| u16::try_from(port).ok());
+    let usual = match tls {
+        Tls::Implicit => 465,
+        Tls::StartTls => 587,
+        Tls::None => 25,
+    };
+    let envelope_from = reader.text(section, "envelope_from");
+    let envelope_from = reader.parsed(envelope_from, EmailAddress::parse);
+    let credentials = read_credentials(reader, section, file);
+    let helo = reader.text(section, "helo").map(|found| found.value);
+    if section.has("dkim") {
+        let message = say!(reader, "config-no-dkim");
+        reader.problem("config.dkim", message, None, section.span.clone());
+        // Taken, so that it is not called unknown as well.
+        let _ = reader.section(section, "dkim");
+    }
+    Some(Smtp {
+        preset: preset.map(|preset| preset.name),
+        host: host?,
+        port: port.or(preset.map(|preset| preset.port)).unwrap_or(usual),
+        tls,
+        envelope_from,
+        credentials,
+        helo,
+        per_connection: limits.per_connection,
+        max_size_bytes: preset.and_then(|preset| preset.max_size_bytes),
+    })
+}
+
+fn read_preset<'a>(reader: &mut Reader<'a>, section: &mut Section<'a>) -> Option<&'static Preset> {
+    let found = reader.text(section, "preset")?;
+    let known = preset(&found.value);
+    if known.is_none() {
+        let names: Vec<&str> = presets().iter().map(|preset| preset.name).collect();
+        let hint = match nearest(&found.value, names.iter().copied()) {
+            Some(near) => say!(reader, "config-did-you-mean", name = near),
+            None => say!(reader, "config-known-words", names = names.join(", ")),
+        };
+        let message = say!(reader, "config-no-preset", name = &found.value);
+        reader.problem("config.preset", message, Some(hint), found.span);
+    }
+    known
+}
+
+fn read_credentials<'a>(
+    reader: &mut Reader<'a>,
+    section: &mut Section<'a>,
+    file: (&Path, Option<u32>),
+) -> Option<(String, SecretSource)> {
+    let username = reader.text(section, "username");
+    let password = reader.secret(section, "password");
+    if username.is_some() != password.is_some() {
+        let message = say!(reader, "config-half-login", provider = &section.path);
+        reader.problem("config.login", message, None, section.span.clone());
+    }
+    let password = guarded(reader, password, file);
+    Some((username?.value, password?))
+}
+
+fn read_bind<'a>(reader: &mut Reader<'a>, section: &mut Section<'a>) -> Vec<IpAddr> {
+    let stated = reader.texts(section, "bind");
+    stated.into_iter().filter_map(|found| reader.parsed(Some(found), str::parse::<IpAddr>)).collect()
+}
+
+fn read_timeouts<'a>(reader: &mut Reader<'a>, section: &mut Section<'a>) -> StatedTimeouts {
+    let Some(mut stated) = reader.section(section, "timeouts") else { return StatedTimeouts::default() };
+    let mut wait = |key| reader.duration(&mut stated, key);
+    let timeouts = StatedTimeouts {
+        connect: wait("connect"),
+        command: wait("command"),
+        data_block: wait("data_block"),
+        data_end: wait("data_end"),
+    };
+    reader.finish(stated);
+    timeouts
+}
