@@ -128,11 +128,23 @@ fn width(text: &str, span: &std::ops::Range<usize>) -> usize {
 fn caret(text: &str, line: usize, column: usize, width: usize) -> String {
     let Some(shown) = text.lines().nth(line.saturating_sub(1)) else { return String::new() };
     let plain = |c: char| if depeche::text::is_unsafe(c) { ' ' } else { c };
-    let shown: String = shown.chars().map(plain).collect();
+    let shown: String = masked(shown).chars().map(plain).collect();
     let number = line.to_string();
     let gutter = " ".repeat(number.len());
     let blank = " ".repeat(column.saturating_sub(1));
     format!("{number} | {shown}\n{gutter} | {blank}{}", "^".repeat(width))
+}
+
+/// A line as it may be shown: what stands behind a key that may hold a secret is dotted out, place
+/// by place.
+fn masked(line: &str) -> String {
+    let Some((key, value)) = line.split_once('=') else { return line.to_owned() };
+    let name = key.to_lowercase();
+    if !["pas", "key", "secret", "token", "mot"].iter().any(|part| name.contains(part)) {
+        return line.to_owned();
+    }
+    let dots: String = value.chars().map(|c| if c.is_whitespace() { c } else { '*' }).collect();
+    format!("{key}={dots}")
 }
 
 #[cfg(test)]

@@ -21,7 +21,11 @@ use crate::words::{Words, say};
 
 impl Config {
     /// The chain: the providers that `route` names, in its order; all when it names none.
-    pub(crate) fn chain(&self, route: &[ProviderName], clock: &Arc<dyn Clock>) -> Result<Vec<LinkConfig>, Failure> {
+    pub(crate) fn chain(
+        &self,
+        route: &[ProviderName],
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Vec<LinkConfig>, Failure> {
         let mut links = Vec::new();
         let mut problems = Vec::new();
         for provider in self.providers.iter().filter(|provider| route.contains(&provider.name)) {
@@ -69,12 +73,20 @@ impl Config {
     }
 
     /// One provider.
-    pub(crate) fn link(&self, config: &ProviderConfig, clock: &Arc<dyn Clock>) -> Result<LinkConfig, Failure> {
+    pub(crate) fn link(
+        &self,
+        config: &ProviderConfig,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<LinkConfig, Failure> {
         let provider = self.provider(config, clock)?;
         Ok(LinkConfig { provider, limits: config.limits, config_digest: digest_of(config) })
     }
 
-    fn provider(&self, config: &ProviderConfig, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Provider>, Failure> {
+    fn provider(
+        &self,
+        config: &ProviderConfig,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Arc<dyn Provider>, Failure> {
         let base = self.base();
         Ok(match &config.kind {
             Kind::Smtp(smtp) => Arc::new(smtp_provider(config, smtp, &base)?),

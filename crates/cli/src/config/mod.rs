@@ -155,10 +155,7 @@ fn read_organisation<'a>(reader: &mut Reader<'a>, root: &mut Section<'a>) -> Opt
     Some(organisation)
 }
 
-fn read_from<'a>(
-    reader: &mut Reader<'a>,
-    root: &mut Section<'a>,
-) -> Option<(Mailbox, Option<EmailAddress>)> {
+fn read_from<'a>(reader: &mut Reader<'a>, root: &mut Section<'a>) -> Option<(Mailbox, Option<EmailAddress>)> {
     if !root.has("from") {
         let message = say!(reader, "config-missing", key = "from");
         let hint = say!(reader, "config-from-hint");

@@ -157,7 +157,15 @@ fn read_one<'a>(
     let timeouts = read_timeouts(reader, &mut section);
     reader.finish(section);
     let connections = limits.connections;
-    Some(ProviderConfig { name: name?, kind: kind?, limits: limits.limits, connections, ca_file, bind, timeouts })
+    Some(ProviderConfig {
+        name: name?,
+        kind: kind?,
+        limits: limits.limits,
+        connections,
+        ca_file,
+        bind,
+        timeouts,
+    })
 }
 
 #[derive(Default)]
@@ -235,12 +243,8 @@ fn guarded(
 ) -> Option<SecretSource> {
     let found = found?;
     if let (SecretSource::Plain(..), Some(mode)) = (&found.value, open_mode) {
-        let message = say!(
-            reader,
-            "config-open-secret",
-            file = file.display().to_string(),
-            mode = format!("{mode:o}")
-        );
+        let message =
+            say!(reader, "config-open-secret", file = file.display().to_string(), mode = format!("{mode:o}"));
         let hint = say!(reader, "config-open-secret-hint", file = file.display().to_string());
         reader.problem("config.open-secret", message, Some(hint), found.span);
     }

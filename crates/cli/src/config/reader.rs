@@ -15,7 +15,7 @@ use crate::words::{Words, say};
 pub(super) struct Reader<'a> {
     file: &'a str,
     text: &'a str,
-    words: &'a Words,
+    pub(super) words: &'a Words,
     pub(super) problems: Vec<Failure>,
 }
 
@@ -241,7 +241,11 @@ impl<'a> Reader<'a> {
     }
 
     /// A secret: a reference, or plain text.
-    pub(super) fn secret(&mut self, from: &mut Section<'a>, key: &'static str) -> Option<Found<SecretSource>> {
+    pub(super) fn secret(
+        &mut self,
+        from: &mut Section<'a>,
+        key: &'static str,
+    ) -> Option<Found<SecretSource>> {
         let value = from.take(key)?;
         let span = value.span();
         let path = from.name_of(key);
@@ -271,7 +275,13 @@ impl<'a> Reader<'a> {
         stated.pop()
     }
 
-    fn wrong_kind<T>(&mut self, key: &str, wanted: String, found: &DeValue<'_>, span: Range<usize>) -> Option<T> {
+    fn wrong_kind<T>(
+        &mut self,
+        key: &str,
+        wanted: String,
+        found: &DeValue<'_>,
+        span: Range<usize>,
+    ) -> Option<T> {
         let message = say!(self, "config-type", key = key, wanted = wanted, found = found.type_str());
         self.problem("config.type", message, None, span);
         None

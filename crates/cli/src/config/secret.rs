@@ -57,9 +57,7 @@ impl SecretSource {
     pub(crate) fn read(&self, base: &Path) -> Result<Secret, SecretError> {
         let text = match self {
             Self::Plain(secret, _) => return Ok(secret.clone()),
-            Self::Env(name) => {
-                std::env::var(name).map_err(|_| SecretError::NoVariable(name.clone()))?
-            }
+            Self::Env(name) => std::env::var(name).map_err(|_| SecretError::NoVariable(name.clone()))?,
             Self::File(path) => read_file(&base.join(path))?,
             Self::Command(command) => run(command, base)?,
         };

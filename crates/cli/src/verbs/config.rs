@@ -1,0 +1,104 @@
+//! `config check`, `config show`.
+
+use serde_json::{Value, json};
+
+use crate::args::Config as Command;
+use crate::config::{Config, Kind, ProviderConfig};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::{Done, Failure};
+use crate::words::say;
+
+/// Does what was asked.
+pub(crate) fn run(command: &Command, context: &Context<'_>) -> Done {
+    match command {
+        Command::Check => check(context),
+        Command::Show => show(context),
+    }
+}
+
+fn check(context: &Context<'_>) -> Done {
+    let out = context.out;
+    let config = context.config()?;
+    let names: Vec<String> = config.providers.iter().map(|provider| provider.name.to_string()).collect();
+    // Each provider is built as `send` would build it: a secret that cannot be read shows here.
+    let failures: Vec<Failure> =
+        config.providers.iter().filter_map(|provider| config.link(provider, &context.clock).err()).collect();
+    if let Some(failure) = Failure::all(failures) {
+        return Err(failure);
+    }
+    let file = config.file.display().to_string();
+    out.document(&json!({ "version": 1, "exit": 0, "file": file, "providers": names }));
+    out.line(say!(out, "config-good", file = &file, providers = names.join(", ")));
+    Ok(Exit::Done)
+}
+
+fn show(context: &Context<'_>) -> Done {
+    let config = context.config()?;
+    let shown = effective(&config);
+    context.out.document(&json!({ "version": 1, "exit": 0, "config": shown }));
+    if !context.out.json {
+        for (key, value) in lines("", &shown) {
+            context.out.line(format!("{key} = {value}"));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn effective(config: &Config) -> Value {
+    let policy = &config.policy;
+    let seconds = |wait: std::time::Duration| format!("{}s", wait.as_secs());
+    json!({
+        "file": config.file.display().to_string(),
+        "identity": serde_json::to_value(&config.identity).unwrap_or_default(),
+        "journal": config.journal_path().display().to_string(),
+        "providers": config.providers.iter().map(provider).collect::<Vec<_>>(),
+        "fallback": {
+            "open_after": {
+                "failures": policy.breaker.failures,
+                "within": seconds(policy.breaker.within),
+            },
+            "retry_after": seconds(policy.breaker.retry_after),
+            "suspect_after": seconds(policy.suspect_after),
+            "on_unknown": serde_json::to_value(policy.on_unknown).unwrap_or_default(),
+            "on_budget": serde_json::to_value(policy.on_budget).unwrap_or_default(),
+            "require_authenticated": config.require_authenticated,
+        },
+        "retry": { "transient": policy.transient.iter().map(|wait| seconds(*wait)).collect::<Vec<_>>() },
+    })
+}
+
+/// One provider, with its secret masked.
+pub(super) fn provider(provider: &ProviderConfig) -> Value {
+    let mut shown = json!({
+        "name": provider.name.as_str(),
+        "kind": provider.kind.name(),
+        "limits": provider.limits,
+        "connections": provider.connections,
+        "secret": provider.kind.secret().map(|secret| secret.shown()),
+    });
+    match &provider.kind {
+        Kind::Smtp(smtp) => {
+            shown["preset"] = json!(smtp.preset);
+            shown["host"] = json!(smtp.host);
+            shown["port"] = json!(smtp.port);
+            shown["tls"] = json!(format!("{:?}", smtp.tls).to_lowercase());
+            shown["username"] = json!(smtp.credentials.as_ref().map(|(name, _)| name));
+        }
+        Kind::Brevo(account) | Kind::Transactional(account) => shown["base_url"] = json!(account.base_url),
+        Kind::Outbox(folder) => shown["folder"] = json!(folder.display().to_string()),
+    }
+    shown
+}
+
+fn lines(path: &str, value: &Value) -> Vec<(String, String)> {
+    let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    match value {
+        Value::Object(map) => map.iter().flat_map(|(key, value)| lines(&below(key), value)).collect(),
+        Value::Array(values) if values.iter().any(Value::is_object) => {
+            values.iter().enumerate().flat_map(|(at, value)| lines(&below(&at.to_string()), value)).collect()
+        }
+        Value::Null => Vec::new(),
+        other => vec![(path.to_owned(), other.to_string())],
+    }
+}

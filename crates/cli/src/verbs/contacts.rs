@@ -1,0 +1,226 @@
+//! `contacts check`, `contacts convert`; and how every command reads its lists.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use depeche::contact::{
+    ContactReader, ConvertOptions, Expression, FileError, ListError, Loaded, ReadOptions, SelectionError,
+    Source, TextEncoding, convert, load,
+};
+use serde_json::{Value, json};
+
+use crate::args::{Contacts, ContactsCheck, ContactsConvert};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::{Done, Failure};
+use crate::out::Out;
+use crate::words::say;
+
+/// Does what was asked.
+pub(crate) fn run(command: &Contacts, context: &Context<'_>) -> Done {
+    match command {
+        Contacts::Check(asked) => check(asked, context),
+        Contacts::Convert(asked) => convert_list(asked, context),
+    }
+}
+
+/// Reads `files` as one list.
+pub(crate) fn read(files: &[PathBuf], options: &ReadOptions) -> Result<Loaded, Failure> {
+    let mut sources = Vec::new();
+    for path in files {
+        let file = File::open(path).map_err(|error| Failure::file(path, &error))?;
+        sources.push(Source::new(path.display().to_string(), file));
+    }
+    load(sources, options).map_err(|errors| {
+        let failures = errors.iter().map(|FileError { file, error }| list_failure(file, error)).collect();
+        Failure::all(failures).unwrap_or_else(|| Failure::new(Exit::Problems, "list", "unreadable"))
+    })
+}
+
+/// What the user states about encodings.
+pub(crate) fn options(encoding: Option<&str>, out: &Out) -> Result<ReadOptions, Failure> {
+    let mut options = ReadOptions::default();
+    if let Some(name) = encoding {
+        let known = TextEncoding::named(name);
+        if known.is_none() {
+            return Err(Failure::usage("list.encoding", say!(out, "list-no-encoding", name = name)));
+        }
+        options.encoding = known;
+    }
+    Ok(options)
+}
+
+/// Keeps those whom `expression` chooses; returns how many are gone.
+pub(crate) fn select(list: &mut Loaded, expression: &str) -> Result<usize, Failure> {
+    let parsed = Expression::parse(expression).map_err(|error| selection_failure(expression, &[error]))?;
+    let selection = parsed.bind(list.columns()).map_err(|errors| selection_failure(expression, &errors))?;
+    Ok(list.select(&selection))
+}
+
+fn selection_failure(expression: &str, errors: &[SelectionError]) -> Failure {
+    let failure = |error: &SelectionError| {
+        let mut failure = Failure::usage(error.code(), error)
+            .at("--where", expression, error.span.clone())
+            .with_hint(error.hint());
+        failure.excerpt = Some(error.caret(expression));
+        failure
+    };
+    Failure::all(errors.iter().map(failure).collect()).unwrap_or_else(|| Failure::usage("where", expression))
+}
+
+fn list_failure(file: &str, error: &ListError) -> Failure {
+    let mut failure = Failure::new(Exit::Usage, error.code(), format!("{file}: {error}"));
+    failure.hint = error.hint();
+    failure
+}
+
+fn check(asked: &ContactsCheck, context: &Context<'_>) -> Done {
+    let out = context.out;
+    let mut list = read(&asked.files, &options(asked.encoding.as_deref(), out)?)?;
+    let exit = if list.has_defects() { Exit::Problems } else { Exit::Done };
+    if let Some(expression) = &asked.selection {
+        select(&mut list, expression)?;
+        out.note(say!(out, "run-recipients", count = list.contacts.len()));
+    }
+    out.document(&check_document(&list, exit));
+    if !out.json {
+        show_files(out, &list);
+        show_rows(out, &list);
+        out.line(say!(
+            out,
+            "contacts-summary",
+            good = list.contacts.len(),
+            left_out = list.left_out.len(),
+            duplicates = list.duplicates.len()
+        ));
+    }
+    Ok(exit)
+}
+
+fn check_document(list: &Loaded, exit: Exit) -> Value {
+    let file = |report: &depeche::contact::FileReport| {
+        let column = |column: &depeche::contact::ColumnMapping| json!({ "header": column.header, "name": column.name, "kind": format!("{:?}", column.kind).to_lowercase() });
+        json!({
+            "file": report.file,
+            "encoding": report.detection.encoding.name(),
+            "separator": report.detection.separator.name(),
+            "rows": report.rows,
+            "columns": report.columns.iter().map(column).collect::<Vec<_>>(),
+        })
+    };
+    let duplicate = |row: &depeche::contact::Duplicate| {
+        json!({
+            "file": row.place.file, "row": row.place.row, "address": row.address.to_string(),
+            "first": { "file": row.first.file, "row": row.first.row }, "differing": row.differing,
+        })
+    };
+    let remark = |remark: &depeche::contact::Remark| {
+        json!({ "file": remark.file, "row": remark.problem.row, "column": remark.problem.column,
+            "code": remark.problem.reason.code(), "message": remark.problem.reason.to_string() })
+    };
+    json!({
+        "version": 1,
+        "exit": exit.code(),
+        "contacts": list.contacts.len(),
+        "files": list.files.iter().map(file).collect::<Vec<_>>(),
+        "left_out": left_out(list),
+        "duplicates": list.duplicates.iter().map(duplicate).collect::<Vec<_>>(),
+        "remarks": list.remarks.iter().map(remark).collect::<Vec<_>>(),
+    })
+}
+
+/// The rows that are left out, as `--json` shows them and a run keeps them.
+pub(crate) fn left_out(list: &Loaded) -> Vec<Value> {
+    let row = |row: &depeche::contact::LeftOut| {
+        let reasons: Vec<String> = row.problems.iter().map(|problem| problem.to_string()).collect();
+        let cure = row.reason().map(|reason| reason.cure());
+        let code = row.reason().map(|reason| reason.code());
+        json!({ "file": row.place.file, "row": row.place.row, "line": row.place.line,
+            "address": row.address.as_ref().map(ToString::to_string),
+            "code": code, "reason": reasons.join("; "), "cure": cure })
+    };
+    list.left_out.iter().map(row).collect()
+}
+
+fn show_files(out: &Out, list: &Loaded) {
+    for report in &list.files {
+        out.line(say!(
+            out,
+            "contacts-file",
+            file = &report.file,
+            encoding = report.detection.encoding.name(),
+            separator = report.detection.separator.name(),
+            rows = report.rows
+        ));
+        for column in report.columns.iter().filter(|column| column.header != column.name) {
+            out.line(format!("  {} -> {}", column.header, column.name));
+        }
+    }
+}
+
+fn show_rows(out: &Out, list: &Loaded) {
+    for row in &list.left_out {
+        for problem in &row.problems {
+            out.line(format!("{}: {problem}", row.place.file));
+            out.line(format!("  {}: {}", say!(out, "hint-word"), problem.reason.cure()));
+        }
+    }
+    for row in &list.duplicates {
+        out.line(say!(
+            out,
+            "contacts-duplicate",
+            file = &row.place.file,
+            row = row.place.row,
+            address = row.address.to_string(),
+            first = row.first.row
+        ));
+    }
+    for remark in &list.remarks {
+        out.line(format!("{}: {}", remark.file, remark.problem));
+    }
+}
+
+fn convert_list(asked: &ContactsConvert, context: &Context<'_>) -> Done {
+    let out = context.out;
+    let input = File::open(&asked.file).map_err(|error| Failure::file(&asked.file, &error))?;
+    let name = asked.file.display().to_string();
+    let reader = ContactReader::open(input, &options(asked.encoding.as_deref(), out)?)
+        .map_err(|error| list_failure(&name, &error))?;
+    let (mut written, mut rejects) = (Vec::new(), Vec::new());
+    let how = ConvertOptions::default().with_formula_safe(asked.formula_safe);
+    let done = convert(reader, &mut written, Some(&mut rejects), &how)
+        .map_err(|error| Failure::new(Exit::Problems, "contacts.convert", format!("{name}: {error}")))?;
+    if let Some(path) = &asked.rejects {
+        save(path, &rejects)?;
+    }
+    let exit = if done.rejected > 0 { Exit::Problems } else { Exit::Done };
+    let text = String::from_utf8_lossy(&written);
+    let csv = match &asked.output {
+        Some(path) => {
+            save(path, &written)?;
+            None
+        }
+        None if out.json => Some(text),
+        None => {
+            out.raw(&text);
+            None
+        }
+    };
+    out.document(&json!({ "version": 1, "exit": exit.code(), "written": done.written,
+        "opted_out": done.opted_out, "rejected": done.rejected, "duplicates": done.duplicates, "csv": csv }));
+    out.note(say!(
+        out,
+        "contacts-converted",
+        written = done.written,
+        rejected = done.rejected,
+        duplicates = done.duplicates
+    ));
+    Ok(exit)
+}
+
+/// Writes a file anew.
+pub(crate) fn save(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    let write = || File::create(path)?.write_all(content);
+    write().map_err(|error| Failure::file(path, &error))
+}

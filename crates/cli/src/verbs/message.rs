@@ -1,0 +1,11 @@
+//! `message`: not in this build yet.
+
+use crate::args::Message;
+use crate::context::Context;
+use crate::failure::Done;
+use crate::verbs::not_available;
+
+/// Does what was asked.
+pub(crate) async fn run(_command: &Message, context: &Context<'_>) -> Done {
+    Err(not_available(context))
+}
