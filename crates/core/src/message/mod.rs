@@ -3,6 +3,9 @@
 //! Providers that speak SMTP send [`Message::mime`]; providers with an API of their own send the
 //! parts. Both come from one rendering, so that a release arrives the same whoever carries it.
 
+pub mod build;
+pub mod inspect;
+
 use std::sync::Arc;
 
 use bytes::Bytes;

@@ -50,3 +50,35 @@ pub struct UnsubscribeIdentity {
     /// https URL; one-click by RFC 8058 only when it holds `{token}`.
     pub url: Option<String>,
 }
+
+impl Identity {
+    /// The example that stands in when there is no depeche.toml: nothing is sent under it.
+    #[must_use]
+    pub fn example() -> Self {
+        let address = |text: &str| EmailAddress::parse(text).expect("an address of the example");
+        let text = |text: &str| HeaderText::new(text).expect("a text of the example");
+        Self {
+            organisation: Organisation {
+                name: "Exemple SAS".to_owned(),
+                postal_address: Some("12 rue des Dépêches, 38000 Grenoble, France".to_owned()),
+                privacy_url: None,
+                boilerplate: Some(
+                    "Exemple SAS conçoit et fabrique à Grenoble des instruments de mesure pour l’industrie. \
+                     L’entreprise, fondée en 1987, emploie 340 personnes."
+                        .to_owned(),
+                ),
+            },
+            from: Mailbox {
+                name: Some(text("Service de presse Exemple")),
+                address: address("presse@exemple.fr"),
+            },
+            reply_to: Some(address("jeanne.martin@exemple.fr")),
+            press_contact: Some(PressContact {
+                name: text("Jeanne Martin"),
+                address: address("presse@exemple.fr"),
+                phone: Some(text("+33 1 23 45 67 89")),
+            }),
+            unsubscribe: UnsubscribeIdentity { mailto: Some(address("presse+stop@exemple.fr")), url: None },
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The head of a release: YAML between two lines of `---`.
+//!
+//! Unknown keys are refused, with the nearest known one. The embargo names its zone and an hour that
+//! exists there once: `2026-12-03 08:00 Europe/Paris`.
+
+use std::collections::BTreeMap;
+
+use jiff::ZonedDateTime;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
+use super::ReleaseProblem;
+use crate::text::HeaderText;
+
+/// The head of a release.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FrontMatter {
+    /// The title; also the subject.
+    pub title: HeaderText,
+    /// A second line under the title.
+    #[serde(default)]
+    pub subtitle: Option<HeaderText>,
+    /// `fr` or `en`.
+    #[serde(default = "french")]
+    pub lang: String,
+    /// Names the release in runs; made from the title when absent.
+    #[serde(default)]
+    pub slug: Option<String>,
+    /// The dateline's place.
+    #[serde(default)]
+    pub city: Option<HeaderText>,
+    /// The dateline's day, `2026-12-03`; the day of the run when absent.
+    #[serde(default)]
+    pub date: Option<String>,
+    /// Not before this moment.
+    #[serde(default)]
+    pub embargo: Option<String>,
+    /// Who is quoted.
+    #[serde(default)]
+    pub spokesperson: Option<HeaderText>,
+    /// Overrides `[press_contact]`.
+    #[serde(default)]
+    pub contact: Option<ContactPerson>,
+    /// Photos.
+    #[serde(default)]
+    pub images: Vec<Image>,
+    /// Files.
+    #[serde(default)]
+    pub attachments: Vec<String>,
+    /// Words for contacts without a field: `outlet: "votre rédaction"`.
+    #[serde(default)]
+    pub defaults: BTreeMap<String, String>,
+}
+
+/// `contact:` of a release.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContactPerson {
+    /// As printed.
+    pub name: HeaderText,
+    /// As printed.
+    pub email: crate::address::EmailAddress,
+    /// As printed.
+    #[serde(default)]
+    pub phone: Option<HeaderText>,
+}
+
+/// One of `images:` of a release.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Image {
+    /// In the release's folder.
+    pub file: String,
+    /// What it shows, for those who do not see it.
+    #[serde(default)]
+    pub alt: Option<String>,
+    /// Under the image.
+    #[serde(default)]
+    pub caption: Option<String>,
+    /// Who took it.
+    #[serde(default)]
+    pub credit: Option<String>,
+    /// Where the print version is, https.
+    #[serde(default)]
+    pub hires: Option<String>,
+}
+
+fn french() -> String {
+    "fr".to_owned()
+}
+
+/// Cuts a source into its head, its body, and the line (from 1) on which the body begins.
+pub(super) fn cut(source: &str) -> Result<(&str, &str, usize), ReleaseProblem> {
+    let source = source.strip_prefix('\u{feff}').unwrap_or(source);
+    let mut lines = source.split_inclusive('\n');
+    let opens = lines.next().is_some_and(|line| line.trim_end() == "---");
+    let problem = |message: &str| {
+        ReleaseProblem::new("release.front-matter", 1, 1, message)
+            .with_hint("a release begins with a line `---`, then `title: …`, then a line `---`")
+    };
+    if !opens {
+        return Err(problem("there is no front matter"));
+    }
+    let start = source.find('\n').map_or(source.len(), |at| at + 1);
+    let (mut at, mut number) = (start, 1);
+    for line in lines {
+        number += 1;
+        if line.trim_end() == "---" {
+            return Ok((&source[start..at], &source[at + line.len()..], number + 1));
+        }
+        at += line.len();
+    }
+    Err(problem("the front matter has no closing `---`"))
+}
+
+/// Reads the head.
+pub(super) fn read(head: &str) -> Result<FrontMatter, ReleaseProblem> {
+    serde_saphyr::from_str(head).map_err(|error| {
+        let error = error.without_snippet();
+        let place = error.location();
+        // The head begins on the second line of the file.
+        let line = place.map_or(1, |at| usize::try_from(at.line()).unwrap_or(1) + 1);
+        let column = place.map_or(1, |at| usize::try_from(at.column()).unwrap_or(1));
+        let text = error.to_string();
+        let message = text.lines().next().unwrap_or("not readable").to_owned();
+        ReleaseProblem::new("release.front-matter", line, column, message)
+    })
+}
+
+/// The moment of an embargo: date, hour, and a named zone.
+pub(super) fn embargo(text: &str, head: &str) -> Result<ZonedDateTime, ReleaseProblem> {
+    let line = 2 + head.lines().position(|line| line.trim_start().starts_with("embargo")).unwrap_or(0);
+    let problem = |code, message: String| {
+        ReleaseProblem::new(code, line, 1, message)
+            .with_hint("write it as `embargo: \"2026-12-03 08:00 Europe/Paris\"`")
+    };
+    let text = text.trim();
+    let (moment, zone) = match text.rsplit_once(' ') {
+        Some((moment, zone)) if zone.contains(|c: char| c.is_ascii_alphabetic()) => (moment, zone),
+        _ => {
+            let message = format!("the embargo `{text}` names no time zone");
+            return Err(problem("embargo-no-zone", message));
+        }
+    };
+    let zone_known = TimeZone::get(zone)
+        .map_err(|_| problem("embargo-no-zone", format!("`{zone}` is no time zone that is known")))?;
+    let moment: DateTime = moment
+        .trim()
+        .replacen(' ', "T", 1)
+        .parse()
+        .map_err(|_| problem("embargo", format!("`{moment}` is no date with an hour")))?;
+    // A clock change makes some hours happen twice, or never: never guess.
+    zone_known.into_ambiguous_zoned_datetime(moment).unambiguous().map_err(|_| {
+        problem("embargo", format!("{moment} happens twice or never in {zone} (a clock change)"))
+    })
+}
+
+/// A slug of a title: lower case ASCII words joined by `-`, at most 60 characters.
+pub(super) fn slug_of(title: &str) -> String {
+    use unicode_normalization::UnicodeNormalization;
+    let plain: String = title
+        .nfd()
+        .filter(char::is_ascii)
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { ' ' })
+        .collect();
+    let mut slug = String::new();
+    for word in plain.split_whitespace() {
+        if slug.len() + word.len() >= 60 {
+            break;
+        }
+        if !slug.is_empty() {
+            slug.push('-');
+        }
+        slug.push_str(word);
+    }
+    if slug.is_empty() { "release".to_owned() } else { slug }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_embargo_in_a_clock_change_is_refused() {
+        // 2027-03-28 02:30 does not exist in Paris; 2026-10-25 02:30 happens twice.
+        for moment in ["2027-03-28 02:30 Europe/Paris", "2026-10-25 02:30 Europe/Paris"] {
+            assert!(embargo(moment, "").is_err(), "{moment}");
+        }
+        let fine = embargo("2026-12-03 08:00 Europe/Paris", "").unwrap();
+        assert_eq!(fine.timestamp().to_string(), "2026-12-03T07:00:00Z");
+    }
+
+    #[test]
+    fn an_embargo_without_zone_has_a_rule_of_its_own() {
+        assert_eq!(embargo("2026-12-03 08:00", "").unwrap_err().code, "embargo-no-zone");
+    }
+
+    #[test]
+    fn a_slug_is_plain() {
+        assert_eq!(slug_of("L’été à Évry : 120 emplois !"), "lete-a-evry-120-emplois");
+    }
+}
