@@ -11,6 +11,8 @@ pub(crate) struct Out {
     /// One JSON document instead of text.
     pub(crate) json: bool,
     quiet: bool,
+    /// How much more to say.
+    pub(crate) verbose: u8,
     color: bool,
     /// Whether somebody can be asked.
     pub(crate) interactive: bool,
@@ -31,6 +33,7 @@ impl Out {
         Self {
             json: global.json,
             quiet: global.quiet,
+            verbose: global.verbose,
             color: color && !global.json,
             interactive: stderr && std::io::stdin().is_terminal() && !global.no_input && !global.json,
             words: Words::of(Words::choose(global.lang)),

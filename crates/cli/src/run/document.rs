@@ -1,0 +1,154 @@
+//! How a run is shown: the one document of `send`, `resume` and `status`, and its exit code.
+
+use depeche::journal::{
+    BreakerRecord, DeliveryRecord, DeliveryState, Journal, RunId, RunRecord, RunState, Totals, effective_state,
+};
+use depeche::outcome::Trouble;
+use serde_json::{Map, Value, json};
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// A run with all that is known of it.
+pub(crate) struct Shown {
+    pub(crate) run: RunRecord,
+    /// Where it stands, given whether a process holds it.
+    pub(crate) state: RunState,
+    pub(crate) totals: Totals,
+    pub(crate) providers: Vec<Link>,
+    pub(crate) recipients: Vec<DeliveryRecord>,
+    /// Whether a process works on it.
+    is_held: bool,
+}
+
+/// A provider of the run's route.
+pub(crate) struct Link {
+    pub(crate) name: String,
+    pub(crate) accepted: u64,
+    pub(crate) breaker: Option<BreakerRecord>,
+}
+
+impl Link {
+    /// Whether it is set aside.
+    pub(crate) fn is_open(&self) -> bool {
+        self.breaker.as_ref().is_some_and(|record| record.open_since.is_some())
+    }
+}
+
+/// Reads a run.
+pub(crate) async fn read(journal: &dyn Journal, run: &RunId) -> Result<Shown, Failure> {
+    let record = journal.run(run).await?.ok_or_else(|| depeche::journal::JournalError::NoSuchRun(run.clone()))?;
+    let is_held = journal.holder(run).await?.is_some();
+    let accepted = journal.accepted_by_provider(run).await?;
+    let breakers = journal.breakers().await?;
+    let mut names = record.route.clone();
+    names.extend(accepted.iter().map(|(name, _)| name.clone()).filter(|name| !record.route.contains(name)));
+    let link = |name: &depeche::provider::ProviderName| Link {
+        name: name.to_string(),
+        accepted: accepted.iter().find(|(other, _)| other == name).map_or(0, |(_, count)| *count),
+        breaker: breakers.iter().find(|record| record.provider == *name).cloned(),
+    };
+    Ok(Shown {
+        state: effective_state(record.state, is_held),
+        totals: journal.totals(run).await?,
+        providers: names.iter().map(link).collect(),
+        recipients: all_deliveries(journal, run).await?,
+        run: record,
+        is_held,
+    })
+}
+
+/// Every delivery of a run, in order.
+pub(crate) async fn all_deliveries(journal: &dyn Journal, run: &RunId) -> Result<Vec<DeliveryRecord>, Failure> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = journal.deliveries(run, after, 1_000).await?;
+        let Some(last) = page.last() else { return Ok(all) };
+        after = Some((last.tier, last.position));
+        all.extend(page);
+    }
+}
+
+impl Shown {
+    /// How a command that shows this run ends.
+    pub(crate) fn exit(&self) -> Exit {
+        let totals = &self.totals;
+        let mut found = Vec::new();
+        if self.state == RunState::Interrupted && totals.pending > 0 {
+            found.push(Exit::Interrupted);
+        }
+        if totals.unknown + totals.held > 0 {
+            found.push(Exit::Unknown);
+        }
+        if totals.refused > 0 {
+            found.push(Exit::Refused);
+        }
+        if totals.pending > 0 {
+            found.push(if self.nobody_could_log_in() { Exit::Credentials } else { Exit::Pending });
+        }
+        Exit::foremost(found)
+    }
+
+    /// Every provider of the route refused our credentials, and nobody got the release.
+    fn nobody_could_log_in(&self) -> bool {
+        let refused = |link: &Link| {
+            let trouble = link.breaker.as_ref().filter(|_| link.is_open()).and_then(|record| record.trouble);
+            trouble == Some(Trouble::Credentials)
+        };
+        self.totals.accepted == 0 && !self.providers.is_empty() && self.providers.iter().all(refused)
+    }
+
+    /// The state of one recipient, as the totals count it.
+    pub(crate) fn state_of(&self, delivery: &DeliveryRecord) -> DeliveryState {
+        match (delivery.state, self.is_held) {
+            (DeliveryState::Intent, true) => DeliveryState::Pending,
+            (DeliveryState::Intent, false) => DeliveryState::Unknown,
+            (state, _) => state,
+        }
+    }
+
+    /// The one document.
+    pub(crate) fn document(&self, exit: Exit) -> Value {
+        let mut providers = Map::new();
+        for link in &self.providers {
+            let breaker = if link.is_open() { "open" } else { "closed" };
+            providers.insert(link.name.clone(), json!({ "accepted": link.accepted, "breaker": breaker }));
+        }
+        let left_out: Value = serde_json::from_str(&self.run.left_out).unwrap_or_else(|_| json!([]));
+        json!({
+            "version": 1,
+            "exit": exit.code(),
+            "run": self.head(),
+            "totals": self.totals,
+            "left_out": left_out,
+            "providers": providers,
+            "recipients": self.recipients.iter().map(|delivery| self.recipient(delivery)).collect::<Vec<_>>(),
+        })
+    }
+
+    /// The run without its recipients.
+    pub(crate) fn head(&self) -> Value {
+        json!({
+            "id": self.run.id.as_str(),
+            "release": self.run.release,
+            "kind": self.run.kind.as_str(),
+            "state": self.state.as_str(),
+            "started_at": self.run.created_at,
+            "ended_at": self.run.ended_at,
+            "note": self.run.note,
+        })
+    }
+
+    fn recipient(&self, delivery: &DeliveryRecord) -> Value {
+        json!({
+            "address": delivery.address.to_string(),
+            "state": self.state_of(delivery).as_str(),
+            "provider": delivery.provider.as_ref().map(|name| name.as_str()),
+            "attempts": delivery.attempts,
+            "message_id": delivery.message_id.as_str(),
+            "provider_id": delivery.provider_id,
+            "reply": delivery.reply,
+            "at": delivery.at,
+        })
+    }
+}

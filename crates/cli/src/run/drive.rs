@@ -1,0 +1,140 @@
+//! Works on a run: engine, progress, and the first and second Ctrl-C.
+
+use std::sync::Arc;
+
+use depeche::engine::{Ended, Engine, Events, LinkConfig, Render, Stop, Why};
+use depeche::journal::{Journal, RunId};
+use depeche::policy::Policy;
+
+use super::document::{self, Shown};
+use super::tell;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::words::say;
+
+/// What a run is driven with.
+pub(crate) struct Drive {
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) render: Arc<dyn Render>,
+    pub(crate) chain: Vec<LinkConfig>,
+    pub(crate) policy: Policy,
+}
+
+impl Drive {
+    /// Works on `run` until it ends, and shows it.
+    pub(crate) async fn run(self, run: &RunId, context: &Context<'_>) -> Result<Exit, Failure> {
+        let journal = Arc::clone(&self.journal);
+        let hold = journal.hold(run).await?;
+        let (events, mut told) = Events::channel();
+        let (stop, control) = Stop::new();
+        let engine = Engine {
+            journal: self.journal,
+            clock: Arc::clone(&context.clock),
+            entropy: Arc::clone(&context.entropy),
+            render: self.render,
+            chain: self.chain,
+            policy: self.policy,
+            events,
+        };
+        let work = async {
+            let ended = engine.run(&*hold, control).await;
+            // The end of the stream ends the telling.
+            drop(engine);
+            ended
+        };
+        let telling = async {
+            while let Some(event) = told.recv().await {
+                tell::tell(context.out, &event);
+            }
+        };
+        let ended = tokio::select! {
+            (ended, ()) = async { tokio::join!(work, telling) } => ended,
+            never = interrupted(&stop, context) => match never {},
+        };
+        let ended = ended.map_err(|error| Failure::new(Exit::Problems, "engine", error))?;
+        drop(hold);
+        let shown = document::read(&*journal, run).await?;
+        let exit = exit_of(&ended, &shown);
+        context.out.document(&shown.document(exit));
+        conclude(&ended, &shown, context);
+        journal.close().await;
+        Ok(exit)
+    }
+}
+
+/// The first signal drains, the second leaves.
+async fn interrupted(stop: &Stop, context: &Context<'_>) -> std::convert::Infallible {
+    if signal().await {
+        context.out.warn(say!(context.out, "told-interrupt"));
+        stop.drain();
+        if signal().await {
+            stop.leave();
+        }
+    }
+    std::future::pending().await
+}
+
+/// Waits for Ctrl-C or SIGTERM; false when signals cannot be heard on this system.
+async fn signal() -> bool {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (Ok(mut ctrl_c), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        else {
+            return false;
+        };
+        tokio::select! {
+            heard = ctrl_c.recv() => heard.is_some(),
+            heard = term.recv() => heard.is_some(),
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        tokio::signal::ctrl_c().await.is_ok()
+    }
+}
+
+fn exit_of(ended: &Ended, shown: &Shown) -> Exit {
+    let failed = matches!(ended.why, Why::JournalFailed(_)).then_some(Exit::Problems);
+    Exit::foremost([shown.exit()].into_iter().chain(failed))
+}
+
+/// The last lines of a run.
+fn conclude(ended: &Ended, shown: &Shown, context: &Context<'_>) {
+    let out = context.out;
+    let totals = &shown.totals;
+    let run = shown.run.id.as_str();
+    match &ended.why {
+        Why::NoProvider(reasons) => {
+            for (name, reason) in reasons {
+                out.warn(say!(out, "end-set-aside", provider = name, reason = reason));
+            }
+        }
+        Why::JournalFailed(reason) => out.warn(say!(out, "end-journal", reason = reason)),
+        _ => {}
+    }
+    if let Some(at) = ended.resume_at.filter(|_| totals.pending > 0) {
+        out.warn(say!(out, "end-resume-at", at = tell::clock_time(at)));
+    }
+    if totals.pending > 0 && ended.why != Why::Cancelled {
+        out.warn(say!(out, "end-pending", count = totals.pending, run = run));
+    }
+    if totals.unknown + totals.held > 0 {
+        out.warn(say!(out, "end-unknown", count = totals.unknown + totals.held, run = run));
+    }
+    if totals.written > 0 {
+        out.line(say!(out, "end-written", count = totals.written, run = run));
+        out.line(say!(out, "end-nothing-sent"));
+    } else {
+        out.line(say!(
+            out,
+            "end-summary",
+            run = run,
+            accepted = totals.accepted,
+            refused = totals.refused,
+            suppressed = totals.suppressed,
+            count = totals.recipients
+        ));
+    }
+}

@@ -1,0 +1,8 @@
+//! A run as the command line sees it: opened, driven, told, shown.
+
+pub(crate) mod document;
+pub(crate) mod drive;
+pub(crate) mod frozen;
+pub(crate) mod prepare;
+pub(crate) mod store;
+mod tell;

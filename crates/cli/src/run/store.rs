@@ -1,0 +1,67 @@
+//! The journal, opened; its errors as failures.
+
+use std::sync::Arc;
+
+use depeche::journal::{FreezeError, HoldError, Journal, JournalError, RunId, RunRecord};
+use depeche::sqlite::SqliteJournal;
+
+use crate::config::Config;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::words::say;
+
+/// The journal of depeche.toml, made when it is not there.
+pub(crate) async fn open(config: &Config, context: &Context<'_>) -> Result<Arc<dyn Journal>, Failure> {
+    let path = config.journal_path();
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, &error))?;
+    }
+    Ok(Arc::new(SqliteJournal::open(&path, Arc::clone(&context.clock)).await?))
+}
+
+/// A journal that lasts as long as the process.
+pub(crate) async fn in_memory(context: &Context<'_>) -> Result<Arc<dyn Journal>, Failure> {
+    Ok(Arc::new(SqliteJournal::in_memory(Arc::clone(&context.clock)).await?))
+}
+
+/// The run of that name.
+pub(crate) async fn run_named(
+    journal: &dyn Journal,
+    name: &str,
+    context: &Context<'_>,
+) -> Result<RunRecord, Failure> {
+    let missing = || Failure::usage("run.none", say!(context.out, "run-none", run = name));
+    let id = RunId::new(name).map_err(|_| missing())?;
+    let hint = say!(context.out, "run-none-hint");
+    journal.run(&id).await?.ok_or_else(|| missing().with_hint(hint))
+}
+
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Self {
+        Self::new(Exit::Problems, "journal", error)
+    }
+}
+
+impl From<HoldError> for Failure {
+    fn from(error: HoldError) -> Self {
+        match error {
+            HoldError::Held { .. } => Self::guard("run.held", error),
+            HoldError::Journal(error) => error.into(),
+        }
+    }
+}
+
+impl From<FreezeError> for Failure {
+    fn from(error: FreezeError) -> Self {
+        match error {
+            FreezeError::Journal(error) => error.into(),
+            FreezeError::SlugUsed { .. } => {
+                Self::guard("run.slug-used", error).with_hint("--again, when that is meant")
+            }
+            FreezeError::CountChanged { .. } => Self::guard("confirm.changed", error),
+            FreezeError::NobodyLeft { .. } | FreezeError::Taken(_) => Self::guard("run.duplicate", error),
+            other => Self::guard("run.refused", other),
+        }
+    }
+}
