@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use depeche::engine::{Ended, Engine, Events, LinkConfig, Render, Stop, Why};
-use depeche::journal::{Journal, RunId};
+use depeche::journal::{Journal, RunId, RunKind};
 use depeche::policy::Policy;
 
 use super::document::{self, Shown};
@@ -65,33 +65,53 @@ impl Drive {
 
 /// The first signal drains, the second leaves.
 async fn interrupted(stop: &Stop, context: &Context<'_>) -> std::convert::Infallible {
-    if signal().await {
+    if let Some(mut signals) = Signals::listen()
+        && signals.next().await
+    {
         context.out.warn(say!(context.out, "told-interrupt"));
         stop.drain();
-        if signal().await {
+        if signals.next().await {
             stop.leave();
         }
     }
     std::future::pending().await
 }
 
-/// Waits for Ctrl-C or SIGTERM; false when signals cannot be heard on this system.
-async fn signal() -> bool {
+/// Ctrl-C and SIGTERM. Heard from the first moment on, so that none is lost between two.
+struct Signals {
     #[cfg(unix)]
-    {
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    #[cfg(unix)]
+    fn listen() -> Option<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        let (Ok(mut ctrl_c), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-        else {
-            return false;
-        };
-        tokio::select! {
-            heard = ctrl_c.recv() => heard.is_some(),
-            heard = term.recv() => heard.is_some(),
-        }
+        let interrupt = signal(SignalKind::interrupt()).ok()?;
+        let terminate = signal(SignalKind::terminate()).ok()?;
+        Some(Self { interrupt, terminate })
     }
+
     #[cfg(not(unix))]
-    {
-        tokio::signal::ctrl_c().await.is_ok()
+    fn listen() -> Option<Self> {
+        Some(Self {})
+    }
+
+    /// Waits for the next one; false when none can come.
+    async fn next(&mut self) -> bool {
+        #[cfg(unix)]
+        {
+            tokio::select! {
+                heard = self.interrupt.recv() => heard.is_some(),
+                heard = self.terminate.recv() => heard.is_some(),
+            }
+        }
+        #[cfg(not(unix))]
+        {
+            tokio::signal::ctrl_c().await.is_ok()
+        }
     }
 }
 
@@ -123,7 +143,7 @@ fn conclude(ended: &Ended, shown: &Shown, context: &Context<'_>) {
     if totals.unknown + totals.held > 0 {
         out.warn(say!(out, "end-unknown", count = totals.unknown + totals.held, run = run));
     }
-    if totals.written > 0 {
+    if shown.run.kind == RunKind::Outbox {
         out.line(say!(out, "end-written", count = totals.written, run = run));
         out.line(say!(out, "end-nothing-sent"));
     } else {
