@@ -1,0 +1,116 @@
+//! `plan`: exactly what `send` would do, and sends nothing.
+
+use depeche::journal::BreakerRecord;
+use serde_json::{Value, json};
+
+use super::send::{Way, show_left_out, somebody_is_left};
+use crate::args::Plan;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::{Done, Failure};
+use crate::run::prepare::Prepared;
+use crate::verbs::{config, contacts, release};
+use crate::words::say;
+
+/// Does what was asked.
+pub(crate) async fn run(asked: &Plan, context: &Context<'_>) -> Done {
+    let way = Way::new(&asked.what, context).await?;
+    let prepared = Prepared::new(&asked.what, &way.identity, &*way.journal, way.kind(false), context).await?;
+    somebody_is_left(&prepared, context)?;
+    if let Some(file) = &asked.html {
+        write_preview(asked, &way, &prepared, file, context)?;
+    }
+    let breakers = way.journal.breakers().await?;
+    context.out.document(&document(&way, &prepared, &breakers, asked));
+    if !context.out.json {
+        show(&way, &prepared, &breakers, context);
+    }
+    way.journal.close().await;
+    Ok(Exit::Done)
+}
+
+fn write_preview(
+    asked: &Plan,
+    way: &Way,
+    prepared: &Prepared,
+    file: &std::path::Path,
+    context: &Context<'_>,
+) -> Result<(), Failure> {
+    let read = release::read(&asked.what.release)?;
+    let assets = release::assets(&read, &asked.what.release)?;
+    let message = release::message_for(&read, &assets, &way.identity, prepared.contacts.first(), context)?;
+    contacts::save(file, depeche::release::preview(&message).as_bytes())
+}
+
+fn links(way: &Way, breakers: &[BreakerRecord]) -> Vec<Value> {
+    let set_aside = |name: &str| {
+        let record = breakers.iter().find(|record| record.provider.as_str() == name);
+        record.and_then(|record| record.open_since)
+    };
+    let Some(config) = way.config.as_ref().filter(|_| way.outbox.is_none()) else {
+        let folder = way.outbox.as_ref().map(|folder| folder.display().to_string());
+        return vec![json!({ "name": "outbox", "kind": "outbox", "folder": folder })];
+    };
+    let find = |name: &depeche::provider::ProviderName| config.providers.iter().find(|one| one.name == *name);
+    let shown = way.route.iter().filter_map(find).map(|one| {
+        let mut shown = config::provider(one);
+        shown["set_aside_since"] = json!(set_aside(one.name.as_str()));
+        shown
+    });
+    shown.collect()
+}
+
+fn document(way: &Way, prepared: &Prepared, breakers: &[BreakerRecord], asked: &Plan) -> Value {
+    let recipients = prepared.contacts.iter().map(|contact| {
+        let is_suppressed = prepared.suppressed.contains(&contact.address.key());
+        json!({ "address": contact.address.to_string(), "row": contact.row, "suppressed": is_suppressed,
+            "tier": (contact.tier != u32::MAX).then_some(contact.tier),
+            "not_before": prepared.not_before(contact) })
+    });
+    json!({
+        "version": 1,
+        "exit": 0,
+        "release": { "file": asked.what.release.display().to_string(), "title": prepared.frozen.title,
+            "slug": prepared.frozen.slug, "lang": prepared.frozen.lang, "embargo": prepared.frozen.embargo },
+        "count": prepared.count(),
+        "suppressed": prepared.suppressed.len(),
+        "not_chosen": prepared.not_chosen,
+        "under_embargo": prepared.waiting(),
+        "left_out": prepared.left_out,
+        "route": links(way, breakers),
+        "checks": { "lint": prepared.remarks, "authenticated": "not checked" },
+        "recipients": recipients.collect::<Vec<_>>(),
+    })
+}
+
+fn show(way: &Way, prepared: &Prepared, breakers: &[BreakerRecord], context: &Context<'_>) {
+    let out = context.out;
+    show_left_out(&prepared.left_out, context);
+    out.line(prepared.frozen.title.to_string());
+    out.line(say!(
+        out,
+        "plan-count",
+        count = prepared.count(),
+        suppressed = prepared.suppressed.len(),
+        left_out = prepared.left_out.len(),
+        not_chosen = prepared.not_chosen
+    ));
+    if prepared.waiting() > 0 {
+        out.line(say!(out, "plan-embargo", count = prepared.waiting()));
+    }
+    for (place, link) in links(way, breakers).iter().enumerate() {
+        let limits = link["limits"].as_object().into_iter().flatten();
+        let limits: Vec<String> =
+            limits.filter(|(_, limit)| !limit.is_null()).map(|(name, limit)| format!("{name} {limit}")).collect();
+        let name = link["name"].as_str().unwrap_or_default();
+        let kind = link["kind"].as_str().unwrap_or_default();
+        out.line(say!(out, "plan-link", place = place + 1, name = name, kind = kind, limits = limits.join(", ")));
+    }
+    for contact in &prepared.contacts {
+        out.line(format!("  {}", contact.address));
+    }
+    for remark in &prepared.remarks {
+        out.note(remark);
+    }
+    out.line(say!(out, "plan-nothing-sent", count = prepared.count()));
+}

@@ -1,0 +1,101 @@
+//! `resume`: goes on where a run stopped.
+
+use depeche::journal::{Journal, RunKind, RunRecord};
+
+use super::send::{on_unknown, policy};
+use crate::args::Resume;
+use crate::config::Config;
+use crate::context::Context;
+use crate::failure::{Done, Failure};
+use crate::run::document;
+use crate::run::drive::Drive;
+use crate::run::frozen::{self, Settings};
+use crate::run::store;
+use crate::words::say;
+
+/// Does what was asked.
+pub(crate) async fn run(asked: &Resume, context: &Context<'_>) -> Done {
+    let config = context.config()?;
+    let journal = store::open(&config, context).await?;
+    let record = match &asked.run {
+        Some(name) => store::run_named(&*journal, name, context).await?,
+        None => match unfinished(&*journal, context).await? {
+            Some(record) => record,
+            None => return show_newest(&*journal, context).await,
+        },
+    };
+    // Held elsewhere is said before secrets are asked for.
+    drop(journal.hold(&record.id).await?);
+    let shown = document::read(&*journal, &record.id).await?;
+    if shown.state.is_over() {
+        return show(&shown, context);
+    }
+    mention_changes(&record, context);
+    let settings = Settings::of(&record);
+    let chain = match &settings.outbox {
+        Some(folder) => frozen::outbox_chain(folder),
+        None => config.chain(&route(&config, &record, asked, context)?, &context.clock)?,
+    };
+    let render = frozen::renderer(&*journal, &record).await?;
+    let choice = asked.on_unknown.map(on_unknown).or(settings.on_unknown);
+    let policy = policy(Some(&config), choice, asked.no_wait);
+    context.out.note(say!(context.out, "resume-begins", run = record.id.as_str(), count = shown.totals.pending));
+    Drive { journal, render, chain, policy }.run(&record.id, context).await
+}
+
+/// The route that is asked for; else the run's own, as far as depeche.toml still has it.
+fn route(
+    config: &Config,
+    record: &RunRecord,
+    asked: &Resume,
+    context: &Context<'_>,
+) -> Result<Vec<depeche::provider::ProviderName>, Failure> {
+    if !asked.route.is_empty() {
+        return config.route(&asked.route, &context.out.words);
+    }
+    let has = |name: &depeche::provider::ProviderName| config.providers.iter().any(|one| one.name == *name);
+    let (kept, gone): (Vec<_>, Vec<_>) = record.route.iter().cloned().partition(has);
+    for name in gone {
+        context.out.warn(say!(context.out, "resume-gone", name = name.to_string()));
+    }
+    if kept.is_empty() { config.route(&[], &context.out.words) } else { Ok(kept) }
+}
+
+/// The only unfinished run; several are exit 2 with the list.
+async fn unfinished(journal: &dyn Journal, context: &Context<'_>) -> Result<Option<RunRecord>, Failure> {
+    let mut open: Vec<RunRecord> = journal.runs().await?;
+    open.retain(|run| !run.state.is_over() && run.kind != RunKind::Test);
+    if open.len() > 1 {
+        let names: Vec<&str> = open.iter().map(|run| run.id.as_str()).collect();
+        let message = say!(context.out, "resume-several", runs = names.join(", "));
+        return Err(Failure::usage("resume.several", message));
+    }
+    Ok(open.pop())
+}
+
+async fn show_newest(journal: &dyn Journal, context: &Context<'_>) -> Done {
+    let Some(newest) = journal.runs().await?.into_iter().next() else {
+        return Err(Failure::usage("run.none", say!(context.out, "runs-none")));
+    };
+    show(&document::read(journal, &newest.id).await?, context)
+}
+
+fn show(shown: &document::Shown, context: &Context<'_>) -> Done {
+    let exit = shown.exit();
+    context.out.document(&shown.document(exit));
+    super::runs::show_run(shown, context);
+    context.out.note(say!(context.out, "resume-nothing", run = shown.run.id.as_str()));
+    Ok(exit)
+}
+
+/// A changed release is only mentioned: what was frozen goes out.
+fn mention_changes(record: &RunRecord, context: &Context<'_>) {
+    let changed = std::fs::metadata(&record.release)
+        .and_then(|metadata| metadata.modified())
+        .ok()
+        .and_then(|modified| jiff::Timestamp::try_from(modified).ok())
+        .is_some_and(|modified| modified > record.created_at);
+    if changed {
+        context.out.note(say!(context.out, "resume-changed", file = &record.release));
+    }
+}

@@ -1,0 +1,101 @@
+//! `runs`, `status`, `cancel`.
+
+use depeche::journal::AuditEntry;
+use serde_json::json;
+
+use crate::args::{Cancel, Status};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::{Done, Failure};
+use crate::run::document::{self, Shown};
+use crate::run::store;
+use crate::words::say;
+
+/// All runs, the newest first.
+pub(crate) async fn list(context: &Context<'_>) -> Done {
+    let out = context.out;
+    let journal = store::open(&context.config()?, context).await?;
+    let mut heads = Vec::new();
+    for run in journal.runs().await? {
+        let shown = document::read(&*journal, &run.id).await?;
+        out.line(head_line(&shown, context));
+        let mut head = shown.head();
+        head["totals"] = json!(shown.totals);
+        heads.push(head);
+    }
+    if heads.is_empty() {
+        out.note(say!(out, "runs-none"));
+    }
+    out.document(&json!({ "version": 1, "exit": 0, "runs": heads }));
+    Ok(Exit::Done)
+}
+
+/// One run, by default the newest; exits like it.
+pub(crate) async fn status(asked: &Status, context: &Context<'_>) -> Done {
+    let journal = store::open(&context.config()?, context).await?;
+    let run = match &asked.run {
+        Some(name) => store::run_named(&*journal, name, context).await?,
+        None => {
+            let newest = journal.runs().await?.into_iter().next();
+            newest.ok_or_else(|| Failure::usage("run.none", say!(context.out, "runs-none")))?
+        }
+    };
+    let shown = document::read(&*journal, &run.id).await?;
+    let exit = shown.exit();
+    context.out.document(&shown.document(exit));
+    show_run(&shown, context);
+    Ok(exit)
+}
+
+/// What is still pending is never sent.
+pub(crate) async fn cancel(asked: &Cancel, context: &Context<'_>) -> Done {
+    let out = context.out;
+    let journal = store::open(&context.config()?, context).await?;
+    let run = store::run_named(&*journal, &asked.run, context).await?;
+    let now = context.clock.now();
+    let count = journal.cancel(&run.id, now).await?;
+    let entry =
+        AuditEntry { at: now, run: Some(run.id.clone()), action: "cancel".to_owned(), detail: count.to_string() };
+    journal.audit(entry).await?;
+    let shown = document::read(&*journal, &run.id).await?;
+    out.document(&shown.document(Exit::Done));
+    out.line(say!(out, "cancelled", run = run.id.as_str(), count = count));
+    Ok(Exit::Done)
+}
+
+/// One run on a terminal.
+pub(crate) fn show_run(shown: &Shown, context: &Context<'_>) {
+    let out = context.out;
+    out.line(head_line(shown, context));
+    if let Some(note) = &shown.run.note {
+        out.line(format!("  {note}"));
+    }
+    for link in &shown.providers {
+        let state = if link.is_open() { say!(out, "link-open") } else { say!(out, "link-closed") };
+        out.line(say!(out, "status-link", name = &link.name, accepted = link.accepted, state = state));
+    }
+    if shown.totals.pending > 0 {
+        out.note(say!(out, "end-pending", count = shown.totals.pending, run = shown.run.id.as_str()));
+    }
+    let doubtful = shown.totals.unknown + shown.totals.held;
+    if doubtful > 0 {
+        out.note(say!(out, "end-unknown", count = doubtful, run = shown.run.id.as_str()));
+    }
+}
+
+fn head_line(shown: &Shown, context: &Context<'_>) -> String {
+    let totals = serde_json::to_value(shown.totals).unwrap_or_default();
+    let counts = totals.as_object().into_iter().flatten();
+    let counts: Vec<String> = counts
+        .filter(|(name, count)| *name != "recipients" && count.as_u64() != Some(0))
+        .map(|(name, count)| format!("{name} {count}"))
+        .collect();
+    say!(
+        context.out,
+        "run-line",
+        run = shown.run.id.as_str(),
+        state = shown.state.as_str(),
+        count = shown.totals.recipients,
+        totals = counts.join(", ")
+    )
+}

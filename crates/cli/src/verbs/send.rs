@@ -1,0 +1,291 @@
+//! `send`: reads, checks, asks, freezes, and hands the run to the engine.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use depeche::address::EmailAddress;
+use depeche::engine::LinkConfig;
+use depeche::journal::{FreezeError, Journal, NewDelivery, NewRun, RunId, RunKind};
+use depeche::policy::{OnUnknown, Policy};
+use depeche::provider::ProviderName;
+use depeche::release::identity::Identity;
+use jiff::Zoned;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+
+use crate::args::{self, Send, What};
+use crate::config::Config;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::{Done, Failure};
+use crate::run::drive::Drive;
+use crate::run::frozen::{self, Kept, Settings};
+use crate::run::prepare::{self, Prepared};
+use crate::run::store;
+use crate::words::say;
+
+/// Where a release goes out: the configuration, the journal, and whether it goes out at all.
+pub(crate) struct Way {
+    pub(crate) config: Option<Config>,
+    pub(crate) identity: Identity,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) route: Vec<ProviderName>,
+    /// Absolute.
+    pub(crate) outbox: Option<PathBuf>,
+}
+
+impl Way {
+    /// As `what` and depeche.toml say. Without depeche.toml there is only the outbox.
+    pub(crate) async fn new(what: &What, context: &Context<'_>) -> Result<Self, Failure> {
+        let outbox = match &what.outbox {
+            Some(folder) => Some(std::path::absolute(folder).map_err(|error| Failure::file(folder, &error))?),
+            None => None,
+        };
+        let config = match outbox {
+            Some(_) => context.config_if_any()?,
+            None => Some(context.config()?),
+        };
+        let route = match (&outbox, &config) {
+            (None, Some(config)) => config.route(&what.route, &context.out.words)?,
+            _ => vec![frozen::outbox_name()],
+        };
+        let journal = match &config {
+            Some(config) => store::open(config, context).await?,
+            None => store::in_memory(context).await?,
+        };
+        Ok(Self { identity: prepare::identity(config.as_ref(), context), config, journal, route, outbox })
+    }
+
+    /// The providers, with their secrets.
+    fn chain(&self, context: &Context<'_>) -> Result<Vec<LinkConfig>, Failure> {
+        match (&self.outbox, &self.config) {
+            (Some(folder), _) => Ok(frozen::outbox_chain(folder)),
+            (None, Some(config)) => config.chain(&self.route, &context.clock),
+            (None, None) => Ok(Vec::new()),
+        }
+    }
+
+    /// What the run is for.
+    pub(crate) fn kind(&self, is_test: bool) -> RunKind {
+        match (&self.outbox, is_test) {
+            (Some(_), _) => RunKind::Outbox,
+            (None, true) => RunKind::Test,
+            (None, false) => RunKind::Real,
+        }
+    }
+}
+
+/// Does what was asked.
+pub(crate) async fn run(asked: &Send, context: &Context<'_>) -> Done {
+    let way = Way::new(&asked.what, context).await?;
+    let kind = way.kind(asked.test.is_some());
+    let mut prepared = Prepared::new(&asked.what, &way.identity, &*way.journal, kind, context).await?;
+    if let Some(address) = &asked.test {
+        only_test_copy(&mut prepared, address)?;
+    }
+    for remark in &prepared.remarks {
+        context.out.note(remark);
+    }
+    show_left_out(&prepared.left_out, context);
+    somebody_is_left(&prepared, context)?;
+    // Secrets are read before anybody is asked: a missing one must not come after the confirmation.
+    let chain = way.chain(context)?;
+    if way.outbox.is_none() && way.config.as_ref().is_some_and(|config| config.require_authenticated) {
+        context.out.note(say!(context.out, "send-not-checked"));
+    }
+    let confirmed = if asked.test.is_some() { prepared.count() } else { confirm(&prepared, asked.confirm, context)? };
+    let id = freeze(&way, &mut prepared, asked, (kind, confirmed), context).await?;
+    let record = store::run_named(&*way.journal, id.as_str(), context).await?;
+    let render = frozen::renderer(&*way.journal, &record).await?;
+    let policy = policy(way.config.as_ref(), asked.on_unknown.map(on_unknown), asked.no_wait);
+    context.out.note(say!(context.out, "send-begins", run = id.as_str(), count = confirmed));
+    Drive { journal: way.journal, render, chain, policy }.run(&id, context).await
+}
+
+/// The user's choices: the command line's, else depeche.toml's.
+pub(crate) fn policy(config: Option<&Config>, on_unknown: Option<OnUnknown>, no_wait: bool) -> Policy {
+    let mut policy = config.map(|config| config.policy.clone()).unwrap_or_default();
+    policy.on_unknown = on_unknown.unwrap_or(policy.on_unknown);
+    policy.no_wait = no_wait;
+    policy
+}
+
+pub(crate) fn on_unknown(asked: args::OnUnknown) -> OnUnknown {
+    match asked {
+        args::OnUnknown::Hold => OnUnknown::Hold,
+        args::OnUnknown::Resend => OnUnknown::Resend,
+    }
+}
+
+/// One copy to `address`, with the first contact's fields.
+fn only_test_copy(prepared: &mut Prepared, address: &str) -> Result<(), Failure> {
+    let address =
+        EmailAddress::parse(address).map_err(|error| Failure::usage("test.address", error).with_hint(error.hint()))?;
+    prepared.contacts.truncate(1);
+    if let Some(contact) = prepared.contacts.first_mut() {
+        contact.address = address;
+        contact.embargo_trusted = true;
+    }
+    prepared.suppressed.clear();
+    Ok(())
+}
+
+/// Nobody left is exit 5 when earlier runs hold them all; a list that chooses nobody is a slip.
+pub(crate) fn somebody_is_left(prepared: &Prepared, context: &Context<'_>) -> Result<(), Failure> {
+    if prepared.count() > 0 {
+        return Ok(());
+    }
+    match &prepared.holder {
+        Some(run) => {
+            let message = say!(context.out, "send-nobody-left", run = run.as_str());
+            Err(Failure::guard("run.duplicate", message))
+        }
+        None => {
+            let message = say!(
+                context.out,
+                "send-nobody",
+                left_out = prepared.left_out.len(),
+                not_chosen = prepared.not_chosen,
+                suppressed = prepared.suppressed.len()
+            );
+            Err(Failure::usage("list.nobody", message))
+        }
+    }
+}
+
+pub(crate) fn show_left_out(left_out: &[Value], context: &Context<'_>) {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    for row in left_out {
+        let number = row["row"].as_u64().unwrap_or_default();
+        let who = text(&row["address"]);
+        let reason = text(&row["reason"]);
+        context.out.note(say!(context.out, "left-out", row = number, who = who, reason = reason));
+        if let Some(cure) = row["cure"].as_str() {
+            context.out.note(format!("  {}: {cure}", say!(context.out, "hint-word")));
+        }
+    }
+}
+
+/// On a terminal the user types the number; a script passes it.
+fn confirm(prepared: &Prepared, stated: Option<u64>, context: &Context<'_>) -> Result<u64, Failure> {
+    let out = context.out;
+    let count = prepared.count();
+    let suppressed = prepared.suppressed.len();
+    let embargoed = prepared.waiting();
+    let hint = format!("--confirm {count}");
+    match stated {
+        Some(number) if number == count => Ok(count),
+        Some(number) => {
+            let message = say!(out, "confirm-other", confirmed = number, count = count);
+            Err(Failure::guard("confirm.count", message).with_hint(hint))
+        }
+        None if out.interactive => {
+            out.warn(say!(
+                out,
+                "confirm-who",
+                title = &prepared.frozen.title,
+                count = count,
+                suppressed = suppressed,
+                embargoed = embargoed
+            ));
+            let answer = out.ask(&say!(out, "confirm-ask", count = count));
+            if answer == count.to_string() {
+                return Ok(count);
+            }
+            Err(Failure::guard("confirm.refused", say!(out, "confirm-refused")))
+        }
+        None => Err(Failure::guard("confirm.missing", say!(out, "confirm-missing", count = count)).with_hint(hint)),
+    }
+}
+
+/// Freezes the list; those whom another run took in the meantime are left out and shown.
+async fn freeze(
+    way: &Way,
+    prepared: &mut Prepared,
+    asked: &Send,
+    (kind, confirmed): (RunKind, u64),
+    context: &Context<'_>,
+) -> Result<RunId, Failure> {
+    let date = context.clock.now().to_zoned(TimeZone::system());
+    let mut number = 1;
+    loop {
+        let id = run_id(&date, &prepared.frozen.slug, number)?;
+        let deliveries: Vec<NewDelivery> = prepared.deliveries(&way.identity, context);
+        let run = new_run(way, prepared, asked, &date, (&id, kind, confirmed))?;
+        match way.journal.freeze(run, deliveries).await {
+            Ok(_) => return Ok(id),
+            Err(FreezeError::RunExists(_)) => number += 1,
+            Err(FreezeError::Taken(taken)) => {
+                let shown = prepared.left_out.len();
+                prepared.leave_out_taken(&taken, context);
+                show_left_out(prepared.left_out.get(shown..).unwrap_or_default(), context);
+                if prepared.count() != confirmed {
+                    return Err(FreezeError::CountChanged { confirmed, now: prepared.count() }.into());
+                }
+            }
+            Err(other) => return Err(other.into()),
+        }
+    }
+}
+
+fn new_run(
+    way: &Way,
+    prepared: &Prepared,
+    asked: &Send,
+    date: &Zoned,
+    (id, kind, confirmed): (&RunId, RunKind, u64),
+) -> Result<NewRun, Failure> {
+    let json = |value: serde_json::Result<String>| {
+        value.map_err(|error| Failure::new(Exit::Problems, "run.freeze", error))
+    };
+    let kept = Kept { release: prepared.frozen.clone(), date: date.clone() };
+    let settings = Settings { outbox: way.outbox.clone(), on_unknown: asked.on_unknown.map(on_unknown) };
+    Ok(NewRun {
+        id: id.clone(),
+        kind,
+        slug: prepared.frozen.slug.to_string(),
+        release: shown(&asked.what.release),
+        digest: prepared.frozen.digest,
+        frozen: json(serde_json::to_string(&kept))?,
+        assets: prepared.assets.clone(),
+        route: way.route.clone(),
+        left_out: json(serde_json::to_string(&prepared.left_out))?,
+        settings: json(serde_json::to_string(&settings))?,
+        created_at: date.timestamp(),
+        again: asked.what.again,
+        confirmed,
+    })
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// `20261203-lancement`, then `20261203-lancement-2` …
+fn run_id(date: &Zoned, slug: &str, number: u32) -> Result<RunId, Failure> {
+    let slug: String = slug
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c.to_ascii_lowercase() } else { '-' })
+        .take(60)
+        .collect();
+    let day = date.strftime("%Y%m%d");
+    let name = if number == 1 { format!("{day}-{slug}") } else { format!("{day}-{slug}-{number}") };
+    RunId::new(&name).map_err(|error| Failure::usage("run.name", error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_called_by_its_day_and_slug() {
+        let date: Zoned = "2026-12-03T08:00[Europe/Paris]".parse().unwrap();
+        for (slug, number, name) in [
+            ("lancement", 1, "20261203-lancement"),
+            ("lancement", 3, "20261203-lancement-3"),
+            ("Été 2026", 1, "20261203--t--2026"),
+        ] {
+            assert_eq!(run_id(&date, slug, number).unwrap().as_str(), name);
+        }
+    }
+}
