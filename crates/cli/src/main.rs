@@ -8,6 +8,7 @@ mod context;
 mod exit;
 mod failure;
 mod out;
+mod run;
 mod verbs;
 mod words;
 

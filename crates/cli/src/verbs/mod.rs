@@ -2,9 +2,20 @@
 
 mod completions;
 mod config;
-mod contacts;
+pub(crate) mod contacts;
 mod domain;
+mod explain;
+mod init;
 mod message;
+mod plan;
+mod provider;
+pub(crate) mod release;
+mod report;
+mod resolve;
+mod resume;
+mod runs;
+mod send;
+mod suppress;
 
 use crate::args::Command;
 use crate::context::Context;
@@ -15,12 +26,24 @@ use crate::words::say;
 /// Does what was asked.
 pub(crate) async fn dispatch(command: Command, context: &Context<'_>) -> Done {
     match command {
+        Command::Init(asked) => init::run(&asked, context),
         Command::Config(command) => config::run(&command, context),
+        Command::Release(command) => release::run(&command, context),
         Command::Contacts(command) => contacts::run(&command, context),
+        Command::Plan(asked) => plan::run(&asked, context).await,
+        Command::Send(asked) => send::run(&asked, context).await,
+        Command::Resume(asked) => resume::run(&asked, context).await,
+        Command::Cancel(asked) => runs::cancel(&asked, context).await,
+        Command::Runs => runs::list(context).await,
+        Command::Status(asked) => runs::status(&asked, context).await,
+        Command::Resolve(asked) => resolve::run(&asked, context).await,
+        Command::Report(asked) => report::run(&asked, context).await,
+        Command::Suppress(command) => suppress::run(&command, context).await,
+        Command::Provider(command) => provider::run(&command, context).await,
         Command::Domain(command) => domain::run(&command, context).await,
         Command::Message(command) => message::run(&command, context).await,
+        Command::Explain(asked) => explain::run(&asked, context),
         Command::Completions(asked) => completions::run(&asked, context),
-        _ => Err(not_available(context)),
     }
 }
 

@@ -1,0 +1,99 @@
+//! `provider list|test|status`.
+
+use depeche::budget::Room;
+use depeche::outcome::Trouble;
+use serde_json::json;
+
+use crate::args::{Provider, ProviderTest};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Done;
+use crate::run::store;
+use crate::verbs::config;
+use crate::words::say;
+
+/// Does what was asked.
+pub(crate) async fn run(command: &Provider, context: &Context<'_>) -> Done {
+    match command {
+        Provider::List => list(context),
+        Provider::Test(asked) => test(asked, context).await,
+        Provider::Status => status(context).await,
+    }
+}
+
+fn list(context: &Context<'_>) -> Done {
+    let config = context.config()?;
+    let shown: Vec<_> = config.providers.iter().map(config::provider).collect();
+    context.out.document(&json!({ "version": 1, "exit": 0, "providers": shown }));
+    for provider in &config.providers {
+        context.out.line(format!("{}  {}", provider.name, provider.kind.name()));
+    }
+    Ok(Exit::Done)
+}
+
+/// Logs in everywhere and sends nothing. 8 when credentials were refused and nobody could log in.
+async fn test(asked: &ProviderTest, context: &Context<'_>) -> Done {
+    let out = context.out;
+    let config = context.config()?;
+    let route = config.route(&asked.names, &out.words)?;
+    let (mut shown, mut good, mut refused) = (Vec::new(), 0, 0);
+    let chain = config.chain(&route, &context.clock)?;
+    for link in &chain {
+        let name = link.provider.name().to_string();
+        match link.provider.login().await {
+            Ok(login) => {
+                good += 1;
+                out.line(say!(out, "login-good", name = &name));
+                for (fact, value) in &login.facts {
+                    out.line(format!("  {fact}: {value}"));
+                }
+                for warning in &login.warnings {
+                    out.warn(format!("  {warning}"));
+                }
+                shown.push(json!({ "name": name, "ok": true, "facts": login.facts, "warnings": login.warnings }));
+            }
+            Err(refusal) => {
+                refused += usize::from(refusal.trouble == Some(Trouble::Credentials));
+                out.line(say!(out, "login-bad", name = &name, reply = &refusal.reply));
+                shown.push(json!({ "name": name, "ok": false, "trouble": refusal.trouble, "reply": refusal.reply }));
+            }
+        }
+        link.provider.close().await;
+    }
+    let exit = match (good, refused) {
+        (good, _) if good == chain.len() => Exit::Done,
+        (0, 1..) => Exit::Credentials,
+        _ => Exit::Problems,
+    };
+    out.document(&json!({ "version": 1, "exit": exit.code(), "providers": shown }));
+    Ok(exit)
+}
+
+async fn status(context: &Context<'_>) -> Done {
+    let out = context.out;
+    let config = context.config()?;
+    let journal = store::open(&config, context).await?;
+    let breakers = journal.breakers().await?;
+    let now = context.clock.now();
+    let mut shown = Vec::new();
+    for provider in &config.providers {
+        let usage = journal.usage(&provider.name, now - provider.limits.horizon()).await?;
+        let record = breakers.iter().find(|record| record.provider == provider.name);
+        let since = record.and_then(|record| record.open_since);
+        let (room, until) = match provider.limits.room(&usage, 0, now) {
+            Room::Free(u32::MAX) => (None, None),
+            Room::Free(places) => (Some(places), None),
+            Room::Full { until, .. } => (Some(0), Some(until)),
+        };
+        let state = if since.is_some() { say!(out, "link-open") } else { say!(out, "link-closed") };
+        let room_text = room.map_or_else(|| "∞".to_owned(), |room| room.to_string());
+        out.line(say!(out, "provider-line", name = provider.name.to_string(), state = state, room = room_text));
+        shown.push(json!({ "name": provider.name.as_str(), "kind": provider.kind.name(),
+            "breaker": if since.is_some() { "open" } else { "closed" }, "set_aside_since": since,
+            "reason": record.and_then(|record| record.reason.clone()),
+            "resting_until": record.and_then(|record| record.resting_until),
+            "room": room, "room_at": until, "limits": provider.limits }));
+    }
+    out.document(&json!({ "version": 1, "exit": 0, "providers": shown }));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,124 @@
+//! `resolve`: a person decides about unknown and held recipients.
+
+use std::sync::Arc;
+
+use depeche::address::{EmailAddress, RecipientKey};
+use depeche::engine::{LinkConfig, Render};
+use depeche::journal::{AttemptState, Decision, DeliveryRecord, DeliveryState, Hold, Journal, RunRecord};
+use depeche::outcome::Outcome;
+use depeche::provider::{EarlierAttempt, LookUp, Parcel};
+use serde_json::{Value, json};
+
+use crate::args::Resolve;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::{Done, Failure};
+use crate::run::{document, frozen, store};
+use crate::words::say;
+
+/// Does what was asked.
+pub(crate) async fn run(asked: &Resolve, context: &Context<'_>) -> Done {
+    let out = context.out;
+    let config = context.config()?;
+    let journal = store::open(&config, context).await?;
+    let run = store::run_named(&*journal, &asked.run, context).await?;
+    let keys = keys(&asked.addresses)?;
+    let hold = journal.hold(&run.id).await?;
+    // Open attempts of a killed process are unknown as well.
+    journal.adopt_orphans(&*hold, context.clock.now()).await?;
+    let (moved, told) = if asked.look_up {
+        let chain = config.chain(&config.route(&[], &out.words)?, &context.clock)?;
+        let render = frozen::renderer(&*journal, &run).await?;
+        let search = Search { journal: &*journal, hold: &*hold, chain, render, asked, context };
+        search.all(&run, &keys).await?
+    } else {
+        let decision = if asked.sent { Decision::Sent } else { Decision::Resend };
+        let now = context.clock.now();
+        (journal.resolve(&*hold, &keys, decision, &asked.reason, now).await?, Vec::new())
+    };
+    drop(hold);
+    let shown = document::read(&*journal, &run.id).await?;
+    let addresses: Vec<String> = moved.iter().map(|delivery| delivery.address.to_string()).collect();
+    out.document(&json!({ "version": 1, "exit": 0, "run": shown.head(), "resolved": addresses,
+        "looked_up": told, "totals": shown.totals }));
+    for address in &addresses {
+        out.line(address);
+    }
+    out.note(say!(out, "resolved", count = addresses.len()));
+    if shown.totals.pending > 0 {
+        out.note(say!(out, "end-pending", count = shown.totals.pending, run = run.id.as_str()));
+    }
+    Ok(Exit::Done)
+}
+
+fn keys(addresses: &[String]) -> Result<Vec<RecipientKey>, Failure> {
+    let key = |text: &String| {
+        let address = EmailAddress::parse(text)
+            .map_err(|error| Failure::usage("resolve.address", error).with_hint(error.hint()))?;
+        Ok(address.key())
+    };
+    addresses.iter().map(key).collect()
+}
+
+/// A search for proof at the providers.
+struct Search<'s, 'c> {
+    journal: &'s dyn Journal,
+    hold: &'s dyn Hold,
+    chain: Vec<LinkConfig>,
+    render: Arc<dyn Render>,
+    asked: &'s Resolve,
+    context: &'s Context<'c>,
+}
+
+impl Search<'_, '_> {
+    /// Asks for each unknown recipient; positive proof decides, absence decides nothing.
+    async fn all(
+        &self,
+        run: &RunRecord,
+        keys: &[RecipientKey],
+    ) -> Result<(Vec<DeliveryRecord>, Vec<Value>), Failure> {
+        let (mut moved, mut told) = (Vec::new(), Vec::new());
+        for delivery in document::all_deliveries(self.journal, &run.id).await? {
+            let is_asked = keys.is_empty() || keys.contains(&delivery.address.key());
+            if !is_asked || delivery.state != DeliveryState::Unknown {
+                continue;
+            }
+            let found = self.one(&delivery).await?;
+            let word = match &found {
+                LookUp::Found(Outcome::Accepted(_)) => "accepted",
+                LookUp::Found(_) => "found",
+                LookUp::NotFound => "not-found",
+                LookUp::CannotTell => "cannot-tell",
+                LookUp::Failed(_) => "failed",
+            };
+            self.context.out.note(format!("{}: {word}", delivery.address));
+            told.push(json!({ "address": delivery.address.to_string(), "found": word }));
+            if matches!(found, LookUp::Found(Outcome::Accepted(_))) {
+                let now = self.context.clock.now();
+                let key = [delivery.address.key()];
+                let decided = self.journal.resolve(self.hold, &key, Decision::Sent, &self.asked.reason, now);
+                moved.extend(decided.await?);
+            }
+        }
+        Ok((moved, told))
+    }
+
+    async fn one(&self, delivery: &DeliveryRecord) -> Result<LookUp, Failure> {
+        let attempts = self.journal.attempts(delivery.id).await?;
+        let unknown = attempts.into_iter().rev().find(|attempt| attempt.state == AttemptState::Unknown);
+        let Some(attempt) = unknown else { return Ok(LookUp::CannotTell) };
+        let link = self.chain.iter().find(|link| *link.provider.name() == attempt.provider);
+        let Some(link) = link else { return Ok(LookUp::CannotTell) };
+        let message = match self.render.render(delivery) {
+            Ok(message) => Arc::new(message),
+            Err(refused) => return Ok(LookUp::Failed(refused.reason)),
+        };
+        let parcel = Parcel { message, attempt: attempt.id, idempotency_key: attempt.idempotency_key };
+        let earlier = EarlierAttempt {
+            parcel,
+            started_at: attempt.started_at,
+            request_digest: attempt.request_digest,
+        };
+        Ok(link.provider.look_up(&earlier).await)
+    }
+}
