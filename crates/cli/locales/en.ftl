@@ -46,3 +46,100 @@ contacts-file = { $file }: { $encoding }, separated by { $separator }, rows: { $
 contacts-duplicate = { $file }: row { $row }: { $address } stands in row { $first } already
 contacts-summary = contacts: { $good }; left out: { $left_out }; duplicates: { $duplicates }
 contacts-converted = written: { $written }; left out: { $rejected }; duplicates: { $duplicates }
+
+run-none = there is no run `{ $run }`
+run-none-hint = `depeche runs` lists them
+run-line = { $run }: { $state }, { $count ->
+    [one] 1 recipient
+   *[other] { $count } recipients
+} ({ $totals })
+runs-none = there is no run yet
+cancelled = { $run } is cancelled; { $count } will never be sent
+resolved = decided: { $count }
+status-link = { $name }: { $accepted } accepted, { $state }
+link-open = set aside
+link-closed = in use
+
+told-orphans = { $count ->
+    [one] 1 recipient was
+   *[other] { $count } recipients were
+} on the wire when the earlier process ended; nobody knows whether it was accepted
+told-refused = { $address } is refused for good: { $reply }
+told-unknown = { $address } is uncertain at { $provider }: { $detail }
+told-held = { $address } is held by { $provider }: { $reply }
+told-suspect = { $provider } has gone silent; no new recipient goes there
+told-back = { $provider } answers again
+told-set-aside = { $provider } set aside since { $since }, going on with the next ({ $reason })
+told-resting = { $provider } asks for a rest until { $until }: { $reply }
+told-budget = { $provider } has used up its window until { $until }; the next provider goes on
+told-waiting = waiting until { $until }; pending: { $count }
+told-draining = taking no new recipients; on the wire: { $count }
+told-accepted = { $address }: accepted by { $provider }
+told-written = { $address }: written
+told-retry = { $address }: { $provider } says not now ({ $reply }); again at { $at }
+told-moved = { $address }: { $provider } says no ({ $reply }); trying the next
+told-suppressed = { $address } is on the suppression list
+told-interrupt = interrupted: finishing what is on the wire. Once more to leave now (what is on the wire becomes unknown)
+
+end-set-aside = { $provider } is set aside: { $reason }
+end-journal = the journal failed, nothing more is sent: { $reason }
+end-resume-at = it is worth going on from { $at }
+end-pending = still pending: { $count }. Go on with: depeche resume { $run }
+end-unknown = { $count } uncertain: call them, or `depeche resolve { $run }`
+end-written = { $run }: { $count } written
+end-nothing-sent = NOTHING WAS SENT
+end-summary = { $run }: { $accepted } of { $count } accepted, { $refused } refused, { $suppressed } suppressed
+
+left-out-taken = has this release already, from run { $run } ({ $state })
+left-out = row { $row } { $who } left out: { $reason }
+exclude-neither = `{ $name }` is neither a file nor a run
+field-missing = the release uses { $field }, which { $count ->
+    [one] 1 contact does
+   *[other] { $count } contacts do
+} not have: { $names }
+field-missing-hint = write { $fix }, or leave them out with --where '{ $selection }'
+lint-good = { $file }: nothing to say
+contact-none = there is no such contact in the list { $name }
+
+send-example = no depeche.toml here: the built-in example identity stands in (From { $from })
+send-not-checked = whether DMARC lets these providers pass is not checked
+send-begins = run { $run }: { $count ->
+    [one] 1 recipient
+   *[other] { $count } recipients
+}
+send-nobody-left = every recipient already has this release from run { $run }
+send-nobody = nobody is left to mail (left out: { $left_out }, not chosen: { $not_chosen }, suppressed: { $suppressed })
+confirm-who = "{ $title }" goes to { $count ->
+    [one] 1 recipient
+   *[other] { $count } recipients
+} (suppressed: { $suppressed }, waiting for the embargo: { $embargoed })
+confirm-ask = This cannot be undone. Type { $count } to send:
+confirm-refused = that is not the number; nothing was sent
+confirm-missing = nothing was sent: there is no terminal to ask, and { $count ->
+    [one] 1 recipient
+   *[other] { $count } recipients
+} must be confirmed
+confirm-other = { $confirmed } recipients were confirmed, and { $count } would be mailed; nothing was sent
+
+plan-count = recipients: { $count }; suppressed: { $suppressed }; left out: { $left_out }; not chosen: { $not_chosen }
+plan-embargo = waiting for the end of the embargo: { $count }
+plan-link = { $place }. { $name } ({ $kind }) { $limits }
+plan-nothing-sent = this was a plan, nothing was sent; send with --confirm { $count }
+
+resume-begins = run { $run } goes on; pending: { $count }
+resume-gone = { $name } is no longer in depeche.toml
+resume-several = several runs are unfinished: { $runs }; name one
+resume-nothing = { $run } has nothing left to do
+resume-changed = { $file } has changed since; what was frozen goes out
+
+suppress-added = added: { $count }
+suppress-quarantine = {" "}(to be looked at)
+suppress-none = { $address } is not on the list
+suppress-removed = { $address } may be mailed again
+
+login-good = { $name }: logged in
+login-bad = { $name }: { $reply }
+provider-line = { $name }: { $state }, room: { $room }
+explain-none = there is no rule `{ $rule }`
+init-exists = already there: { $files }; nothing was written
+init-next = next: fill in depeche.toml, then `depeche config check`, `depeche provider test`, `depeche plan release.md --to contacts.csv`

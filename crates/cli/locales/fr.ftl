@@ -46,3 +46,100 @@ contacts-file = { $file } : { $encoding }, séparateur { $separator }, lignes : 
 contacts-duplicate = { $file } : ligne { $row } : { $address } figure déjà ligne { $first }
 contacts-summary = contacts : { $good } ; écartés : { $left_out } ; doublons : { $duplicates }
 contacts-converted = écrits : { $written } ; écartés : { $rejected } ; doublons : { $duplicates }
+
+run-none = l'envoi « { $run } » n'existe pas
+run-none-hint = `depeche runs` en donne la liste
+run-line = { $run } : { $state }, { $count ->
+    [one] { $count } destinataire
+   *[other] { $count } destinataires
+} ({ $totals })
+runs-none = il n'y a encore aucun envoi
+cancelled = { $run } est annulé ; { $count } ne partiront jamais
+resolved = décidés : { $count }
+status-link = { $name } : { $accepted } acceptés, { $state }
+link-open = mis de côté
+link-closed = en service
+
+told-orphans = { $count ->
+    [one] { $count } destinataire était
+   *[other] { $count } destinataires étaient
+} en cours quand le processus précédent s'est arrêté ; nul ne sait si c'est accepté
+told-refused = { $address } est refusé définitivement : { $reply }
+told-unknown = { $address } est incertain chez { $provider } : { $detail }
+told-held = { $address } est retenu par { $provider } : { $reply }
+told-suspect = { $provider } ne répond plus ; aucun nouveau destinataire n'y va
+told-back = { $provider } répond de nouveau
+told-set-aside = { $provider } mis de côté depuis { $since }, on continue avec le suivant ({ $reason })
+told-resting = { $provider } demande une pause jusqu'à { $until } : { $reply }
+told-budget = { $provider } a épuisé son quota jusqu'à { $until } ; le fournisseur suivant continue
+told-waiting = en attente jusqu'à { $until } ; restants : { $count }
+told-draining = plus de nouveaux destinataires ; en cours : { $count }
+told-accepted = { $address } : accepté par { $provider }
+told-written = { $address } : écrit
+told-retry = { $address } : { $provider } dit pas maintenant ({ $reply }) ; nouvel essai à { $at }
+told-moved = { $address } : { $provider } dit non ({ $reply }) ; on essaie le suivant
+told-suppressed = { $address } figure sur la liste d'exclusion
+told-interrupt = interruption : on termine ce qui est en cours. Encore une fois pour partir tout de suite (ce qui est en cours devient incertain)
+
+end-set-aside = { $provider } est mis de côté : { $reason }
+end-journal = le journal a échoué, plus rien n'est envoyé : { $reason }
+end-resume-at = il vaut la peine de reprendre à partir de { $at }
+end-pending = restants : { $count }. Reprendre avec : depeche resume { $run }
+end-unknown = { $count } incertains : appelez-les, ou `depeche resolve { $run }`
+end-written = { $run } : { $count } écrits
+end-nothing-sent = RIEN N'A ÉTÉ ENVOYÉ (NOTHING WAS SENT)
+end-summary = { $run } : { $accepted } acceptés sur { $count }, { $refused } refusés, { $suppressed } exclus
+
+left-out-taken = a déjà ce communiqué, par l'envoi { $run } ({ $state })
+left-out = ligne { $row } { $who } écartée : { $reason }
+exclude-neither = « { $name } » n'est ni un fichier ni un envoi
+field-missing = le communiqué utilise { $field }, que { $count ->
+    [one] { $count } contact n'a pas
+   *[other] { $count } contacts n'ont pas
+} : { $names }
+field-missing-hint = écrivez { $fix }, ou écartez-les avec --where '{ $selection }'
+lint-good = { $file } : rien à signaler
+contact-none = ce contact n'est pas dans la liste { $name }
+
+send-example = pas de depeche.toml ici : l'identité d'exemple le remplace (De { $from })
+send-not-checked = l'acceptation de ces fournisseurs par DMARC n'est pas vérifiée
+send-begins = envoi { $run } : { $count ->
+    [one] { $count } destinataire
+   *[other] { $count } destinataires
+}
+send-nobody-left = tous les destinataires ont déjà ce communiqué, par l'envoi { $run }
+send-nobody = il ne reste personne à qui écrire (écartés : { $left_out }, non choisis : { $not_chosen }, exclus : { $suppressed })
+confirm-who = « { $title } » part à { $count ->
+    [one] { $count } destinataire
+   *[other] { $count } destinataires
+} (exclus : { $suppressed }, attendent la levée de l'embargo : { $embargoed })
+confirm-ask = C'est sans retour. Tapez { $count } pour envoyer :
+confirm-refused = ce n'est pas le nombre ; rien n'a été envoyé
+confirm-missing = rien n'a été envoyé : il n'y a pas de terminal où demander, et { $count ->
+    [one] { $count } destinataire doit être confirmé
+   *[other] { $count } destinataires doivent être confirmés
+}
+confirm-other = { $confirmed } destinataires étaient confirmés, et { $count } recevraient le message ; rien n'a été envoyé
+
+plan-count = destinataires : { $count } ; exclus : { $suppressed } ; écartés : { $left_out } ; non choisis : { $not_chosen }
+plan-embargo = attendent la levée de l'embargo : { $count }
+plan-link = { $place }. { $name } ({ $kind }) { $limits }
+plan-nothing-sent = ceci est un plan, rien n'a été envoyé ; envoyez avec --confirm { $count }
+
+resume-begins = l'envoi { $run } reprend ; restants : { $count }
+resume-gone = { $name } n'est plus dans depeche.toml
+resume-several = plusieurs envois sont inachevés : { $runs } ; nommez-en un
+resume-nothing = { $run } n'a plus rien à faire
+resume-changed = { $file } a changé depuis ; c'est la version figée qui part
+
+suppress-added = ajoutés : { $count }
+suppress-quarantine = {" "}(à vérifier)
+suppress-none = { $address } n'est pas sur la liste
+suppress-removed = on peut de nouveau écrire à { $address }
+
+login-good = { $name } : connexion réussie
+login-bad = { $name } : { $reply }
+provider-line = { $name } : { $state }, marge : { $room }
+explain-none = la règle « { $rule } » n'existe pas
+init-exists = déjà là : { $files } ; rien n'a été écrit
+init-next = ensuite : complétez depeche.toml, puis `depeche config check`, `depeche provider test`, `depeche plan release.md --to contacts.csv`
