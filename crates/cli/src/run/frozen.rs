@@ -9,7 +9,7 @@ use depeche::policy::OnUnknown;
 use depeche::provider::ProviderName;
 use depeche::providers::outbox::OutboxProvider;
 use depeche::release::{FrozenRelease, Renderer};
-use jiff::Zoned;
+use jiff::ZonedDateTime;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
@@ -20,7 +20,7 @@ use crate::failure::Failure;
 pub(crate) struct Kept {
     pub(crate) release: FrozenRelease,
     /// The moment of the run, in the zone in which it began.
-    pub(crate) date: Zoned,
+    pub(crate) date: ZonedDateTime,
 }
 
 /// What else a later process must know.

@@ -8,7 +8,7 @@ use depeche::engine::Render as _;
 use depeche::message::Message;
 use depeche::release::identity::Identity;
 use depeche::release::{Assets, Finding, Release, Renderer, Severity, new_message_id};
-use jiff::Zoned;
+use jiff::ZonedDateTime;
 use serde_json::json;
 
 use crate::args::{FailOn, Form, Release as Command, ReleaseLint, ReleaseNew, ReleaseRender};
@@ -180,7 +180,7 @@ pub(crate) fn message_for(
     let failed = |error: String| Failure::usage("release.render", error);
     let frozen = release.freeze(identity, assets).map_err(|error| failed(error.to_string()))?;
     let zone = jiff::tz::TimeZone::system();
-    let date: Zoned = context.clock.now().to_zoned(zone);
+    let date: ZonedDateTime = context.clock.now().to_zoned(zone);
     let renderer = Renderer::new(&frozen, assets.files(), date).map_err(|error| failed(error.to_string()))?;
     let example = example_contact();
     let contact = contact.unwrap_or(&example);

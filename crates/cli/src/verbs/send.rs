@@ -9,7 +9,7 @@ use depeche::journal::{FreezeError, Journal, NewDelivery, NewRun, RunId, RunKind
 use depeche::policy::{OnUnknown, Policy};
 use depeche::provider::ProviderName;
 use depeche::release::identity::Identity;
-use jiff::Zoned;
+use jiff::ZonedDateTime;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
@@ -232,7 +232,7 @@ fn new_run(
     way: &Way,
     prepared: &Prepared,
     asked: &Send,
-    date: &Zoned,
+    date: &ZonedDateTime,
     (id, kind, confirmed): (&RunId, RunKind, u64),
 ) -> Result<NewRun, Failure> {
     let json = |value: serde_json::Result<String>| {
@@ -262,7 +262,7 @@ fn shown(path: &Path) -> String {
 }
 
 /// `20261203-lancement`, then `20261203-lancement-2` …
-fn run_id(date: &Zoned, slug: &str, number: u32) -> Result<RunId, Failure> {
+fn run_id(date: &ZonedDateTime, slug: &str, number: u32) -> Result<RunId, Failure> {
     let slug: String = slug
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c.to_ascii_lowercase() } else { '-' })
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn a_run_is_called_by_its_day_and_slug() {
-        let date: Zoned = "2026-12-03T08:00[Europe/Paris]".parse().unwrap();
+        let date: ZonedDateTime = "2026-12-03T08:00[Europe/Paris]".parse().unwrap();
         for (slug, number, name) in [
             ("lancement", 1, "20261203-lancement"),
             ("lancement", 3, "20261203-lancement-3"),
