@@ -1,7 +1,8 @@
 //! How a run is shown: the one document of `send`, `resume` and `status`, and its exit code.
 
 use depeche::journal::{
-    BreakerRecord, DeliveryRecord, DeliveryState, Journal, RunId, RunRecord, RunState, Totals, effective_state,
+    BreakerRecord, DeliveryRecord, DeliveryState, Journal, RunId, RunRecord, RunState, Totals,
+    effective_state,
 };
 use depeche::outcome::Trouble;
 use serde_json::{Map, Value, json};
@@ -37,7 +38,8 @@ impl Link {
 
 /// Reads a run.
 pub(crate) async fn read(journal: &dyn Journal, run: &RunId) -> Result<Shown, Failure> {
-    let record = journal.run(run).await?.ok_or_else(|| depeche::journal::JournalError::NoSuchRun(run.clone()))?;
+    let record =
+        journal.run(run).await?.ok_or_else(|| depeche::journal::JournalError::NoSuchRun(run.clone()))?;
     let is_held = journal.holder(run).await?.is_some();
     let accepted = journal.accepted_by_provider(run).await?;
     let breakers = journal.breakers().await?;
@@ -59,7 +61,10 @@ pub(crate) async fn read(journal: &dyn Journal, run: &RunId) -> Result<Shown, Fa
 }
 
 /// Every delivery of a run, in order.
-pub(crate) async fn all_deliveries(journal: &dyn Journal, run: &RunId) -> Result<Vec<DeliveryRecord>, Failure> {
+pub(crate) async fn all_deliveries(
+    journal: &dyn Journal,
+    run: &RunId,
+) -> Result<Vec<DeliveryRecord>, Failure> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
         let page = journal.deliveries(run, after, 1_000).await?;

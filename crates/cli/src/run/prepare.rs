@@ -1,6 +1,6 @@
 //! Everything that `plan` shows and `send` does, up to the moment before the list is frozen.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use depeche::address::RecipientKey;
@@ -8,7 +8,8 @@ use depeche::contact::{Contact, Loaded};
 use depeche::journal::{Journal, NewDelivery, RunId, RunKind, Taken};
 use depeche::release::identity::Identity;
 use depeche::release::{FrozenRelease, Release, new_message_id};
-use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ZonedDateTime};
 use serde_json::{Value, json};
 
 use super::document;
@@ -22,6 +23,8 @@ use crate::words::say;
 /// A release and the list it goes to.
 pub(crate) struct Prepared {
     pub(crate) frozen: FrozenRelease,
+    /// The moment of the run.
+    pub(crate) date: ZonedDateTime,
     pub(crate) assets: Vec<(String, bytes::Bytes)>,
     /// Those who will be in the run, suppressed ones included, in the order in which they are served.
     pub(crate) contacts: Vec<Contact>,
@@ -41,10 +44,7 @@ pub(crate) struct Prepared {
 }
 
 /// Who sends: depeche.toml, or the built-in example for an outbox.
-pub(crate) fn identity(
-    config: Option<&crate::config::Config>,
-    context: &Context<'_>,
-) -> Identity {
+pub(crate) fn identity(config: Option<&crate::config::Config>, context: &Context<'_>) -> Identity {
     if let Some(config) = config {
         return config.identity.clone();
     }
@@ -67,17 +67,18 @@ impl Prepared {
         let remarks = release::lint_or_fail(&read, identity, &assets, &what.release)?;
         let mut list = contacts::read(&what.to, &contacts::options(what.encoding.as_deref(), context.out)?)?;
         let not_chosen = choose(&mut list, what, journal, context).await?;
-        list.leave_out_unusable(&used_fields(&read));
+        let used = used_fields(&read);
+        list.leave_out_unusable(&used.iter().map(String::as_str).collect::<Vec<_>>());
         no_field_missing(&read, &list, context)?;
-        let frozen = read.freeze(identity, &assets).map_err(|error| {
-            Failure::usage("release.freeze", format!("{}: {error}", what.release.display()))
-        })?;
+        let date = context.clock.now().to_zoned_datetime(TimeZone::system());
+        let frozen = release::freeze(&read, identity, &assets, (&date, &what.release))?;
         let mut prepared = Self {
             embargo: frozen.embargo.filter(|ends| *ends > context.clock.now()),
             left_out: contacts::left_out(&list),
             contacts: list.contacts,
             assets: assets.files(),
             frozen,
+            date,
             not_chosen,
             suppressed: HashSet::new(),
             holder: None,
@@ -102,7 +103,8 @@ impl Prepared {
             self.leave_out_taken(&taken, context);
         }
         let suppressed = journal.suppressions(Some(&keys)).await?;
-        self.suppressed = suppressed.into_iter().filter(|entry| !entry.quarantined).map(|entry| entry.key).collect();
+        self.suppressed =
+            suppressed.into_iter().filter(|entry| !entry.quarantined).map(|entry| entry.key).collect();
         Ok(())
     }
 
@@ -211,11 +213,9 @@ async fn excluded_keys(
 }
 
 /// The cells that the release and the headers use.
-fn used_fields(read: &Release) -> Vec<&str> {
-    let mut used: Vec<&str> = read.used_fields().iter().map(AsRef::as_ref).collect();
-    used.extend(["email", "first_name", "last_name"]);
-    used.sort_unstable();
-    used.dedup();
+fn used_fields(read: &Release) -> BTreeSet<String> {
+    let mut used = read.used_fields();
+    used.extend(["email", "first_name", "last_name"].map(str::to_owned));
     used
 }
 
@@ -245,4 +245,3 @@ fn no_field_missing(read: &Release, list: &Loaded, context: &Context<'_>) -> Res
     let failures = read.missing(&list.contacts).iter().map(failure).collect();
     Failure::all(failures).map_or(Ok(()), Err)
 }
-

@@ -48,6 +48,7 @@ impl From<HoldError> for Failure {
         match error {
             HoldError::Held { .. } => Self::guard("run.held", error),
             HoldError::Journal(error) => error.into(),
+            other => Self::guard("run.held", other),
         }
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn tell(out: &Out, event: &Event) {
 /// A moment in local time, with its date when that is another day.
 pub(crate) fn clock_time(at: Timestamp) -> String {
     let zone = TimeZone::system();
-    let (then, now) = (at.to_zoned(zone.clone()), Timestamp::now().to_zoned(zone));
+    let (then, now) = (at.to_zoned_datetime(zone.clone()), Timestamp::now().to_zoned_datetime(zone));
     let format = if then.date() == now.date() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
     then.strftime(format).to_string()
 }

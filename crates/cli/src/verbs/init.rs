@@ -25,7 +25,8 @@ pub(crate) fn run(asked: &Init, context: &Context<'_>) -> Done {
         ("release.md", release_template(out.words.lang)),
         ("contacts.csv", CONTACTS),
     ];
-    let there: Vec<&str> = files.iter().map(|(name, _)| *name).filter(|name| folder.join(name).exists()).collect();
+    let there: Vec<&str> =
+        files.iter().map(|(name, _)| *name).filter(|name| folder.join(name).exists()).collect();
     if !there.is_empty() {
         return Err(Failure::usage("init.exists", say!(out, "init-exists", files = there.join(", "))));
     }

@@ -38,7 +38,12 @@ fn write_preview(
 ) -> Result<(), Failure> {
     let read = release::read(&asked.what.release)?;
     let assets = release::assets(&read, &asked.what.release)?;
-    let message = release::message_for(&read, &assets, &way.identity, prepared.contacts.first(), context)?;
+    let message = release::message_for(
+        (&read, &assets, &asked.what.release),
+        &way.identity,
+        prepared.contacts.first(),
+        context,
+    )?;
     contacts::save(file, depeche::release::preview(&message).as_bytes())
 }
 
@@ -100,11 +105,20 @@ fn show(way: &Way, prepared: &Prepared, breakers: &[BreakerRecord], context: &Co
     }
     for (place, link) in links(way, breakers).iter().enumerate() {
         let limits = link["limits"].as_object().into_iter().flatten();
-        let limits: Vec<String> =
-            limits.filter(|(_, limit)| !limit.is_null()).map(|(name, limit)| format!("{name} {limit}")).collect();
+        let limits: Vec<String> = limits
+            .filter(|(_, limit)| !limit.is_null())
+            .map(|(name, limit)| format!("{name} {limit}"))
+            .collect();
         let name = link["name"].as_str().unwrap_or_default();
         let kind = link["kind"].as_str().unwrap_or_default();
-        out.line(say!(out, "plan-link", place = place + 1, name = name, kind = kind, limits = limits.join(", ")));
+        out.line(say!(
+            out,
+            "plan-link",
+            place = place + 1,
+            name = name,
+            kind = kind,
+            limits = limits.join(", ")
+        ));
     }
     for contact in &prepared.contacts {
         out.line(format!("  {}", contact.address));

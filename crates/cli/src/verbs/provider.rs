@@ -50,12 +50,16 @@ async fn test(asked: &ProviderTest, context: &Context<'_>) -> Done {
                 for warning in &login.warnings {
                     out.warn(format!("  {warning}"));
                 }
-                shown.push(json!({ "name": name, "ok": true, "facts": login.facts, "warnings": login.warnings }));
+                shown.push(
+                    json!({ "name": name, "ok": true, "facts": login.facts, "warnings": login.warnings }),
+                );
             }
             Err(refusal) => {
                 refused += usize::from(refusal.trouble == Some(Trouble::Credentials));
                 out.line(say!(out, "login-bad", name = &name, reply = &refusal.reply));
-                shown.push(json!({ "name": name, "ok": false, "trouble": refusal.trouble, "reply": refusal.reply }));
+                shown.push(
+                    json!({ "name": name, "ok": false, "trouble": refusal.trouble, "reply": refusal.reply }),
+                );
             }
         }
         link.provider.close().await;
@@ -87,7 +91,13 @@ async fn status(context: &Context<'_>) -> Done {
         };
         let state = if since.is_some() { say!(out, "link-open") } else { say!(out, "link-closed") };
         let room_text = room.map_or_else(|| "∞".to_owned(), |room| room.to_string());
-        out.line(say!(out, "provider-line", name = provider.name.to_string(), state = state, room = room_text));
+        out.line(say!(
+            out,
+            "provider-line",
+            name = provider.name.to_string(),
+            state = state,
+            room = room_text
+        ));
         shown.push(json!({ "name": provider.name.as_str(), "kind": provider.kind.name(),
             "breaker": if since.is_some() { "open" } else { "closed" }, "set_aside_since": since,
             "reason": record.and_then(|record| record.reason.clone()),

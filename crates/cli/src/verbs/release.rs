@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use depeche::contact::Contact;
-use depeche::journal::{DeliveryId, DeliveryRecord, DeliveryState};
 use depeche::engine::Render as _;
+use depeche::journal::{DeliveryId, DeliveryRecord, DeliveryState};
 use depeche::message::Message;
 use depeche::release::identity::Identity;
-use depeche::release::{Assets, Finding, Release, Renderer, Severity, new_message_id};
+use depeche::release::{
+    Assets, Finding, FrozenRelease, Release, ReleaseProblem, Renderer, Severity, new_message_id,
+};
 use jiff::ZonedDateTime;
 use serde_json::json;
 
@@ -31,27 +33,40 @@ pub(crate) fn run(command: &Command, context: &Context<'_>) -> Done {
 /// Reads a release; every problem of the file with its place.
 pub(crate) fn read(path: &Path) -> Result<Release, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, &error))?;
+    Release::parse(&text).map_err(|problems| failures(path, &problems))
+}
+
+/// The problems of a release, each with its place.
+fn failures(path: &Path, problems: &[ReleaseProblem]) -> Failure {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
     let name = path.display().to_string();
-    Release::parse(&text).map_err(|problems| {
-        let failure = |problem: &depeche::release::ReleaseProblem| {
-            let mut failure = Failure::usage(problem.code.to_string(), &problem.message).at_line(
-                &name,
-                &text,
-                problem.line as usize,
-                problem.column as usize,
-            );
-            failure.hint.clone_from(&problem.hint);
-            failure
-        };
-        Failure::all(problems.iter().map(failure).collect()).unwrap_or_else(|| Failure::usage("release", &name))
-    })
+    let failure = |problem: &ReleaseProblem| {
+        let mut failure = Failure::usage(problem.code, &problem.message).at_line(
+            &name,
+            &text,
+            problem.line,
+            problem.column,
+        );
+        failure.hint.clone_from(&problem.hint);
+        failure
+    };
+    Failure::all(problems.iter().map(failure).collect()).unwrap_or_else(|| Failure::usage("release", &name))
 }
 
 /// Reads the files that a release names.
 pub(crate) fn assets(release: &Release, path: &Path) -> Result<Assets, Failure> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    Assets::load(release, folder)
-        .map_err(|error| Failure::usage("release.assets", format!("{}: {error}", path.display())))
+    Assets::load(release, folder).map_err(|problems| failures(path, &problems))
+}
+
+/// Freezes a release under a date.
+pub(crate) fn freeze(
+    release: &Release,
+    identity: &Identity,
+    assets: &Assets,
+    (date, path): (&ZonedDateTime, &Path),
+) -> Result<FrozenRelease, Failure> {
+    release.freeze(identity, assets, date).map_err(|problems| failures(path, &problems))
 }
 
 /// Errors of the rules stop a send; the others are returned as lines.
@@ -66,7 +81,8 @@ pub(crate) fn lint_or_fail(
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let name = path.display().to_string();
     let failure = |finding: &Finding| {
-        let mut failure = Failure::usage(finding.id.to_string(), format!("{}: {}", finding.id, finding.message));
+        let mut failure =
+            Failure::usage(finding.id.to_string(), format!("{}: {}", finding.id, finding.message));
         if let Some(line) = finding.line {
             failure = failure.at_line(&name, &text, line as usize, 1);
         }
@@ -87,7 +103,6 @@ fn severity(finding: &Finding) -> &'static str {
     match finding.severity {
         Severity::Error => "error",
         Severity::Warn => "warn",
-        Severity::Info => "info",
     }
 }
 
@@ -136,7 +151,7 @@ fn render(asked: &ReleaseRender, context: &Context<'_>) -> Done {
     let config = context.config_if_any()?;
     let identity = prepare::identity(config.as_ref(), context);
     let contact = choose_contact(asked, context)?;
-    let message = message_for(&release, &assets, &identity, contact.as_ref(), context)?;
+    let message = message_for((&release, &assets, &asked.file), &identity, contact.as_ref(), context)?;
     let content = match asked.format {
         Form::Html => message.html.to_string(),
         Form::Text => message.text.to_string(),
@@ -171,16 +186,14 @@ fn choose_contact(asked: &ReleaseRender, context: &Context<'_>) -> Result<Option
 
 /// The message that one contact will see; without a contact, one that stands for all.
 pub(crate) fn message_for(
-    release: &Release,
-    assets: &Assets,
+    (release, assets, path): (&Release, &Assets, &Path),
     identity: &Identity,
     contact: Option<&Contact>,
     context: &Context<'_>,
 ) -> Result<Message, Failure> {
     let failed = |error: String| Failure::usage("release.render", error);
-    let frozen = release.freeze(identity, assets).map_err(|error| failed(error.to_string()))?;
-    let zone = jiff::tz::TimeZone::system();
-    let date: ZonedDateTime = context.clock.now().to_zoned(zone);
+    let date = context.clock.now().to_zoned_datetime(jiff::tz::TimeZone::system());
+    let frozen = freeze(release, identity, assets, (&date, path))?;
     let renderer = Renderer::new(&frozen, assets.files(), date).map_err(|error| failed(error.to_string()))?;
     let example = example_contact();
     let contact = contact.unwrap_or(&example);

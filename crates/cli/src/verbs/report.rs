@@ -76,7 +76,6 @@ fn csv(shown: &Shown) -> Result<Vec<u8>, Failure> {
 fn show(shown: &Shown, context: &Context<'_>) {
     super::runs::show_run(shown, context);
     let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::NOTHING);
     table.set_header(["state", "address", "provider", "at", "reply"]);
     for one in &shown.recipients {
         let [state, address, _, provider, _, _, at, _, reply] = cells(shown, one);

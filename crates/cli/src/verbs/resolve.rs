@@ -54,7 +54,7 @@ pub(crate) async fn run(asked: &Resolve, context: &Context<'_>) -> Done {
 fn keys(addresses: &[String]) -> Result<Vec<RecipientKey>, Failure> {
     let key = |text: &String| {
         let address = EmailAddress::parse(text)
-            .map_err(|error| Failure::usage("resolve.address", error).with_hint(error.hint()))?;
+            .map_err(|error| Failure::usage("resolve.address", &error).with_hint(error.hint()))?;
         Ok(address.key())
     };
     addresses.iter().map(key).collect()
@@ -114,11 +114,8 @@ impl Search<'_, '_> {
             Err(refused) => return Ok(LookUp::Failed(refused.reason)),
         };
         let parcel = Parcel { message, attempt: attempt.id, idempotency_key: attempt.idempotency_key };
-        let earlier = EarlierAttempt {
-            parcel,
-            started_at: attempt.started_at,
-            request_digest: attempt.request_digest,
-        };
+        let earlier =
+            EarlierAttempt { parcel, started_at: attempt.started_at, request_digest: attempt.request_digest };
         Ok(link.provider.look_up(&earlier).await)
     }
 }

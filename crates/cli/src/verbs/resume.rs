@@ -39,7 +39,12 @@ pub(crate) async fn run(asked: &Resume, context: &Context<'_>) -> Done {
     let render = frozen::renderer(&*journal, &record).await?;
     let choice = asked.on_unknown.map(on_unknown).or(settings.on_unknown);
     let policy = policy(Some(&config), choice, asked.no_wait);
-    context.out.note(say!(context.out, "resume-begins", run = record.id.as_str(), count = shown.totals.pending));
+    context.out.note(say!(
+        context.out,
+        "resume-begins",
+        run = record.id.as_str(),
+        count = shown.totals.pending
+    ));
     Drive { journal, render, chain, policy }.run(&record.id, context).await
 }
 

@@ -54,8 +54,12 @@ pub(crate) async fn cancel(asked: &Cancel, context: &Context<'_>) -> Done {
     let run = store::run_named(&*journal, &asked.run, context).await?;
     let now = context.clock.now();
     let count = journal.cancel(&run.id, now).await?;
-    let entry =
-        AuditEntry { at: now, run: Some(run.id.clone()), action: "cancel".to_owned(), detail: count.to_string() };
+    let entry = AuditEntry {
+        at: now,
+        run: Some(run.id.clone()),
+        action: "cancel".to_owned(),
+        detail: count.to_string(),
+    };
     journal.audit(entry).await?;
     let shown = document::read(&*journal, &run.id).await?;
     out.document(&shown.document(Exit::Done));

@@ -10,7 +10,6 @@ use depeche::policy::{OnUnknown, Policy};
 use depeche::provider::ProviderName;
 use depeche::release::identity::Identity;
 use jiff::ZonedDateTime;
-use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::args::{self, Send, What};
@@ -93,7 +92,8 @@ pub(crate) async fn run(asked: &Send, context: &Context<'_>) -> Done {
     if way.outbox.is_none() && way.config.as_ref().is_some_and(|config| config.require_authenticated) {
         context.out.note(say!(context.out, "send-not-checked"));
     }
-    let confirmed = if asked.test.is_some() { prepared.count() } else { confirm(&prepared, asked.confirm, context)? };
+    let confirmed =
+        if asked.test.is_some() { prepared.count() } else { confirm(&prepared, asked.confirm, context)? };
     let id = freeze(&way, &mut prepared, asked, (kind, confirmed), context).await?;
     let record = store::run_named(&*way.journal, id.as_str(), context).await?;
     let render = frozen::renderer(&*way.journal, &record).await?;
@@ -119,8 +119,8 @@ pub(crate) fn on_unknown(asked: args::OnUnknown) -> OnUnknown {
 
 /// One copy to `address`, with the first contact's fields.
 fn only_test_copy(prepared: &mut Prepared, address: &str) -> Result<(), Failure> {
-    let address =
-        EmailAddress::parse(address).map_err(|error| Failure::usage("test.address", error).with_hint(error.hint()))?;
+    let address = EmailAddress::parse(address)
+        .map_err(|error| Failure::usage("test.address", &error).with_hint(error.hint()))?;
     prepared.contacts.truncate(1);
     if let Some(contact) = prepared.contacts.first_mut() {
         contact.address = address;
@@ -194,7 +194,10 @@ fn confirm(prepared: &Prepared, stated: Option<u64>, context: &Context<'_>) -> R
             }
             Err(Failure::guard("confirm.refused", say!(out, "confirm-refused")))
         }
-        None => Err(Failure::guard("confirm.missing", say!(out, "confirm-missing", count = count)).with_hint(hint)),
+        None => {
+            Err(Failure::guard("confirm.missing", say!(out, "confirm-missing", count = count))
+                .with_hint(hint))
+        }
     }
 }
 
@@ -206,7 +209,7 @@ async fn freeze(
     (kind, confirmed): (RunKind, u64),
     context: &Context<'_>,
 ) -> Result<RunId, Failure> {
-    let date = context.clock.now().to_zoned(TimeZone::system());
+    let date = prepared.date.clone();
     let mut number = 1;
     loop {
         let id = run_id(&date, &prepared.frozen.slug, number)?;

@@ -24,7 +24,8 @@ pub(crate) async fn run(command: &Suppress, context: &Context<'_>) -> Done {
 }
 
 fn address(text: &str) -> Result<EmailAddress, Failure> {
-    EmailAddress::parse(text).map_err(|error| Failure::usage("suppress.address", error).with_hint(error.hint()))
+    EmailAddress::parse(text)
+        .map_err(|error| Failure::usage("suppress.address", &error).with_hint(error.hint()))
 }
 
 async fn add(journal: &dyn Journal, asked: &SuppressAdd, context: &Context<'_>) -> Done {
@@ -56,8 +57,11 @@ async fn list(journal: &dyn Journal, context: &Context<'_>) -> Done {
     context.out.document(&json!({ "version": 1, "exit": 0,
         "suppressed": entries.iter().map(shown).collect::<Vec<_>>() }));
     for entry in &entries {
-        let quarantine = if entry.quarantined { say!(context.out, "suppress-quarantine") } else { String::new() };
-        context.out.line(format!("{}  {}  {}  {}{quarantine}", entry.key, entry.at, entry.source, entry.reason));
+        let quarantine =
+            if entry.quarantined { say!(context.out, "suppress-quarantine") } else { String::new() };
+        context
+            .out
+            .line(format!("{}  {}  {}  {}{quarantine}", entry.key, entry.at, entry.source, entry.reason));
     }
     Ok(Exit::Done)
 }
