@@ -255,7 +255,7 @@ pub(crate) struct Plan {
 pub(crate) struct Send {
     #[command(flatten)]
     pub(crate) what: What,
-    /// One copy to ADDRESS, marked [TEST]
+    /// One copy to ADDRESS, with TEST in its subject
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) test: Option<String>,
     /// The number of recipients, from a script

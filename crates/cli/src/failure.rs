@@ -18,11 +18,9 @@ pub(crate) struct Failure {
     /// What the user can do.
     pub(crate) hint: Option<String>,
     /// Where.
-    pub(crate) location: Option<Location>,
+    pub(crate) location: Option<Box<Location>>,
     /// Further problems of the same file; the first is this one's own.
     pub(crate) others: Vec<Failure>,
-    /// The line and a caret, to be shown on a terminal.
-    pub(crate) excerpt: Option<String>,
 }
 
 /// A place in a file.
@@ -34,6 +32,9 @@ pub(crate) struct Location {
     pub(crate) line: usize,
     /// From 1, in characters.
     pub(crate) column: usize,
+    /// The line and a caret, to be shown on a terminal.
+    #[serde(skip)]
+    pub(crate) excerpt: String,
 }
 
 /// What a command ends with.
@@ -48,7 +49,6 @@ impl Failure {
             hint: None,
             location: None,
             others: Vec::new(),
-            excerpt: None,
         }
     }
 
@@ -80,15 +80,15 @@ impl Failure {
         let line = before.matches('\n').count() + 1;
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         let column = before[line_start..].chars().count() + 1;
-        self.excerpt = Some(caret(text, line, column, width(text, &span)));
-        self.location = Some(Location { file: file.to_owned(), line, column });
+        let excerpt = caret(text, line, column, width(text, &span));
+        self.location = Some(Box::new(Location { file: file.to_owned(), line, column, excerpt }));
         self
     }
 
     /// At a line and column (from 1) of `text`, the content of `file`.
     pub(crate) fn at_line(mut self, file: &str, text: &str, line: usize, column: usize) -> Self {
-        self.excerpt = Some(caret(text, line, column, 1));
-        self.location = Some(Location { file: file.to_owned(), line, column });
+        let excerpt = caret(text, line, column, 1);
+        self.location = Some(Box::new(Location { file: file.to_owned(), line, column, excerpt }));
         self
     }
 
@@ -156,8 +156,8 @@ mod tests {
         let text = "[from]\nadresse = \"é\"\n";
         let found = Failure::usage("x", "y").at("depeche.toml", text, 7..14);
 
-        let location = Location { file: "depeche.toml".to_owned(), line: 2, column: 1 };
-        assert_eq!(found.location, Some(location));
-        assert_eq!(found.excerpt.unwrap(), "2 | adresse = \"é\"\n  | ^^^^^^^");
+        let excerpt = "2 | adresse = \"é\"\n  | ^^^^^^^".to_owned();
+        let location = Location { file: "depeche.toml".to_owned(), line: 2, column: 1, excerpt };
+        assert_eq!(found.location, Some(Box::new(location)));
     }
 }

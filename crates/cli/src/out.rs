@@ -97,9 +97,7 @@ impl Out {
         let mut text = format!("{head}: {}\n", problem.message);
         if let Some(place) = &problem.location {
             text.push_str(&format!("  --> {}:{}:{}\n", place.file, place.line, place.column));
-        }
-        if let Some(excerpt) = &problem.excerpt {
-            text.extend(excerpt.lines().map(|line| format!("  {line}\n")));
+            text.extend(place.excerpt.lines().map(|line| format!("  {line}\n")));
         }
         if let Some(hint) = &problem.hint {
             text.push_str(&format!("  {}: {hint}\n", self.paint("1;36", &say!(self, "hint-word"))));

@@ -1,5 +1,8 @@
 //! depeche.toml: every problem at once, each with its place.
 
+// Helpers of tests may unwrap as tests do.
+#![allow(clippy::unwrap_used)]
+
 use std::path::Path;
 use std::process::{Command, Output};
 

@@ -1,5 +1,8 @@
 //! `contacts`: what a list is taken for, and its bad rows.
 
+// Helpers of tests may unwrap as tests do.
+#![allow(clippy::unwrap_used)]
+
 use std::process::Command;
 
 #[test]

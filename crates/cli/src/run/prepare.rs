@@ -40,6 +40,7 @@ pub(crate) struct Prepared {
     pub(crate) holder: Option<RunId>,
     /// Findings of the release's rules that are no errors.
     pub(crate) remarks: Vec<String>,
+    /// Everybody may have it now: `--under-embargo`, or an outbox, which sends nothing.
     under_embargo: bool,
 }
 
@@ -83,7 +84,7 @@ impl Prepared {
             suppressed: HashSet::new(),
             holder: None,
             remarks,
-            under_embargo: what.under_embargo,
+            under_embargo: what.under_embargo || kind == RunKind::Outbox,
         };
         prepared.consult(journal, kind, context).await?;
         prepared.order_and_limit(what.limit);

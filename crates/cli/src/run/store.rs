@@ -12,17 +12,17 @@ use crate::failure::Failure;
 use crate::words::say;
 
 /// The journal of depeche.toml, made when it is not there.
-pub(crate) async fn open(config: &Config, context: &Context<'_>) -> Result<Arc<dyn Journal>, Failure> {
+pub(crate) async fn open(config: &Config) -> Result<Arc<dyn Journal>, Failure> {
     let path = config.journal_path();
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, &error))?;
     }
-    Ok(Arc::new(SqliteJournal::open(&path, Arc::clone(&context.clock)).await?))
+    Ok(Arc::new(SqliteJournal::open(&path).await?))
 }
 
 /// A journal that lasts as long as the process.
-pub(crate) async fn in_memory(context: &Context<'_>) -> Result<Arc<dyn Journal>, Failure> {
-    Ok(Arc::new(SqliteJournal::in_memory(Arc::clone(&context.clock)).await?))
+pub(crate) async fn in_memory() -> Result<Arc<dyn Journal>, Failure> {
+    Ok(Arc::new(SqliteJournal::in_memory().await?))
 }
 
 /// The run of that name.

@@ -63,7 +63,9 @@ fn selection_failure(expression: &str, errors: &[SelectionError]) -> Failure {
         let mut failure = Failure::usage(error.code(), error)
             .at("--where", expression, error.span.clone())
             .with_hint(error.hint());
-        failure.excerpt = Some(error.caret(expression));
+        if let Some(place) = &mut failure.location {
+            place.excerpt = error.caret(expression);
+        }
         failure
     };
     Failure::all(errors.iter().map(failure).collect()).unwrap_or_else(|| Failure::usage("where", expression))

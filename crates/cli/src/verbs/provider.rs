@@ -76,7 +76,7 @@ async fn test(asked: &ProviderTest, context: &Context<'_>) -> Done {
 async fn status(context: &Context<'_>) -> Done {
     let out = context.out;
     let config = context.config()?;
-    let journal = store::open(&config, context).await?;
+    let journal = store::open(&config).await?;
     let breakers = journal.breakers().await?;
     let now = context.clock.now();
     let mut shown = Vec::new();

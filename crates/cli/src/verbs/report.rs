@@ -18,7 +18,7 @@ const COLUMNS: [&str; 9] =
 
 /// Does what was asked.
 pub(crate) async fn run(asked: &Report, context: &Context<'_>) -> Done {
-    let journal = store::open(&context.config()?, context).await?;
+    let journal = store::open(&context.config()?).await?;
     let run = store::run_named(&*journal, &asked.run, context).await?;
     let mut shown = document::read(&*journal, &run.id).await?;
     let mut order: Vec<(u8, usize)> =

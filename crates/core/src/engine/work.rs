@@ -640,6 +640,22 @@ impl<'e> Work<'e> {
         wake.map_or(POLL, |wait| wait.min(POLL)) + Duration::from_millis(1)
     }
 
+    /// Outcomes still on their way to the disk would be counted as pending: waits for them. True when
+    /// one could not be written.
+    async fn wait_for_priors(&mut self) -> bool {
+        let lanes = self.links.iter_mut().flat_map(|link| &mut link.lanes);
+        let priors: Vec<_> = lanes.filter_map(|lane| lane.prior.take()).collect();
+        for prior in priors {
+            match prior.await {
+                Ok(result) => self.journal_answered(result),
+                Err(lost) => {
+                    self.over.get_or_insert(Why::JournalFailed(format!("a task was lost: {lost}")));
+                }
+            }
+        }
+        self.over.is_some()
+    }
+
     /// Nothing is in flight: the end, or a wait that is told.
     async fn end_or_wait(&mut self) -> Result<Option<(Why, Option<Timestamp>)>, EngineError> {
         if let Some(why) = self.over.take() {
@@ -647,6 +663,9 @@ impl<'e> Work<'e> {
         }
         if self.control.level() != Level::Run {
             return Ok(Some((Why::Interrupted, None)));
+        }
+        if self.wait_for_priors().await {
+            return Ok(None);
         }
         let now = self.now();
         let totals = self.engine.journal.totals(&self.run).await?;
@@ -694,7 +713,8 @@ impl<'e> Work<'e> {
         let due = self.ready.iter().any(|item| item.is_due(now));
         if !due {
             let in_memory = self.ready.iter().filter_map(|item| item.not_before).min();
-            return in_memory.into_iter().chain(self.dry_until).min().filter(|at| *at > now);
+            let in_journal = self.dry_until.filter(|at| *at != Timestamp::MAX);
+            return in_memory.into_iter().chain(in_journal).min().filter(|at| *at > now);
         }
         let on_budget = self.engine.policy.on_budget;
         let mut soonest: Option<Timestamp> = None;

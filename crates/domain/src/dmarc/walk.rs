@@ -46,7 +46,7 @@ impl Walk {
             }
         }
         // The record with the fewest labels; the start itself when there is none.
-        with_records().last().map_or_else(|| self.start.clone(), |step| step.domain.clone())
+        with_records().next_back().map_or_else(|| self.start.clone(), |step| step.domain.clone())
     }
 
     /// Whether an answer is missing that could change what the walk says.

@@ -111,8 +111,8 @@ pub async fn audit(dns: &dyn Dns, domain: &str) -> Audit {
         terms: Vec::new(),
     };
     if let Some(record) = audit.record() {
-        let mut path = vec![name::normal(domain)];
-        audit.terms = terms(dns, domain, record, &mut path).await;
+        let path = vec![name::normal(domain)];
+        audit.terms = terms(dns, domain, record, &path).await;
     }
     audit
 }
@@ -121,7 +121,7 @@ fn terms<'a>(
     dns: &'a dyn Dns,
     domain: &'a str,
     record: &'a Record,
-    path: &'a mut Vec<String>,
+    path: &'a [String],
 ) -> std::pin::Pin<Box<dyn Future<Output = Vec<AuditTerm>> + Send + 'a>> {
     Box::pin(async move {
         let redirect = record.redirect().map(|(term, _)| term.span);
@@ -130,7 +130,7 @@ fn terms<'a>(
             TermKind::Modifier(Modifier::Redirect(_)) => Some(term.span) == redirect,
             TermKind::Modifier(_) => false,
         });
-        let above = path.clone();
+        let above = path.to_vec();
         join_all(asking.map(|term| one(dns, domain, term, above.clone()))).await
     })
 }
@@ -215,7 +215,7 @@ async fn follow(
                     Some(format!("the record of {target} cannot be read: {} (`{term}`)", error.message));
             }
             path.push(target.clone());
-            found.below = terms(dns, &target, record, &mut path).await;
+            found.below = terms(dns, &target, record, &path).await;
             let below: Option<u32> = found.below.iter().map(|term| term.lookups).sum();
             found.lookups = below.map(|below| below + 1);
             found.record = Some(record.clone());
@@ -227,7 +227,7 @@ async fn follow(
 
 /// The domains that stand twice among all includes, with how often.
 #[must_use]
-pub(crate) fn included_twice(audit: &Audit) -> Vec<(String, usize)> {
+pub fn included_twice(audit: &Audit) -> Vec<(String, usize)> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for (_, term) in audit.flat() {
         if let (Some(target), true) = (&term.target, term.record.is_some()) {

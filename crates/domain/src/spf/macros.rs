@@ -226,7 +226,8 @@ fn braced(text: &[u8], place: Place) -> Result<(Piece, usize), (usize, String)> 
     let mut rest = body.chars().peekable();
     let letter = rest.next().unwrap_or('}');
     let lower = letter.to_ascii_lowercase();
-    if !"slodiphv".contains(lower) && !(place == Place::Explanation && "crt".contains(lower)) {
+    let is_known = "slodiphv".contains(lower) || (place == Place::Explanation && "crt".contains(lower));
+    if !is_known {
         return fail(match lower {
             'c' | 'r' | 't' => format!("the macro letter `{letter}` is allowed in explanations only"),
             _ => format!("`{letter}` is not a macro letter"),

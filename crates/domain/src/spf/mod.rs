@@ -14,7 +14,7 @@ mod macros;
 mod parse;
 mod record;
 
-pub use audit::{Audit, AuditTerm, audit};
+pub use audit::{Audit, AuditTerm, audit, included_twice};
 pub use evaluate::{Problem, Request, SpfResult, Verdict, check_host};
 pub use ledger::{LedgerEntry, Outcome, Query};
 pub use macros::{DomainSpec, MacroError};
