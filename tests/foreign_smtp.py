@@ -8,6 +8,7 @@ import email
 import email.policy
 import json
 import pathlib
+import socket
 import subprocess
 import sys
 import tempfile
@@ -90,10 +91,17 @@ def judge(messages):
     assert len(set(recipients)) == CONTACTS, "somebody got it twice"
 
 
+def free_port():
+    # aiosmtpd's controller connects to the port that it was told, so it cannot be 0.
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 def main():
     binary = str(pathlib.Path(sys.argv[1]).resolve())
     recorder = Recorder()
-    controller = Controller(recorder, hostname="127.0.0.1", port=0)
+    controller = Controller(recorder, hostname="127.0.0.1", port=free_port())
     controller.start()
     try:
         port = controller.server.sockets[0].getsockname()[1]

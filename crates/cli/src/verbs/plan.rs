@@ -91,7 +91,7 @@ fn document(way: &Way, prepared: &Prepared, breakers: &[BreakerRecord], asked: &
 fn show(way: &Way, prepared: &Prepared, breakers: &[BreakerRecord], context: &Context<'_>) {
     let out = context.out;
     show_left_out(&prepared.left_out, context);
-    out.line(prepared.frozen.title.to_string());
+    out.line(&prepared.frozen.title);
     out.line(say!(
         out,
         "plan-count",

@@ -84,7 +84,7 @@ pub(crate) fn lint_or_fail(
         let mut failure =
             Failure::usage(finding.id.to_string(), format!("{}: {}", finding.id, finding.message));
         if let Some(line) = finding.line {
-            failure = failure.at_line(&name, &text, line as usize, 1);
+            failure = failure.at_line(&name, &text, line, 1);
         }
         failure.with_hint(&finding.fix)
     };
