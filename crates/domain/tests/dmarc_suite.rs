@@ -1,5 +1,8 @@
 //! The RFC 9989 cases of mailauth's suite, over a real DNS server on loopback.
 
+// Helpers of tests may unwrap as tests do, and print their counts.
+#![allow(clippy::unwrap_used, clippy::print_stderr, clippy::print_stdout)]
+
 use depeche_domain::dmarc::{Authenticated, Evaluation, evaluate};
 use depeche_domain::dns::resolver::Resolver;
 use depeche_domain::{dmarc, name};

@@ -1,5 +1,8 @@
 //! The resolver against a server that misbehaves in every way a server can.
 
+// Helpers of tests may unwrap as tests do, and print their counts.
+#![allow(clippy::unwrap_used, clippy::print_stderr, clippy::print_stdout)]
+
 use std::time::Duration;
 
 use depeche_domain::dns::resolver::Resolver;

@@ -1,5 +1,8 @@
 //! The openspf suite for RFC 7208, over a real DNS server on loopback.
 
+// Helpers of tests may unwrap as tests do, and print their counts.
+#![allow(clippy::unwrap_used, clippy::print_stderr, clippy::print_stdout)]
+
 use std::time::Duration;
 
 use depeche_domain::dns::resolver::Resolver;

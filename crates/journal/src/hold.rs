@@ -39,6 +39,20 @@ impl Drop for Held {
     }
 }
 
+/// Waits for the sole right to open the journal; it ends when the file is closed.
+pub(crate) async fn opening(journal: &Path) -> std::io::Result<File> {
+    let mut name = journal.as_os_str().to_owned();
+    name.push(".opening");
+    let lock = move || {
+        let path = PathBuf::from(name);
+        crate::unix::private_file(&path)?;
+        let file = File::options().append(true).open(&path)?;
+        file.lock()?;
+        Ok(file)
+    };
+    tokio::task::spawn_blocking(lock).await.map_err(std::io::Error::other)?
+}
+
 impl Holds {
     pub(crate) async fn take(&self, run: &RunId) -> Result<Box<dyn Hold>, HoldError> {
         match self {

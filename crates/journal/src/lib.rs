@@ -32,7 +32,7 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection, SqliteConnection, SqlitePool};
+use sqlx::{SqliteConnection, SqlitePool};
 
 use crate::hold::Holds;
 use crate::writer::{Writer, describe};
@@ -72,7 +72,10 @@ impl SqliteJournal {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY);
+        // Two processes that open a new journal at once must not both make its tables.
+        let opening = hold::opening(path).await.map_err(|error| unusable(error.to_string()))?;
         let connection = connect(&options).await.map_err(unusable)?;
+        drop(opening);
         let readers = SqlitePoolOptions::new().max_connections(2).connect_lazy_with(options);
         Ok(Self {
             writer: Writer::start(connection),
@@ -124,14 +127,17 @@ impl SqliteJournal {
 }
 
 async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, String> {
-    let mut connection = SqliteConnection::connect_with(options).await.map_err(|error| describe(&error))?;
-    sqlx::migrate!("./migrations").run(&mut connection).await.map_err(|error| match error {
+    // Through a pool of one: the future of a migration over a plain connection is not `Send`.
+    let one = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone());
+    let pool = one.await.map_err(|error| describe(&error))?;
+    sqlx::migrate!("./migrations").run(&pool).await.map_err(|error| match error {
         MigrateError::VersionMissing(version) => {
             format!("it was written by a newer depeche (its tables are at version {version}); update depeche")
         }
         other => other.to_string(),
     })?;
-    Ok(connection)
+    let connection = pool.acquire().await.map_err(|error| describe(&error))?;
+    Ok(connection.detach())
 }
 
 /// A read that failed.

@@ -7,8 +7,14 @@ use std::path::Path;
 #[cfg(unix)]
 pub(crate) fn private_file(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-    let file = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
-    let mut permissions = file.metadata()?.permissions();
+    // A file that is there is not opened: closing it again would drop the locks that another journal
+    // of this process has on it (fcntl(2); sqlite.org/howtocorrupt.html, 2.2).
+    match std::fs::OpenOptions::new().create_new(true).append(true).mode(0o600).open(path) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error),
+    }
+    let mut permissions = std::fs::metadata(path)?.permissions();
     if permissions.mode() & 0o077 != 0 {
         permissions.set_mode(0o600);
         std::fs::set_permissions(path, permissions)?;
@@ -19,7 +25,10 @@ pub(crate) fn private_file(path: &Path) -> io::Result<()> {
 /// Creates the file if it is not there; access is what the folder gives.
 #[cfg(not(unix))]
 pub(crate) fn private_file(path: &Path) -> io::Result<()> {
-    std::fs::OpenOptions::new().create(true).append(true).open(path).map(drop)
+    match std::fs::OpenOptions::new().create_new(true).append(true).open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// The network file system that holds `path`, if it is one (Linux: from the mount table).

@@ -172,3 +172,24 @@ async fn two_openers_of_one_file_share_a_window() {
 
     assert_eq!(taken, 5);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_openers_of_a_new_journal_all_get_the_same_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.db");
+
+    let open = || {
+        let path = path.clone();
+        tokio::spawn(async move { SqliteJournal::open(&path).await })
+    };
+    let openers: Vec<_> = (0..8).map(|_| open()).collect();
+    let mut journals = Vec::new();
+    for opener in openers {
+        journals.push(opener.await.unwrap().unwrap());
+    }
+    journals[0].freeze(new_run("20261203-a", 3), recipients(0..3)).await.unwrap();
+
+    for journal in &journals {
+        assert_eq!(journal.runs().await.unwrap().len(), 1);
+    }
+}

@@ -95,6 +95,7 @@ impl<'e> Work<'e> {
             if self.takes_new() {
                 self.refill().await?;
                 self.hand_out();
+                self.tell_full_windows();
             }
             if self.tasks.is_empty()
                 && let Some(end) = self.end_or_wait().await?
@@ -192,6 +193,23 @@ impl<'e> Work<'e> {
                 // unless an earlier failure sends one elsewhere.
                 Choice::Wait if self.nobody_can_start(now) => return,
                 Choice::Wait | Choice::Nobody => index += 1,
+            }
+        }
+    }
+
+    /// Says once that an hour or day window is full, when there is still somebody to send to.
+    fn tell_full_windows(&mut self) {
+        if self.ready.is_empty() {
+            return;
+        }
+        let now = self.now();
+        for link in &mut self.links {
+            if let Readiness::Later { until, full: Some(window) } =
+                link.readiness(self.engine.policy.on_budget, now)
+                && link.told_full.replace(window) != Some(window)
+            {
+                let provider = link.name.clone();
+                self.engine.events.tell(Event::BudgetFull { provider, window, until });
             }
         }
     }
@@ -709,7 +727,7 @@ impl<'e> Work<'e> {
     }
 
     /// When something can be sent again; `None` when that is now.
-    fn goes_on_at(&mut self, now: Timestamp) -> Option<Timestamp> {
+    fn goes_on_at(&self, now: Timestamp) -> Option<Timestamp> {
         let due = self.ready.iter().any(|item| item.is_due(now));
         if !due {
             let in_memory = self.ready.iter().filter_map(|item| item.not_before).min();
@@ -718,19 +736,12 @@ impl<'e> Work<'e> {
         }
         let on_budget = self.engine.policy.on_budget;
         let mut soonest: Option<Timestamp> = None;
-        for link in &mut self.links {
-            let (at, full) = match link.readiness(on_budget, now) {
+        for link in &self.links {
+            let at = match link.readiness(on_budget, now) {
                 Readiness::Ready { .. } | Readiness::Busy { until: None } => return None,
-                Readiness::Busy { until: Some(at) } => (Some(at), None),
-                Readiness::Later { until, full } => (Some(until), full),
-                Readiness::SetAside { until } => (until, None),
+                Readiness::Busy { until: Some(at) } | Readiness::Later { until: at, .. } => Some(at),
+                Readiness::SetAside { until } => until,
             };
-            if let (Some(window), Some(until)) = (full, at)
-                && link.told_full.replace(window) != Some(window)
-            {
-                let provider = link.name.clone();
-                self.engine.events.tell(Event::BudgetFull { provider, window, until });
-            }
             soonest = soonest.into_iter().chain(at).min();
         }
         soonest

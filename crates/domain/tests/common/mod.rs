@@ -1,5 +1,8 @@
 //! Where the public suites are, and how their zones become a server.
 
+// Helpers of tests may unwrap as tests do, and say what is absent.
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
 use std::path::PathBuf;
 
 use depeche_testkit::dns::{FakeDns, Fault};
