@@ -143,3 +143,10 @@ provider-line = { $name }: { $state }, room: { $room }
 explain-none = there is no rule `{ $rule }`
 init-exists = already there: { $files }; nothing was written
 init-next = next: fill in depeche.toml, then `depeche config check`, `depeche provider test`, `depeche plan release.md --to contacts.csv`
+
+dns-nameserver = `{ $text }` is no address of a name server
+spf-matched = matched: { $term }
+spf-explanation = the domain explains: { $text }
+spf-problem = { $domain }: { $message }
+spf-void = found nothing
+spf-cost = look-ups: { $lookups } of 10; found nothing: { $voids } of 2

@@ -143,3 +143,10 @@ provider-line = { $name } : { $state }, marge : { $room }
 explain-none = la règle « { $rule } » n'existe pas
 init-exists = déjà là : { $files } ; rien n'a été écrit
 init-next = ensuite : complétez depeche.toml, puis `depeche config check`, `depeche provider test`, `depeche plan release.md --to contacts.csv`
+
+dns-nameserver = `{ $text }` n'est pas l'adresse d'un serveur de noms
+spf-matched = terme correspondant : { $term }
+spf-explanation = explication du domaine : { $text }
+spf-problem = { $domain } : { $message }
+spf-void = rien trouvé
+spf-cost = requêtes : { $lookups } sur 10 ; sans réponse utile : { $voids } sur 2

@@ -403,9 +403,19 @@ pub(crate) struct Dns {
     /// Ask this name server
     #[arg(long, value_name = "IP:PORT")]
     pub(crate) nameserver: Option<String>,
-    /// Answer from a zone file
+    /// Answer from a zone file (RFC 1035); with --nameserver, --live or --replay as a proposed change
+    /// over those answers
     #[arg(long, value_name = "FILE")]
     pub(crate) zone: Option<PathBuf>,
+    /// With --zone: ask the system's name servers for what the file does not speak about
+    #[arg(long)]
+    pub(crate) live: bool,
+    /// Keep every answer in a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+    /// Answer from a file that --record made
+    #[arg(long, value_name = "FILE")]
+    pub(crate) replay: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -428,6 +438,7 @@ pub(crate) struct DomainSuggest {
 pub(crate) struct DomainSpf {
     #[arg(long)]
     pub(crate) ip: std::net::IpAddr,
+    /// The MAIL FROM address; empty to check the HELO name
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) mail_from: String,
     #[arg(long, value_name = "NAME")]

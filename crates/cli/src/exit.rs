@@ -18,6 +18,8 @@ pub(crate) enum Exit {
     Guard = 5,
     /// Somebody is unknown or held.
     Unknown = 6,
+    /// Could not conclude: DNS or network failed for the moment.
+    Inconclusive = 7,
     /// Nobody could log in.
     Credentials = 8,
     /// Interrupted.
@@ -28,12 +30,13 @@ impl Exit {
     /// The one that counts when several apply: 130, 6, 3, 4, 8, 1; the guard and usage codes stop
     /// everything and never meet another.
     pub(crate) fn foremost(several: impl IntoIterator<Item = Self>) -> Self {
-        const ORDER: [Exit; 8] = [
+        const ORDER: [Exit; 9] = [
             Exit::Interrupted,
             Exit::Unknown,
             Exit::Refused,
             Exit::Pending,
             Exit::Credentials,
+            Exit::Inconclusive,
             Exit::Guard,
             Exit::Usage,
             Exit::Problems,

@@ -1,0 +1,88 @@
+//! Where DNS answers come from: the system's servers, a server, a zone file, a recording.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+
+use depeche::domain::dns::Dns;
+use depeche::domain::dns::layered::Layered;
+use depeche::domain::dns::recorded::{Recorded, Recorder};
+use depeche::domain::dns::resolver::Resolver;
+use depeche::domain::dns::zone::Zone;
+
+use crate::args;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::verbs::contacts;
+use crate::words::say;
+
+/// An open door to DNS.
+pub(crate) struct Door {
+    recorder: Recorder<Box<dyn Dns>>,
+}
+
+impl Door {
+    /// As the flags say. `origin` is the domain below which a zone file's relative names lie.
+    pub(crate) fn open(asked: &args::Dns, origin: &str, context: &Context<'_>) -> Result<Self, Failure> {
+        let zone = asked.zone.as_deref().map(|file| read_zone(file, origin)).transpose()?;
+        let live = match (&asked.replay, &asked.nameserver) {
+            (Some(file), _) => Some(Box::new(read_recording(file)?) as Box<dyn Dns>),
+            (None, Some(server)) => Some(Box::new(Resolver::at(server_address(server, context)?)) as _),
+            (None, None) if zone.is_some() && !asked.live => None,
+            (None, None) => Some(Box::new(system()?) as _),
+        };
+        let dns: Box<dyn Dns> = match (zone, live) {
+            (Some(zone), Some(live)) => Box::new(Layered::new(zone, live)),
+            (Some(zone), None) => Box::new(zone),
+            (None, Some(live)) => live,
+            (None, None) => Box::new(system()?),
+        };
+        Ok(Self { recorder: Recorder::new(dns) })
+    }
+
+    /// Asks.
+    pub(crate) fn dns(&self) -> &dyn Dns {
+        &self.recorder
+    }
+
+    /// Keeps the answers, when that was asked for.
+    pub(crate) fn keep(&self, asked: &args::Dns) -> Result<(), Failure> {
+        match &asked.record {
+            Some(file) => contacts::save(file, self.recorder.to_json().as_bytes()),
+            None => Ok(()),
+        }
+    }
+}
+
+fn system() -> Result<Resolver, Failure> {
+    Resolver::from_system().map_err(|error| Failure::usage("dns.system", &error).with_hint(error.hint()))
+}
+
+/// `192.0.2.53:53`, `[2001:db8::53]:53`, or an address alone.
+fn server_address(text: &str, context: &Context<'_>) -> Result<SocketAddr, Failure> {
+    let alone = || text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53));
+    text.parse().or_else(|_| alone()).map_err(|_| {
+        Failure::usage("dns.nameserver", say!(context.out, "dns-nameserver", text = text))
+            .with_hint("--nameserver 192.0.2.53:53")
+    })
+}
+
+fn read(file: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(file).map_err(|error| Failure::file(file, &error))
+}
+
+fn read_zone(file: &Path, origin: &str) -> Result<Zone, Failure> {
+    let text = read(file)?;
+    let name = file.display().to_string();
+    Zone::parse(&text, origin).map_err(|error| {
+        let problem = |problem: &depeche::domain::dns::zone::ZoneProblem| {
+            Failure::usage("dns.zone", &problem.message).at_line(&name, &text, problem.line, 1)
+        };
+        Failure::all(error.problems.iter().map(problem).collect())
+            .unwrap_or_else(|| Failure::usage("dns.zone", format!("{name}: {error}")))
+    })
+}
+
+fn read_recording(file: &Path) -> Result<Recorded, Failure> {
+    let unreadable = |error| Failure::usage("dns.replay", format!("{}: {error}", file.display()));
+    Recorded::from_json(&read(file)?).map_err(unreadable)
+}
