@@ -18,6 +18,7 @@
 //! # });
 //! ```
 
+pub mod dkim;
 pub mod dmarc;
 pub mod dns;
 pub mod name;
