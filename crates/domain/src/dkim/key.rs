@@ -194,11 +194,9 @@ impl KeyRecord {
             }
             "p" => self.read_key(tag),
             "h" => self.read_hashes(tag),
-            "s" => {
-                if !list(&tag.value).iter().any(|service| service == "*" || service == "email") {
-                    let message = format!("`s={}` does not let it sign mail", tag.value);
-                    self.complain(tag.span, KeyIssueKind::NotForMail, message);
-                }
+            "s" if !list(&tag.value).iter().any(|service| service == "*" || service == "email") => {
+                let message = format!("`s={}` does not let it sign mail", tag.value);
+                self.complain(tag.span, KeyIssueKind::NotForMail, message);
             }
             "t" => {
                 let flags = list(&tag.value);
