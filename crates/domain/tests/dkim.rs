@@ -58,7 +58,12 @@ async fn both_signatures_of_rfc_8463_pass() {
 async fn every_way_to_fail_has_its_own_reason() {
     let cases = [
         (ZONE.to_owned(), MESSAGE.replace("hungry", "thirsty"), DkimResult::Fail, "the body was changed"),
-        (ZONE.to_owned(), MESSAGE.replace("Is dinner", "Was dinner"), DkimResult::Fail, "a signed header was"),
+        (
+            ZONE.to_owned(),
+            MESSAGE.replace("Is dinner", "Was dinner"),
+            DkimResult::Fail,
+            "a signed header was",
+        ),
         (
             ZONE.to_owned(),
             MESSAGE.replace("From: Joe", "From: <mallory@evil.example>\nFrom: Joe"),

@@ -166,5 +166,7 @@ async fn the_messages_of_mailauth_pass_or_lack_only_their_key() {
             reached += 1;
         }
     }
-    eprintln!("DKIM, mailauth's messages: 2 of 2 pass; {reached} more agree on the body, their keys are absent");
+    eprintln!(
+        "DKIM, mailauth's messages: 2 of 2 pass; {reached} more agree on the body, their keys are absent"
+    );
 }

@@ -269,7 +269,11 @@ mod tests {
             ("h=From:To", "h=To", "`h=` leaves out From"),
             ("s=s1; ", "", "`s=` is missing"),
             ("a=rsa-sha256", "a=rsa-md5", "`a=rsa-md5` is not an algorithm"),
-            ("d=example.org", "d=example.org; i=@other.org", "`i=@other.org` does not lie within `d=example.org`"),
+            (
+                "d=example.org",
+                "d=example.org; i=@other.org",
+                "`i=@other.org` does not lie within `d=example.org`",
+            ),
             ("d=example.org", "d=example.org(.attacker.com", "`d=example.org(.attacker.com` cannot be read"),
             ("s=s1", "s=s1; t=20; x=10", "it expires before it was made"),
             ("s=s1", "s=s1; s=s2", "`s` stands twice"),

@@ -92,7 +92,11 @@ impl Source {
 
 /// An mbox file begins with a line that is none of the message's.
 fn without_envelope_line(message: &[u8]) -> &[u8] {
-    if message.starts_with(b"From ") { message.get(line_length(message)..).unwrap_or_default() } else { message }
+    if message.starts_with(b"From ") {
+        message.get(line_length(message)..).unwrap_or_default()
+    } else {
+        message
+    }
 }
 
 fn line_length(text: &[u8]) -> usize {

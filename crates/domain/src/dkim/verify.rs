@@ -6,12 +6,12 @@ use mail_auth::common::parse::TxtRecordParser as _;
 use mail_auth::common::verify::DomainKey;
 use serde::Serialize;
 
+use super::MAX_SIGNATURES;
 use super::canonical;
 use super::key::{KeyRecord, KeyType, PublicKey, encode};
 use super::lookup::{KeyLookup, KeyVerdict, fetch};
 use super::signature::{Algorithm, Signature};
 use super::source::{Header, Source};
-use super::MAX_SIGNATURES;
 use crate::dns::Dns;
 use crate::name;
 
@@ -118,12 +118,7 @@ fn before_the_key(message: &Source, signature: &Signature, now: u64) -> Result<(
     Ok(())
 }
 
-fn with_key(
-    message: &Source,
-    field: &Header,
-    signature: Signature,
-    lookup: &KeyLookup,
-) -> SignatureVerdict {
+fn with_key(message: &Source, field: &Header, signature: Signature, lookup: &KeyLookup) -> SignatureVerdict {
     let (result, reason) = match lookup.verdict() {
         KeyVerdict::Unknown => {
             let words = lookup.status.words();
