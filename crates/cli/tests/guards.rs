@@ -1,5 +1,8 @@
 //! What stands between a slip and five hundred journalists.
 
+// Helpers of tests may unwrap as tests do.
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{Project, RELEASE, address};
