@@ -75,6 +75,8 @@ impl HttpStub {
             // Dropped with the task, and every line with it.
             let mut lines = JoinSet::new();
             while let Ok((line, _)) = listener.accept().await {
+                // An answer in two writes must not wait for the other side's delayed acknowledgement.
+                let _ = line.set_nodelay(true);
                 let (tls, shared) = (tls.clone(), Arc::clone(&shared));
                 lines.spawn(async move {
                     match tls {
