@@ -67,11 +67,11 @@ told-orphans = { $count ->
 told-refused = { $address } est refusé définitivement : { $reply }
 told-unknown = { $address } est incertain chez { $provider } : { $detail }
 told-held = { $address } est retenu par { $provider } : { $reply }
-told-suspect = { $provider } ne répond plus ; aucun nouveau destinataire n'y va
+told-suspect = { $provider } ne répond plus ; { $next }
 told-back = { $provider } répond de nouveau
-told-set-aside = { $provider } mis de côté depuis { $since }, on continue avec le suivant ({ $reason })
+told-set-aside = { $provider } mis de côté depuis { $since }, { $next } ({ $reason })
 told-resting = { $provider } demande une pause jusqu'à { $until } : { $reply }
-told-budget = { $provider } a épuisé son quota jusqu'à { $until } ; le fournisseur suivant continue
+told-budget = { $provider } a épuisé son quota jusqu'à { $until } ; { $next }
 told-waiting = en attente jusqu'à { $until } ; restants : { $count }
 told-draining = plus de nouveaux destinataires ; en cours : { $count }
 told-accepted = { $address } : accepté par { $provider }
@@ -85,7 +85,10 @@ end-set-aside = { $provider } est mis de côté : { $reason }
 end-journal = le journal a échoué, plus rien n'est envoyé : { $reason }
 end-resume-at = il vaut la peine de reprendre à partir de { $at }
 end-pending = restants : { $count }. Reprendre avec : depeche resume { $run }
-end-unknown = { $count } incertains : appelez-les, ou `depeche resolve { $run }`
+end-unknown = { $count ->
+    [one] 1 incertain
+   *[other] { $count } incertains
+} : appelez-les, puis `depeche resolve { $run } ADRESSE --sent` (ou --resend) `--reason "…"`
 end-written = { $run } : { $count } écrits
 end-nothing-sent = RIEN N'A ÉTÉ ENVOYÉ (NOTHING WAS SENT)
 end-summary = { $run } : { $accepted } acceptés sur { $count }, { $refused } refusés, { $suppressed } exclus
@@ -150,3 +153,20 @@ spf-explanation = explication du domaine : { $text }
 spf-problem = { $domain } : { $message }
 spf-void = rien trouvé
 spf-cost = requêtes : { $lookups } sur 10 ; sans réponse utile : { $voids } sur 2
+
+told-next = on continue avec { $provider }
+told-no-next = il ne reste aucun autre fournisseur
+end-unknown-more = … et { $count } de plus : depeche report { $run }
+state-accepted = acceptés
+state-cancelled = annulé
+state-finished = terminé
+state-held = retenus
+state-interrupted = interrompu
+state-paused = en pause
+state-pending = restants
+state-refused = refusés
+state-running = en cours
+state-suppressed = exclus
+state-unknown = incertains
+state-waiting = en attente
+state-written = écrits

@@ -94,7 +94,9 @@ impl Out {
 
     fn problem(&self, problem: &Failure) {
         let head = self.paint("1;31", &say!(self, "error-word"));
-        let mut text = format!("{head}: {}\n", problem.message);
+        // A rule that has a long text is named, so that it can be asked for.
+        let rule = depeche::release::explain(&problem.code).map(|_| format!("[{}]", problem.code));
+        let mut text = format!("{head}{}: {}\n", rule.unwrap_or_default(), problem.message);
         if let Some(place) = &problem.location {
             text.push_str(&format!("  --> {}:{}:{}\n", place.file, place.line, place.column));
             text.extend(place.excerpt.lines().map(|line| format!("  {line}\n")));

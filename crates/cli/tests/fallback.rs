@@ -166,3 +166,20 @@ fn a_full_day_goes_on_with_the_next_provider() {
     project.nobody_twice_nobody_forgotten(&said.document(), 12);
     assert!(said.stderr.contains("first has used up its window"), "{}", said.stderr);
 }
+
+#[test]
+fn a_passed_provider_test_ends_what_set_the_provider_aside() {
+    let project = Project::new(vec![FakeSmtp::new()], 10);
+    project.servers[0].die();
+    project.send(10, &[]);
+    let breaker = |project: &Project| {
+        project.run(&["provider", "status", "--json"]).document()["providers"][0]["breaker"].clone()
+    };
+    assert_eq!(breaker(&project), "open");
+    project.servers[0].revive();
+
+    let tested = project.run(&["provider", "test", "--json"]);
+
+    assert_eq!(tested.exit, Some(0), "{tested:?}");
+    assert_eq!(breaker(&project), "closed");
+}

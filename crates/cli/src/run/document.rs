@@ -112,6 +112,12 @@ impl Shown {
         }
     }
 
+    /// Those about whom a person decides.
+    pub(crate) fn doubtful(&self) -> impl Iterator<Item = &DeliveryRecord> {
+        let is_doubtful = |state| matches!(state, DeliveryState::Unknown | DeliveryState::Held);
+        self.recipients.iter().filter(move |one| is_doubtful(self.state_of(one)))
+    }
+
     /// The one document.
     pub(crate) fn document(&self, exit: Exit) -> Value {
         let mut providers = Map::new();

@@ -26,6 +26,7 @@ impl Drive {
     pub(crate) async fn run(self, run: &RunId, context: &Context<'_>) -> Result<Exit, Failure> {
         let journal = Arc::clone(&self.journal);
         let hold = journal.hold(run).await?;
+        let route = self.chain.iter().map(|link| link.provider.name().clone()).collect();
         let (events, mut told) = Events::channel();
         let (stop, control) = Stop::new();
         let engine = Engine {
@@ -43,9 +44,10 @@ impl Drive {
             drop(engine);
             ended
         };
+        let mut teller = tell::Teller::new(context.out, route);
         let telling = async {
             while let Some(event) = told.recv().await {
-                tell::tell(context.out, &event);
+                teller.tell(&event);
             }
         };
         let ended = tokio::select! {
@@ -115,6 +117,26 @@ impl Signals {
     }
 }
 
+/// Whom to ring: the uncertain ones by name, and how to say what they said.
+pub(crate) fn call_them(shown: &Shown, context: &Context<'_>) {
+    const SHOWN: usize = 20;
+    let out = context.out;
+    let doubtful: Vec<_> = shown.doubtful().collect();
+    if doubtful.is_empty() {
+        return;
+    }
+    let run = shown.run.id.as_str();
+    out.warn(say!(out, "end-unknown", count = doubtful.len(), run = run));
+    for one in doubtful.iter().take(SHOWN) {
+        let facts = ["outlet", "phone"].into_iter().filter_map(|name| one.fields.get(name));
+        let facts: Vec<&str> = facts.map(String::as_str).filter(|fact| !fact.is_empty()).collect();
+        out.warn(format!("  {}  {}", one.address, facts.join("  ")).trim_end());
+    }
+    if doubtful.len() > SHOWN {
+        out.warn(say!(out, "end-unknown-more", count = doubtful.len() - SHOWN, run = run));
+    }
+}
+
 fn exit_of(ended: &Ended, shown: &Shown) -> Exit {
     let failed = matches!(ended.why, Why::JournalFailed(_)).then_some(Exit::Problems);
     Exit::foremost([shown.exit()].into_iter().chain(failed))
@@ -140,9 +162,7 @@ fn conclude(ended: &Ended, shown: &Shown, context: &Context<'_>) {
     if totals.pending > 0 && ended.why != Why::Cancelled {
         out.warn(say!(out, "end-pending", count = totals.pending, run = run));
     }
-    if totals.unknown + totals.held > 0 {
-        out.warn(say!(out, "end-unknown", count = totals.unknown + totals.held, run = run));
-    }
+    call_them(shown, context);
     if shown.run.kind == RunKind::Outbox {
         out.line(say!(out, "end-written", count = totals.written, run = run));
         out.line(say!(out, "end-nothing-sent"));

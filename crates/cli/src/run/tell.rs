@@ -1,18 +1,71 @@
 //! Progress, in the words of a press office.
 
+use std::collections::BTreeSet;
+
 use depeche::engine::Event;
+use depeche::provider::ProviderName;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::out::Out;
 use crate::words::say;
 
-/// Tells one event. What each recipient got is told only with `-v`.
-pub(super) fn tell(out: &Out, event: &Event) {
-    if let Some(line) = important(out, event) {
-        out.note(line);
-    } else if let Some(line) = detail(out, event).filter(|_| out.verbose > 0) {
-        out.note(line);
+/// Tells events; it remembers who is set aside, to name who goes on.
+pub(super) struct Teller<'o> {
+    out: &'o Out,
+    route: Vec<ProviderName>,
+    set_aside: BTreeSet<ProviderName>,
+}
+
+impl<'o> Teller<'o> {
+    pub(super) fn new(out: &'o Out, route: Vec<ProviderName>) -> Self {
+        Self { out, route, set_aside: BTreeSet::new() }
+    }
+
+    /// Tells one event. What each recipient got is told only with `-v`.
+    pub(super) fn tell(&mut self, event: &Event) {
+        match event {
+            Event::SetAside { provider, .. } | Event::Suspect { provider } => {
+                self.set_aside.insert(provider.clone());
+            }
+            Event::Trusted { provider } | Event::Back { provider } => {
+                self.set_aside.remove(provider);
+            }
+            _ => {}
+        }
+        if let Some(line) = self.on_providers(event).or_else(|| important(self.out, event)) {
+            self.out.note(line);
+        } else if let Some(line) = detail(self.out, event).filter(|_| self.out.verbose > 0) {
+            self.out.note(line);
+        }
+    }
+
+    /// Who goes on while `provider` does not: `going on with Brevo`.
+    fn next(&self, provider: &ProviderName) -> String {
+        let next = self.route.iter().find(|name| *name != provider && !self.set_aside.contains(name));
+        match next {
+            Some(next) => say!(self.out, "told-next", provider = next.to_string()),
+            None => say!(self.out, "told-no-next"),
+        }
+    }
+
+    fn on_providers(&self, event: &Event) -> Option<String> {
+        let out = self.out;
+        Some(match event {
+            Event::SetAside { provider, since, reason, .. } => {
+                let (since, next) = (clock_time(*since), self.next(provider));
+                let name = provider.to_string();
+                say!(out, "told-set-aside", provider = name, since = since, next = next, reason = reason)
+            }
+            Event::Suspect { provider } => {
+                say!(out, "told-suspect", provider = provider.to_string(), next = self.next(provider))
+            }
+            Event::BudgetFull { provider, until, .. } => {
+                let (until, next) = (clock_time(*until), self.next(provider));
+                say!(out, "told-budget", provider = provider.to_string(), until = until, next = next)
+            }
+            _ => return None,
+        })
     }
 }
 
@@ -34,20 +87,12 @@ fn important(out: &Out, event: &Event) -> Option<String> {
         Event::Held { provider, address, reply } => {
             say!(out, "told-held", address = address, provider = provider.to_string(), reply = reply)
         }
-        Event::Suspect { provider } => say!(out, "told-suspect", provider = provider.to_string()),
         Event::Trusted { provider } | Event::Back { provider } => {
             say!(out, "told-back", provider = provider.to_string())
-        }
-        Event::SetAside { provider, since, reason, .. } => {
-            let since = clock_time(*since);
-            say!(out, "told-set-aside", provider = provider.to_string(), since = since, reason = reason)
         }
         Event::Resting { provider, until, reply } => {
             let until = clock_time(*until);
             say!(out, "told-resting", provider = provider.to_string(), until = until, reply = reply)
-        }
-        Event::BudgetFull { provider, until, .. } => {
-            say!(out, "told-budget", provider = provider.to_string(), until = clock_time(*until))
         }
         Event::Waiting { until, pending } => {
             say!(out, "told-waiting", until = clock_time(*until), count = *pending)

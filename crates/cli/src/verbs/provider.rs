@@ -1,6 +1,8 @@
 //! `provider list|test|status`.
 
 use depeche::budget::Room;
+use depeche::engine::LinkConfig;
+use depeche::journal::{BreakerRecord, Journal, JournalError};
 use depeche::outcome::Trouble;
 use serde_json::json;
 
@@ -31,6 +33,22 @@ fn list(context: &Context<'_>) -> Done {
     Ok(Exit::Done)
 }
 
+/// A login that worked ends what set the provider aside (DELIVERY.md, "Breaker"); a rest that it asked
+/// for goes on.
+async fn close_breaker(journal: &dyn Journal, link: &LinkConfig) -> Result<(), JournalError> {
+    let records = journal.breakers().await?;
+    let open = records
+        .into_iter()
+        .find(|record| record.provider == *link.provider.name() && record.open_since.is_some());
+    match open {
+        Some(record) => {
+            let closed = BreakerRecord { open_since: None, reason: None, trouble: None, ..record };
+            journal.save_breaker(closed).await
+        }
+        None => Ok(()),
+    }
+}
+
 /// Logs in everywhere and sends nothing. 8 when credentials were refused and nobody could log in.
 async fn test(asked: &ProviderTest, context: &Context<'_>) -> Done {
     let out = context.out;
@@ -38,11 +56,13 @@ async fn test(asked: &ProviderTest, context: &Context<'_>) -> Done {
     let route = config.route(&asked.names, &out.words)?;
     let (mut shown, mut good, mut refused) = (Vec::new(), 0, 0);
     let chain = config.chain(&route, &context.clock)?;
+    let journal = store::open(&config).await?;
     for link in &chain {
         let name = link.provider.name().to_string();
         match link.provider.login().await {
             Ok(login) => {
                 good += 1;
+                close_breaker(&*journal, link).await?;
                 out.line(say!(out, "login-good", name = &name));
                 for (fact, value) in &login.facts {
                     out.line(format!("  {fact}: {value}"));

@@ -81,8 +81,7 @@ pub(crate) fn lint_or_fail(
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let name = path.display().to_string();
     let failure = |finding: &Finding| {
-        let mut failure =
-            Failure::usage(finding.id.to_string(), format!("{}: {}", finding.id, finding.message));
+        let mut failure = Failure::usage(finding.id, &finding.message);
         if let Some(line) = finding.line {
             failure = failure.at_line(&name, &text, line, 1);
         }
@@ -113,15 +112,15 @@ fn begin(asked: &ReleaseNew, context: &Context<'_>) -> Done {
     Ok(Exit::Done)
 }
 
+/// Every problem of the file and every finding of the rules, each with its rule, place and cure.
 fn lint(asked: &ReleaseLint, context: &Context<'_>) -> Done {
     let out = context.out;
-    let release = read(&asked.file)?;
-    let assets = assets(&release, &asked.file)?;
+    let text = std::fs::read_to_string(&asked.file).map_err(|error| Failure::file(&asked.file, &error))?;
     let identity = match context.config_if_any()? {
         Some(config) => config.identity,
         None => Identity::example(),
     };
-    let findings = release.lint(&identity, &assets);
+    let findings = findings(&text, &asked.file, &identity);
     let counts = |finding: &Finding| match asked.fail_on {
         FailOn::Error => finding.severity == Severity::Error,
         FailOn::Warn => matches!(finding.severity, Severity::Error | Severity::Warn),
@@ -142,6 +141,31 @@ fn lint(asked: &ReleaseLint, context: &Context<'_>) -> Done {
         out.line(say!(out, "lint-good", file = &name));
     }
     Ok(exit)
+}
+
+/// What cannot be read is a finding like any other: the rules have ids, whoever finds them.
+fn findings(text: &str, path: &Path, identity: &Identity) -> Vec<Finding> {
+    let release = match Release::parse(text) {
+        Ok(release) => release,
+        Err(problems) => return problems.into_iter().map(as_finding).collect(),
+    };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (files, mut found) = match Assets::load(&release, folder) {
+        Ok(files) => (files, Vec::new()),
+        Err(problems) => (Assets::empty(), problems.into_iter().map(as_finding).collect()),
+    };
+    found.extend(release.lint(identity, &files));
+    found
+}
+
+fn as_finding(problem: ReleaseProblem) -> Finding {
+    Finding {
+        id: problem.code,
+        severity: Severity::Error,
+        line: Some(problem.line),
+        message: problem.message,
+        fix: problem.hint.unwrap_or_default(),
+    }
 }
 
 fn render(asked: &ReleaseRender, context: &Context<'_>) -> Done {

@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
 use crate::run::document::{self, Shown};
+use crate::run::drive::call_them;
 use crate::run::store;
 use crate::words::say;
 
@@ -81,10 +82,7 @@ pub(crate) fn show_run(shown: &Shown, context: &Context<'_>) {
     if shown.totals.pending > 0 {
         out.note(say!(out, "end-pending", count = shown.totals.pending, run = shown.run.id.as_str()));
     }
-    let doubtful = shown.totals.unknown + shown.totals.held;
-    if doubtful > 0 {
-        out.note(say!(out, "end-unknown", count = doubtful, run = shown.run.id.as_str()));
-    }
+    call_them(shown, context);
 }
 
 fn head_line(shown: &Shown, context: &Context<'_>) -> String {
@@ -92,14 +90,35 @@ fn head_line(shown: &Shown, context: &Context<'_>) -> String {
     let counts = totals.as_object().into_iter().flatten();
     let counts: Vec<String> = counts
         .filter(|(name, count)| *name != "recipients" && count.as_u64() != Some(0))
-        .map(|(name, count)| format!("{name} {count}"))
+        .map(|(name, count)| format!("{} {count}", word(name, context)))
         .collect();
     say!(
         context.out,
         "run-line",
         run = shown.run.id.as_str(),
-        state = shown.state.as_str(),
+        state = word(shown.state.as_str(), context),
         count = shown.totals.recipients,
         totals = counts.join(", ")
     )
+}
+
+/// The word for a state, of a run or of a recipient.
+pub(crate) fn word(state: &str, context: &Context<'_>) -> String {
+    let out = context.out;
+    match state {
+        "accepted" => say!(out, "state-accepted"),
+        "cancelled" => say!(out, "state-cancelled"),
+        "finished" => say!(out, "state-finished"),
+        "held" => say!(out, "state-held"),
+        "interrupted" => say!(out, "state-interrupted"),
+        "paused" => say!(out, "state-paused"),
+        "pending" => say!(out, "state-pending"),
+        "refused" => say!(out, "state-refused"),
+        "running" => say!(out, "state-running"),
+        "suppressed" => say!(out, "state-suppressed"),
+        "unknown" => say!(out, "state-unknown"),
+        "waiting" => say!(out, "state-waiting"),
+        "written" => say!(out, "state-written"),
+        other => other.to_owned(),
+    }
 }
