@@ -35,7 +35,6 @@ config-unsubscribe-url = the address must begin with https://
 config-journal = the journal `{ $url }` cannot be used: this version keeps it in a file, url = "sqlite:.depeche/journal.db"
 config-provider-twice = there are two providers called `{ $name }`
 config-no-campaign = mailchimp-campaign is not available in this version; use mailchimp-transactional
-config-no-dkim = this version does not sign with DKIM itself: use a provider that signs, and remove `dkim`
 config-no-preset = there is no preset `{ $name }`
 config-half-login = { $provider }: username and password belong together
 config-no-provider = { $file } names no provider; add a [[provider]] section

@@ -35,7 +35,6 @@ config-unsubscribe-url = l'adresse doit commencer par https://
 config-journal = le journal « { $url } » est inutilisable : cette version le garde dans un fichier, url = "sqlite:.depeche/journal.db"
 config-provider-twice = deux fournisseurs s'appellent « { $name } »
 config-no-campaign = mailchimp-campaign n'existe pas dans cette version ; utilisez mailchimp-transactional
-config-no-dkim = cette version ne signe pas elle-même en DKIM : prenez un fournisseur qui signe, et retirez `dkim`
 config-no-preset = le préréglage « { $name } » n'existe pas
 config-half-login = { $provider } : username et password vont ensemble
 config-no-provider = { $file } ne nomme aucun fournisseur ; ajoutez une section [[provider]]

@@ -11,7 +11,7 @@ use depeche::providers::brevo::{BrevoConfig, BrevoProvider};
 use depeche::providers::http::{HttpConfig, HttpConfigError};
 use depeche::providers::mailchimp::transactional::{TransactionalConfig, TransactionalProvider};
 use depeche::providers::outbox::OutboxProvider;
-use depeche::providers::smtp::{Credentials, SmtpConfig, SmtpProvider};
+use depeche::providers::smtp::{Credentials, DkimConfig, SmtpConfig, SmtpProvider};
 
 use super::provider::{Account, Kind, ProviderConfig, Smtp};
 use super::secret::SecretSource;
@@ -148,6 +148,10 @@ fn smtp_provider(config: &ProviderConfig, smtp: &Smtp, base: &Path) -> Result<Sm
     }
     made.per_connection = smtp.per_connection;
     made.max_size_bytes = smtp.max_size_bytes;
+    for dkim in &smtp.dkim {
+        let key = secret(config, &dkim.key, base)?;
+        made.dkim.push(DkimConfig { domain: dkim.domain.clone(), selector: dkim.selector.clone(), key });
+    }
     let stated = config.timeouts;
     let timeouts = &mut made.timeouts;
     timeouts.connect = stated.connect.unwrap_or(timeouts.connect);

@@ -63,6 +63,15 @@ pub(crate) struct Smtp {
     pub(crate) helo: Option<String>,
     pub(crate) per_connection: Option<u32>,
     pub(crate) max_size_bytes: Option<u64>,
+    pub(crate) dkim: Vec<Dkim>,
+}
+
+/// A signature of our own.
+#[derive(Debug, Clone)]
+pub(crate) struct Dkim {
+    pub(crate) domain: String,
+    pub(crate) selector: String,
+    pub(crate) key: SecretSource,
 }
 
 /// An account at an API.
@@ -281,12 +290,7 @@ fn read_smtp<'a>(
     let envelope_from = reader.parsed(envelope_from, EmailAddress::parse);
     let credentials = read_credentials(reader, section, file);
     let helo = reader.text(section, "helo").map(|found| found.value);
-    if section.has("dkim") {
-        let message = say!(reader, "config-no-dkim");
-        reader.problem("config.dkim", message, None, section.span.clone());
-        // Taken, so that it is not called unknown as well.
-        let _ = reader.section(section, "dkim");
-    }
+    let dkim = read_dkim(reader, section, file);
     Some(Smtp {
         preset: preset.map(|preset| preset.name),
         host: host?,
@@ -297,7 +301,33 @@ fn read_smtp<'a>(
         helo,
         per_connection: limits.per_connection,
         max_size_bytes: preset.and_then(|preset| preset.max_size_bytes),
+        dkim,
     })
+}
+
+/// `dkim = { domain, selector, key }`, or several of them.
+fn read_dkim<'a>(
+    reader: &mut Reader<'a>,
+    section: &mut Section<'a>,
+    file: (&Path, Option<u32>),
+) -> Vec<Dkim> {
+    let mut keys = Vec::new();
+    for mut stated in reader.tables(section, "dkim") {
+        stated.path = format!("{}.dkim", section.path);
+        let domain = reader.needed(&mut stated, "domain").map(|found| found.value);
+        let selector = reader.needed(&mut stated, "selector").map(|found| found.value);
+        if !stated.has("key") {
+            let message = say!(reader, "config-missing", key = format!("{}.key", stated.path));
+            reader.problem("config.missing", message, None, stated.span.clone());
+        }
+        let key = reader.secret(&mut stated, "key");
+        let key = guarded(reader, key, file);
+        reader.finish(stated);
+        if let (Some(domain), Some(selector), Some(key)) = (domain, selector, key) {
+            keys.push(Dkim { domain, selector, key });
+        }
+    }
+    keys
 }
 
 fn read_preset<'a>(reader: &mut Reader<'a>, section: &mut Section<'a>) -> Option<&'static Preset> {

@@ -89,6 +89,12 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A table, or an array of them.
+    pub(super) fn tables(&mut self, from: &mut Section<'a>, key: &'static str) -> Vec<Section<'a>> {
+        let is_one = matches!(from.table.get(key).map(|value| value.get_ref()), Some(DeValue::Table(_)));
+        if is_one { self.section(from, key).into_iter().collect() } else { self.sections(from, key) }
+    }
+
     /// An array of tables.
     pub(super) fn sections(&mut self, from: &mut Section<'a>, key: &'static str) -> Vec<Section<'a>> {
         let Some(value) = from.take(key) else { return Vec::new() };

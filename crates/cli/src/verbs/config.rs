@@ -83,6 +83,11 @@ pub(super) fn provider(provider: &ProviderConfig) -> Value {
             shown["host"] = json!(smtp.host);
             shown["port"] = json!(smtp.port);
             shown["tls"] = json!(format!("{:?}", smtp.tls).to_lowercase());
+            shown["dkim"] = smtp
+                .dkim
+                .iter()
+                .map(|dkim| json!({ "domain": dkim.domain, "selector": dkim.selector, "key": dkim.key.shown() }))
+                .collect();
             shown["username"] = json!(smtp.credentials.as_ref().map(|(name, _)| name));
         }
         Kind::Brevo(account) | Kind::Transactional(account) => shown["base_url"] = json!(account.base_url),

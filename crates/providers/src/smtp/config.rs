@@ -9,6 +9,8 @@ use depeche_core::address::EmailAddress;
 use depeche_core::provider::ProviderName;
 use depeche_core::secret::Secret;
 
+use super::dkim::{DkimConfig, DkimKeyError};
+
 /// How the line is secured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tls {
@@ -81,6 +83,8 @@ pub struct SmtpConfig {
     pub dsn: bool,
     /// The most octets of one message, when known beforehand.
     pub max_size_bytes: Option<u64>,
+    /// Signatures of our own, for a relay that does not sign: one per key.
+    pub dkim: Vec<DkimConfig>,
 }
 
 /// Why a configuration cannot work.
@@ -110,6 +114,9 @@ pub enum SmtpConfigError {
     /// No connection at all, or no message per connection.
     #[error("`connections` and `per_connection` must be 1 or more")]
     Zero,
+    /// A DKIM key cannot sign.
+    #[error(transparent)]
+    Dkim(#[from] DkimKeyError),
     /// TLS cannot be set up on this machine.
     #[error("TLS cannot be set up: {0}")]
     Tls(String),
@@ -135,6 +142,7 @@ impl SmtpConfig {
             timeouts: Timeouts::default(),
             dsn: true,
             max_size_bytes: None,
+            dkim: Vec::new(),
         }
     }
 
@@ -166,6 +174,9 @@ impl SmtpConfigError {
                 "ca_file is a PEM file that holds `-----BEGIN CERTIFICATE-----`"
             }
             Self::Helo(_) => "helo is this machine's name in the DNS, or left out",
+            Self::Dkim(_) => {
+                "make one: openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out dkim.pem"
+            }
             Self::Zero => "leave them out for the defaults",
             Self::Tls(_) => "install the system's CA certificates (ca-certificates), or give ca_file",
         }

@@ -9,12 +9,13 @@
 //!
 //! # Not covered
 //!
-//! CHUNKING, HELO in place of EHLO, XOAUTH2, and signing with DKIM (the provider does that).
+//! CHUNKING, HELO in place of EHLO, and XOAUTH2.
 
 mod body;
 mod classify;
 mod config;
 mod connect;
+mod dkim;
 mod failure;
 mod features;
 mod line;
@@ -29,6 +30,7 @@ mod source;
 pub use classify::{Classified, classify};
 pub use config::{Credentials, SmtpConfig, SmtpConfigError, Timeouts, Tls};
 pub use connect::{Resolve, SystemResolver};
+pub use dkim::{DkimConfig, DkimKeyError};
 pub use presets::{Preset, preset, presets};
 pub use provider::SmtpProvider;
 pub use reply::{BadReply, Enhanced, Reply, parse_reply};

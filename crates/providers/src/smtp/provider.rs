@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 use super::body::examine;
 use super::config::{SmtpConfig, SmtpConfigError, Tls};
 use super::connect::{Dialer, Resolve, SystemResolver};
+use super::dkim::Signer;
 use super::session::{End, Job, Session};
 
 /// Hands messages to one SMTP server.
@@ -20,6 +21,7 @@ use super::session::{End, Job, Session};
 /// accepted; dropped after it the outcome is unknown.
 pub struct SmtpProvider {
     dialer: Dialer,
+    signer: Signer,
     lanes: Vec<Mutex<Option<Session>>>,
 }
 
@@ -40,7 +42,8 @@ impl SmtpProvider {
     /// As [`SmtpProvider::new`].
     pub fn with_resolver(config: SmtpConfig, resolver: Arc<dyn Resolve>) -> Result<Self, SmtpConfigError> {
         let lanes = (0..config.connections).map(|_| Mutex::new(None)).collect();
-        Ok(Self { dialer: Dialer::new(config, resolver)?, lanes })
+        let signer = Signer::new(&config.dkim)?;
+        Ok(Self { dialer: Dialer::new(config, resolver)?, signer, lanes })
     }
 
     fn config(&self) -> &SmtpConfig {
@@ -49,12 +52,21 @@ impl SmtpProvider {
 
     async fn one(&self, lane: usize, parcel: &Parcel, commit: &dyn Commit) -> Outcome {
         let message = &*parcel.message;
-        let nature = match examine(&message.mime) {
+        let signed = match self.signer.sign(&message.mime) {
+            Ok(signed) => signed,
+            Err(reason) => {
+                let reason = format!("the message could not be signed: {reason}");
+                return Outcome::Refused(Refusal::provider(Trouble::Fault, reason));
+            }
+        };
+        let mime = signed.as_ref().unwrap_or(&message.mime);
+        let nature = match examine(mime) {
             Ok(nature) => nature,
             Err(unfit) => return Outcome::Refused(Refusal::message(unfit.to_string())),
         };
         let job = Job {
             message,
+            mime,
             nature,
             envelope_from: self.config().envelope_from.as_ref().unwrap_or(&message.from.address),
             attempt: parcel.attempt,

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use depeche_core::address::EmailAddress;
-use depeche_core::message::Message;
+use depeche_core::message::{Message, Mime};
 use depeche_core::outcome::{Doubt, DoubtCause, Outcome, Receipt, Refusal};
 use depeche_core::provider::Commit;
 use lettre::Address;
@@ -25,6 +25,8 @@ use super::reply::Reply;
 /// One message for one session.
 pub(super) struct Job<'a> {
     pub(super) message: &'a Message,
+    /// What goes over the line: the message, with our signatures where there are any.
+    pub(super) mime: &'a Mime,
     pub(super) nature: Nature,
     pub(super) envelope_from: &'a EmailAddress,
     pub(super) attempt: Uuid,
@@ -132,7 +134,7 @@ impl Session {
         if job.needs_smtputf8() && !features.smtputf8 {
             return Some(Refusal::message("the message needs SMTPUTF8, which the server does not offer"));
         }
-        if job.message.mime.is_8bit && !features.eight_bit {
+        if job.mime.is_8bit && !features.eight_bit {
             return Some(Refusal::message("the message needs 8BITMIME, which the server does not offer"));
         }
         None
@@ -238,7 +240,7 @@ impl Session {
     /// Everything before the terminator, flushed. Whatever the server says meanwhile nobody asked
     /// for: it must not be taken for the answer to the message.
     async fn body(&mut self, job: &Job<'_>) -> Result<(), LineFault> {
-        let mut stuffed = Stuffed::new(&job.message.mime, &job.nature);
+        let mut stuffed = Stuffed::new(job.mime, &job.nature);
         while let Some(piece) = stuffed.next_piece() {
             self.line.quiet().await?;
             self.line.write(piece, job.config.timeouts.data_block).await?;
@@ -283,7 +285,7 @@ impl Session {
             parameters
                 .push(MailParameter::Size(usize::try_from(job.nature.size_bytes).unwrap_or(usize::MAX)));
         }
-        if job.message.mime.is_8bit {
+        if job.mime.is_8bit {
             parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
         }
         if job.needs_smtputf8() {

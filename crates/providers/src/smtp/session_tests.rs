@@ -91,6 +91,7 @@ async fn deliver(
     let message = message_to("ana@journal.example");
     let job = Job {
         message: &message,
+        mime: &message.mime,
         nature: examine(&message.mime).unwrap(),
         envelope_from: &message.from.address,
         attempt: Uuid::nil(),
