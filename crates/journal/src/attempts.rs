@@ -195,7 +195,7 @@ async fn end_attempt(
 ) -> Result<(), JournalError> {
     let ended = sqlx::query(
         "UPDATE attempt SET state = $2, blames = $3, reply = $4, provider_id = $5, ended_at = $6
-         WHERE id = $1 AND state = 'intent'",
+         WHERE id = $1 AND state = $7",
     )
     .bind(a.id.to_string())
     .bind(a.state.as_str())
@@ -203,10 +203,31 @@ async fn end_attempt(
     .bind(&s.reply)
     .bind(&a.provider_id)
     .bind(micros(s.at))
-    .execute(c)
+    // An attempt is open, unknown or held when its delivery is.
+    .bind(s.from.as_str())
+    .execute(&mut *c)
     .await
     .map_err(|error| write_failed(&error))?;
-    if ended.rows_affected() == 0 { Err(JournalError::Stale { delivery: s.delivery }) } else { Ok(()) }
+    if ended.rows_affected() == 0 {
+        return Err(JournalError::Stale { delivery: s.delivery });
+    }
+    if matches!(s.from, DeliveryState::Unknown | DeliveryState::Held) {
+        proved(c, s, a).await?;
+    }
+    Ok(())
+}
+
+/// A proof moves an unknown or held delivery on: with a line in the audit.
+async fn proved(c: &mut SqliteConnection, s: &Settlement, a: &SettledAttempt) -> Result<(), JournalError> {
+    let (address,): (String,) = sqlx::query_as("SELECT address FROM delivery WHERE id = $1")
+        .bind(s.delivery.0)
+        .fetch_one(&mut *c)
+        .await
+        .map_err(|error| read_failed(&error))?;
+    let said = s.reply.as_deref().unwrap_or_default();
+    let detail = format!("{address}: {} by {} ({said})", s.to, a.provider);
+    let entry = AuditEntry { at: s.at, run: Some(s.run.clone()), action: "proof".to_owned(), detail };
+    keeping::audit(c, &entry).await
 }
 
 async fn end_open_attempt(c: &mut SqliteConnection, s: &Settlement) -> Result<(), JournalError> {
@@ -292,6 +313,12 @@ pub(crate) async fn cancel(
     run: &RunId,
     at: Timestamp,
 ) -> Result<u64, JournalError> {
+    let was_cancelled = sqlx::query("SELECT 1 FROM run WHERE id = $1 AND state = 'cancelled'")
+        .bind(run.as_str())
+        .fetch_optional(&mut *c)
+        .await
+        .map_err(|error| read_failed(&error))?
+        .is_some();
     let found = sqlx::query(
         "UPDATE run SET state = 'cancelled', ended_at = $2 WHERE id = $1 AND state <> 'finished'",
     )
@@ -314,6 +341,9 @@ pub(crate) async fn cancel(
     .execute(&mut *c)
     .await
     .map_err(|error| write_failed(&error))?;
+    if moved.rows_affected() == 0 && was_cancelled {
+        return Ok(0);
+    }
     let detail = format!("{} recipients cancelled", moved.rows_affected());
     let entry = AuditEntry { at, run: Some(run.clone()), action: "cancel".to_owned(), detail };
     keeping::audit(c, &entry).await?;

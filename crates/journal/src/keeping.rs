@@ -131,12 +131,16 @@ pub(crate) async fn save_breaker(
     c: &mut SqliteConnection,
     record: &BreakerRecord,
 ) -> Result<(), JournalError> {
+    // A rest that another process was told stands, unless the provider's section changed meanwhile.
     sqlx::query(
         "INSERT INTO breaker (provider, config_digest, open_since, reason, trouble, resting_until)
          VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (provider) DO UPDATE SET config_digest = excluded.config_digest,
          open_since = excluded.open_since, reason = excluded.reason, trouble = excluded.trouble,
-         resting_until = excluded.resting_until",
+         resting_until = CASE WHEN breaker.config_digest = excluded.config_digest
+         THEN MAX(COALESCE(excluded.resting_until, breaker.resting_until),
+                  COALESCE(breaker.resting_until, excluded.resting_until))
+         ELSE excluded.resting_until END",
     )
     .bind(record.provider.as_str())
     .bind(record.config_digest.as_slice())

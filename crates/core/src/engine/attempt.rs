@@ -4,11 +4,14 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
+use jiff::Timestamp;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::control::{Control, Level};
@@ -169,6 +172,11 @@ impl Attempt {
     }
 }
 
+/// A place in a window that comes free so soon is waited for …
+const MOMENT: Duration = Duration::from_millis(1_100);
+/// … and for all such waits together no longer than this.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 struct IntentDraft {
     delivery: DeliveryId,
     fence: i64,
@@ -197,8 +205,27 @@ impl AttemptCommit {
         }
     }
 
-    fn to_intents(&self, request_digest: Option<[u8; 32]>) -> Vec<Intent> {
-        let at = self.clock.now();
+    /// Second windows wait: a place that comes free in a moment is waited for here, after 354, rather
+    /// than given up with the connection.
+    async fn intend_in_turn(&self, request_digest: Option<[u8; 32]>) -> Result<(), Denied> {
+        let begun = Instant::now();
+        loop {
+            let at = self.clock.now();
+            let intended = self.journal.intend(self.to_intents(request_digest, at)).await;
+            if intended.is_ok() {
+                self.watch.intend(at);
+            }
+            let Err(Denied::BudgetSpent { until }) = &intended else { return intended };
+            let wait = Duration::try_from(until.duration_since(at)).unwrap_or_default();
+            let is_soon = wait <= MOMENT && begun.elapsed() + wait <= PATIENCE;
+            if !is_soon || self.control.level() == Level::Leave {
+                return intended;
+            }
+            tokio::time::sleep(wait + Duration::from_millis(1)).await;
+        }
+    }
+
+    fn to_intents(&self, request_digest: Option<[u8; 32]>, at: Timestamp) -> Vec<Intent> {
         let intent = |draft: &IntentDraft| Intent {
             run: self.run.clone(),
             delivery: draft.delivery,
@@ -230,12 +257,9 @@ impl Commit for AttemptCommit {
                 None => Ok(()),
             }
         };
-        let (settled, intended) = tokio::join!(settled, self.journal.intend(self.to_intents(request_digest)));
+        let (settled, intended) = tokio::join!(settled, self.intend_in_turn(request_digest));
         self.watch.restart();
         self.watch.journalling.store(false, Ordering::Release);
-        if intended.is_ok() {
-            self.watch.intended.store(true, Ordering::Release);
-        }
         settled.map_err(|reason| Denied::JournalFailed { reason })?;
         intended
     }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::breaker::signed;
 use crate::journal::{AttemptState, DeliveryRecord, DeliveryState, RunId, SettledAttempt, Settlement};
-use crate::outcome::{Blame, Denied, Outcome, Refusal};
+use crate::outcome::{Blame, Outcome, Refusal};
 use crate::policy::Step;
 use crate::provider::ProviderName;
 
@@ -109,7 +109,6 @@ fn states(outcome: &Outcome, step: &Step, had_intent: bool) -> Option<(DeliveryS
         Step::Resend => (DeliveryState::Pending, AttemptState::Superseded),
         // A provider that gave up after a durable intent handed nothing over: proved not accepted.
         Step::AsBefore(_) if had_intent => (DeliveryState::Pending, AttemptState::NotAccepted),
-        Step::AsBefore(Denied::Suppressed) => (DeliveryState::Suppressed, AttemptState::NotAccepted),
         Step::AsBefore(_) => {
             debug_assert!(matches!(outcome, Outcome::NotStarted(_)));
             return None;

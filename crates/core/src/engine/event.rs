@@ -130,6 +130,20 @@ pub enum Event {
         /// When there is room again, UTC.
         until: Timestamp,
     },
+    /// A provider may not be used in this run (see [`super::Admission`]).
+    Blocked {
+        /// Which.
+        provider: ProviderName,
+        /// Why.
+        reason: String,
+    },
+    /// Whether a provider may be used could not be found out; it is used.
+    NotChecked {
+        /// Which.
+        provider: ProviderName,
+        /// Why.
+        reason: String,
+    },
     /// Nothing can be sent now; the run goes on at `until`.
     Waiting {
         /// UTC.

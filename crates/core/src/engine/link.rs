@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::Instant;
 
 use super::item::Item;
@@ -45,7 +45,13 @@ pub(super) struct Link {
     /// Since when attempts end without any answer at all.
     unanswered_since: Option<Timestamp>,
     /// The window whose overflow was told already.
-    pub(super) told_full: Option<Window>,
+    told_full: Option<Window>,
+    /// Whether its suspicion was told.
+    told_suspect: bool,
+    /// Another process used its windows: until when the journal denied, and they must be read again.
+    pub(super) denied_until: Option<Timestamp>,
+    /// Whether it may be used at all.
+    pub(super) gate: Gate,
     config_digest: [u8; 32],
 }
 
@@ -58,8 +64,22 @@ pub(super) struct Lane {
     pub(super) prior: Option<JoinHandle<Result<(), JournalError>>>,
 }
 
+/// Whether a provider may be used, as [`super::Admission`] says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Gate {
+    /// It may.
+    Open,
+    /// To be asked before its first message.
+    Closed,
+    /// Being asked.
+    Asking,
+    /// Never in this run, and why.
+    Blocked(String),
+}
+
 /// An attempt in flight.
 pub(super) struct OpenAttempt {
+    pub(super) abort: Option<AbortHandle>,
     pub(super) items: Vec<Item>,
     pub(super) watch: Arc<AttemptWatch>,
     pub(super) started_at: Timestamp,
@@ -72,6 +92,8 @@ pub(super) struct AttemptWatch {
     pub(super) intended: AtomicBool,
     /// The other side answered at least once.
     pub(super) answered_once: AtomicBool,
+    /// When it became so: the moment that counts for the windows.
+    intended_at: std::sync::Mutex<Option<Timestamp>>,
     last_heard: std::sync::Mutex<Instant>,
     /// This silence made the provider suspect already.
     told: AtomicBool,
@@ -132,13 +154,16 @@ impl Link {
             throttled: 0,
             unanswered_since: None,
             told_full: None,
+            told_suspect: false,
+            denied_until: None,
+            gate: Gate::Open,
             config_digest: config.config_digest,
         }
     }
 
     /// What it would do with one more message.
     pub(super) fn readiness(&self, on_budget: OnBudget, now: Timestamp) -> Readiness {
-        if self.silence.is_suspect() {
+        if self.silence.is_suspect() || matches!(self.gate, Gate::Blocked(_)) {
             return Readiness::SetAside { until: None };
         }
         let is_probe = match self.breaker.permit(now) {
@@ -156,7 +181,9 @@ impl Link {
                 Readiness::Later { until, full: Some(window) }
             }
             Room::Full { until, .. } => Readiness::Busy { until: Some(until) },
-            Room::Free(_) if self.idle_lane().is_none() => Readiness::Busy { until: None },
+            Room::Free(_) if self.idle_lane().is_none() || self.gate == Gate::Asking => {
+                Readiness::Busy { until: None }
+            }
             Room::Free(places) => Readiness::Ready { places: if is_probe { 1 } else { places }, is_probe },
         }
     }
@@ -181,11 +208,15 @@ impl Link {
         self.lanes.iter().filter(|lane| lane.open.is_some()).count()
     }
 
-    /// Messages in flight whose place is not in the journal's windows yet.
+    /// Messages in flight: their places are promised, and counted when they come back.
     fn reserved(&self) -> u32 {
         let open = self.lanes.iter().filter_map(|lane| lane.open.as_ref());
-        let before_intent = open.filter(|open| !open.watch.intended.load(Ordering::Acquire));
-        u32::try_from(before_intent.map(|open| open.items.len()).sum::<usize>()).unwrap_or(u32::MAX)
+        u32::try_from(open.map(|open| open.items.len()).sum::<usize>()).unwrap_or(u32::MAX)
+    }
+
+    /// Keeps the even spacing while the intent is not made yet.
+    pub(super) fn begins(&mut self, at: Timestamp) {
+        self.usage.last = self.usage.last.max(Some(at));
     }
 
     /// Counts what a journalled intent took.
@@ -195,6 +226,38 @@ impl Link {
         self.usage.last = self.usage.last.max(Some(at));
         let oldest = (at - self.limits.horizon()).as_second();
         self.usage.buckets = self.usage.buckets.split_off(&oldest);
+    }
+
+    /// What the journal says of its windows now, after it denied a place in them.
+    pub(super) fn reload(&mut self, usage: Usage, resting_until: Option<Timestamp>, now: Timestamp) {
+        self.usage = usage;
+        self.resting_until = self.resting_until.max(resting_until).filter(|until| *until > now);
+        let denied_until = self.denied_until.take().filter(|until| *until > now);
+        // The journal knows of something that is not in its windows: what it said stands.
+        if matches!(self.readiness(OnBudget::Next, now), Readiness::Ready { .. }) {
+            self.resting_until = self.resting_until.max(denied_until);
+        }
+    }
+
+    /// The hour or day window that is full, once for each.
+    pub(super) fn newly_full(&mut self, on_budget: OnBudget, now: Timestamp) -> Option<(Window, Timestamp)> {
+        match self.readiness(on_budget, now) {
+            Readiness::Later { until, full: Some(window) }
+                if self.told_full != Some(window) && until > now + SignedDuration::from_secs(1) =>
+            {
+                self.told_full = Some(window);
+                Some((window, until))
+            }
+            _ => None,
+        }
+    }
+
+    /// Why it is set aside, for people.
+    pub(super) fn reason(&self) -> String {
+        match &self.gate {
+            Gate::Blocked(reason) => reason.clone(),
+            _ => self.breaker.opening().map_or("no answer", |opening| &opening.reason).to_owned(),
+        }
     }
 
     /// Rests: as long as the provider said, else 60 s doubling to 15 min.
@@ -246,7 +309,7 @@ impl Link {
 
     /// Attempts whose silence has lasted `suspect_after` and was not told yet: marks the provider
     /// suspect. True when it became so.
-    pub(super) fn notice_silence(&self, suspect_after: Duration, now: Instant) -> bool {
+    pub(super) fn notice_silence(&mut self, suspect_after: Duration, now: Instant) -> bool {
         let mut newly = false;
         for open in self.lanes.iter().filter_map(|lane| lane.open.as_ref()) {
             let silent = open.watch.silent_since().is_some_and(|since| now >= since + suspect_after);
@@ -254,7 +317,15 @@ impl Link {
                 newly |= !self.silence.suspect.swap(true, Ordering::AcqRel);
             }
         }
+        self.told_suspect |= newly;
         newly
+    }
+
+    /// Whether a suspicion that was told has ended.
+    pub(super) fn newly_trusted(&mut self) -> bool {
+        let is_over = self.told_suspect && !self.silence.is_suspect();
+        self.told_suspect &= !is_over;
+        is_over
     }
 
     /// When the next silence would be long enough.
@@ -273,6 +344,7 @@ impl Link {
             return false;
         }
         self.silence.suspect.store(false, Ordering::Release);
+        self.told_suspect = false;
         self.breaker.open("no answer", Some(Trouble::Unreachable), now)
     }
 }
@@ -287,6 +359,7 @@ impl AttemptWatch {
     pub(super) fn new(silence: &Arc<Silence>) -> Self {
         Self {
             intended: AtomicBool::new(false),
+            intended_at: std::sync::Mutex::new(None),
             answered_once: AtomicBool::new(false),
             last_heard: std::sync::Mutex::new(Instant::now()),
             told: AtomicBool::new(false),
@@ -303,6 +376,19 @@ impl AttemptWatch {
         if self.silence.suspect.swap(false, Ordering::AcqRel) {
             self.silence.answered.notify_one();
         }
+    }
+
+    /// The intent is durable.
+    pub(super) fn intend(&self, at: Timestamp) {
+        if let Ok(mut intended_at) = self.intended_at.lock() {
+            *intended_at = Some(at);
+        }
+        self.intended.store(true, Ordering::Release);
+    }
+
+    /// When the intent became durable.
+    pub(super) fn intended_at(&self) -> Option<Timestamp> {
+        self.intended_at.lock().ok().and_then(|at| *at)
     }
 
     /// The silence is counted from now.

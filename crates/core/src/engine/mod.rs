@@ -12,13 +12,19 @@
 //! when the run is next resumed; nobody is sent the release twice. To stop politely use
 //! [`Stop::drain`].
 
+mod admission;
+mod asking;
 mod attempt;
 mod conclude;
 mod control;
 mod event;
+mod hand_out;
 mod item;
 mod link;
+mod look_up;
 mod render;
+mod take_in;
+mod waiting;
 mod work;
 
 use std::collections::BTreeMap;
@@ -26,6 +32,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+pub use admission::{Admission, Admitted};
 pub use control::{Control, Level, Stop};
 pub use event::{Event, Events};
 pub use link::LinkConfig;
@@ -115,6 +122,29 @@ impl Engine {
     /// [`EngineError`] when the journal cannot be read or the states do not add up. A journal that
     /// fails in the middle is [`Why::JournalFailed`]: what was sent is told all the same.
     pub async fn run(&self, hold: &dyn Hold, control: Control) -> Result<Ended, EngineError> {
+        self.run_asking(hold, control, None).await
+    }
+
+    /// [`Engine::run`] with the providers that `admission` allows.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::run`].
+    pub async fn run_admitted(
+        &self,
+        hold: &dyn Hold,
+        control: Control,
+        admission: Arc<dyn Admission>,
+    ) -> Result<Ended, EngineError> {
+        self.run_asking(hold, control, Some(admission)).await
+    }
+
+    async fn run_asking(
+        &self,
+        hold: &dyn Hold,
+        control: Control,
+        admission: Option<Arc<dyn Admission>>,
+    ) -> Result<Ended, EngineError> {
         let run = hold.run().clone();
         if self.chain.is_empty() {
             return Err(EngineError::EmptyRoute);
@@ -129,9 +159,15 @@ impl Engine {
         }
         self.journal.set_run_state(&run, RunState::Running, None, self.clock.now()).await?;
         self.events.tell(Event::Started { totals: self.journal.totals(&run).await? });
-        let mut work = work::Work::begin(self, run.clone(), control).await?;
+        let mut work = work::Work::begin(self, run.clone(), control, admission).await?;
         let (why, resume_at) = work.until_over().await?;
         work.end().await;
+        drop(work);
+        // Nothing is in flight any more: what is open now was given up.
+        self.journal.adopt_orphans(hold, self.clock.now()).await.or_else(|error| match why {
+            Why::JournalFailed(_) => Ok(0),
+            _ => Err(error),
+        })?;
         self.conclude(&run, why, resume_at).await
     }
 
@@ -141,6 +177,10 @@ impl Engine {
         why: Why,
         resume_at: Option<Timestamp>,
     ) -> Result<Ended, EngineError> {
+        if why == Why::Cancelled {
+            // An attempt that was open at the cancel may have come back as pending.
+            self.journal.cancel(run, self.clock.now()).await?;
+        }
         let mut totals = self.journal.totals(run).await?;
         if !totals.add_up() {
             return Err(EngineError::DoesNotAddUp { run: run.clone(), totals });

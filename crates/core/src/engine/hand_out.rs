@@ -1,0 +1,197 @@
+//! Handing recipients out: who goes through which provider now, who waits, who is out of luck.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::attempt::Attempt;
+use super::conclude;
+use super::event::Event;
+use super::item::Item;
+use super::link::{AttemptWatch, Gate, Link, OpenAttempt, Readiness};
+use super::work::{Done, Then, Work};
+use crate::journal::DeliveryState;
+
+/// So many quick rounds through the chain before a recipient waits by the retry times.
+const QUICK_ROUNDS: u32 = 3;
+/// The wait after them, where the user gave no retry times.
+const SLOW_ROUND: SignedDuration = SignedDuration::from_mins(5);
+
+/// What the loop does with one recipient.
+enum Choice {
+    /// Hand it to this link.
+    Take { link: usize, places: u32, is_probe: bool },
+    /// The first link that fits is busy: wait for it.
+    Wait,
+    /// No link takes it now.
+    Nobody,
+    /// Every link failed for it (or none can carry it).
+    NewRound,
+}
+
+impl Work<'_> {
+    pub(super) fn hand_out(&mut self) {
+        let now = self.now();
+        let mut index = 0;
+        while index < self.ready.len() {
+            match self.choose(&self.ready[index], now) {
+                Choice::Take { link, .. } if self.links[link].gate == Gate::Closed => self.ask_for(link),
+                Choice::Take { link, places, is_probe } => {
+                    let items = self.take_batch(index, link, places, now);
+                    self.start(link, items, is_probe);
+                }
+                Choice::NewRound => {
+                    self.new_round(index, now);
+                }
+                // All lanes of a provider that everybody waits for are busy: nobody behind fares better,
+                // unless an earlier failure sends one elsewhere.
+                Choice::Wait if self.nobody_can_start(now) => return,
+                Choice::Wait | Choice::Nobody => index += 1,
+            }
+        }
+    }
+
+    /// Tells of hour and day windows that overflow to the next provider.
+    pub(super) fn tell_full(&mut self) {
+        if self.ready.is_empty() {
+            return;
+        }
+        let (now, on_budget) = (self.now(), self.engine.policy.on_budget);
+        for link in &mut self.links {
+            if let Some((window, until)) = link.newly_full(on_budget, now) {
+                let provider = link.name.clone();
+                self.engine.events.tell(Event::BudgetFull { provider, window, until });
+            }
+        }
+    }
+
+    fn nobody_can_start(&self, now: Timestamp) -> bool {
+        !self.links.iter().any(|link| matches!(self.readiness(link, now), Readiness::Ready { .. }))
+    }
+
+    pub(super) fn readiness(&self, link: &Link, now: Timestamp) -> Readiness {
+        link.readiness(self.engine.policy.on_budget, now)
+    }
+
+    /// The links that can carry the message to this recipient, in the order in which it tries them: a
+    /// recipient that was refused for now goes back to the same provider first.
+    pub(super) fn links_for<'a>(&'a self, item: &'a Item) -> impl Iterator<Item = (usize, &'a Link)> {
+        let needs = self.engine.render.needs();
+        let same = if item.record.transient_refusals > 0 { item.record.provider.as_ref() } else { None };
+        let is_same = move |link: &Link| same == Some(&link.name);
+        let links = || self.links.iter().enumerate();
+        let first = links().filter(move |(_, link)| is_same(link));
+        let others = links().filter(move |(_, link)| !is_same(link));
+        first.chain(others).filter(move |(_, link)| link.fits(needs, item))
+    }
+
+    /// The first link, in order of fallback, that would take the recipient.
+    fn choose(&self, item: &Item, now: Timestamp) -> Choice {
+        if !item.is_due(now) {
+            return Choice::Wait;
+        }
+        let (mut fits_somewhere, mut tried_and_usable, mut may_come) = (false, false, false);
+        for (index, link) in self.links_for(item) {
+            fits_somewhere = true;
+            let readiness = self.readiness(link, now);
+            if item.tried.contains(&link.name) {
+                tried_and_usable |= !matches!(readiness, Readiness::SetAside { .. });
+                continue;
+            }
+            match readiness {
+                Readiness::Ready { places, is_probe } => {
+                    return Choice::Take { link: index, places, is_probe };
+                }
+                Readiness::Busy { .. } => return Choice::Wait,
+                // A rest or a window: it will be ready later.
+                Readiness::Later { .. } => may_come = true,
+                Readiness::SetAside { .. } => {}
+            }
+        }
+        match (fits_somewhere, tried_and_usable) {
+            (false, _) => Choice::NewRound,
+            (true, true) if !may_come => Choice::NewRound,
+            (true, _) => Choice::Nobody,
+        }
+    }
+
+    fn take_batch(&mut self, index: usize, link: usize, places: u32, now: Timestamp) -> Vec<Item> {
+        let size = self.links[link].capability.batch.min(places as usize).max(1);
+        let mut items = vec![self.ready.remove(index)];
+        while items.len() < size && index < self.ready.len() {
+            let fits = matches!(
+                self.choose(&self.ready[index], now),
+                Choice::Take { link: chosen, is_probe: false, .. } if chosen == link
+            );
+            if !fits {
+                break;
+            }
+            items.push(self.ready.remove(index));
+        }
+        items
+    }
+
+    fn start(&mut self, index: usize, items: Vec<Item>, is_probe: bool) {
+        let link = &mut self.links[index];
+        let lane_index = link.idle_lane().expect("a ready link has an idle lane");
+        if is_probe {
+            link.breaker.begin_probe();
+        }
+        let watch = Arc::new(AttemptWatch::new(&link.silence));
+        let attempt = Attempt {
+            run: self.run.clone(),
+            provider: Arc::clone(&link.provider),
+            limits: link.limits,
+            lane: lane_index,
+            deliveries: items.iter().map(|item| (item.record.clone(), item.message.clone())).collect(),
+            watch: Arc::clone(&watch),
+            prior: link.lanes[lane_index].prior.take(),
+            journal: Arc::clone(&self.engine.journal),
+            clock: Arc::clone(&self.engine.clock),
+            entropy: Arc::clone(&self.engine.entropy),
+            render: Arc::clone(&self.engine.render),
+            control: self.control.clone(),
+        };
+        let started_at = self.engine.clock.now();
+        link.begins(started_at);
+        self.told_waiting = None;
+        let abort = self.tasks.spawn(async move {
+            Done::Attempt { link: index, lane: lane_index, made: attempt.make().await }
+        });
+        let open = OpenAttempt { abort: Some(abort), items, watch, started_at, is_probe };
+        self.links[index].lanes[lane_index].open = Some(open);
+    }
+
+    /// The whole chain failed for this recipient: again soon, then by the retry times. Providers are to
+    /// blame, so it is never refused for that: nobody is forgotten, and a chain that goes on failing is
+    /// set aside by its breakers.
+    fn new_round(&mut self, index: usize, now: Timestamp) {
+        let mut item = self.ready.remove(index);
+        if self.links_for(&item).next().is_none() {
+            let reply = "no provider of the route can carry this message".to_owned();
+            return self.refuse_unsent(item, reply, now);
+        }
+        item.tried.clear();
+        item.rounds += 1;
+        if item.rounds < QUICK_ROUNDS {
+            item.not_before = Some(now + SignedDuration::from_secs(1));
+            self.put_back(item);
+            return;
+        }
+        let waits = &self.engine.policy.transient;
+        let rounds = item.record.attempts as usize / (QUICK_ROUNDS as usize * self.links.len()).max(1);
+        let wait = waits.get(rounds.saturating_sub(1)).or(waits.last()).copied();
+        let mut settlement =
+            conclude::without_attempt(&self.run, &item.record, DeliveryState::Pending, None, now);
+        settlement.not_before = Some(now + wait.map_or(SLOW_ROUND, crate::breaker::signed));
+        self.settle(settlement, Then::Forget);
+    }
+
+    pub(super) fn refuse_unsent(&mut self, item: Item, reply: String, now: Timestamp) {
+        let address = item.record.address.to_string();
+        self.engine.events.tell(Event::Refused { provider: None, address, reply: reply.clone() });
+        let refused =
+            conclude::without_attempt(&self.run, &item.record, DeliveryState::Refused, Some(reply), now);
+        self.settle(refused, Then::Forget);
+    }
+}

@@ -1,0 +1,97 @@
+//! Asks a provider what became of an attempt whose outcome is unknown.
+//!
+//! Only while the attempt is still unknown, with the identifiers and the digest that were stored
+//! with its intent, and only a trace counts: absence is not proof (DELIVERY.md, "What each provider
+//! allows").
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+
+use super::render::Render;
+use crate::breaker::signed;
+use crate::clock::Clock;
+use crate::journal::{
+    AttemptRecord, AttemptState, DeliveryRecord, DeliveryState, Journal, JournalError, RunId, SettledAttempt,
+    Settlement, Urgency,
+};
+use crate::message::Message;
+use crate::outcome::{Outcome, Receipt};
+use crate::provider::{EarlierAttempt, LookUp, Parcel, Provider};
+
+pub(super) struct LookUpTask {
+    pub(super) run: RunId,
+    pub(super) provider: Arc<dyn Provider>,
+    pub(super) journal: Arc<dyn Journal>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) render: Arc<dyn Render>,
+    /// How long after the intent it is asked; `None`: always.
+    pub(super) window: Option<Duration>,
+    /// As it stands, unknown.
+    pub(super) delivery: DeliveryRecord,
+    pub(super) message: Option<Arc<Message>>,
+}
+
+impl LookUpTask {
+    /// Asks once. True when the provider has the message; the journal holds it then.
+    pub(super) async fn once(&self) -> Result<bool, JournalError> {
+        let attempts = self.journal.attempts(self.delivery.id).await?;
+        let ours = |attempt: &AttemptRecord| {
+            attempt.state == AttemptState::Unknown && attempt.provider == *self.provider.name()
+        };
+        let Some(attempt) = attempts.into_iter().rfind(ours) else { return Ok(false) };
+        let age = self.clock.now().duration_since(attempt.started_at);
+        if self.window.is_some_and(|window| age.is_negative() || age >= signed(window)) {
+            return Ok(false);
+        }
+        let Some(message) = self.message() else { return Ok(false) };
+        let earlier = EarlierAttempt {
+            parcel: Parcel { message, attempt: attempt.id, idempotency_key: attempt.idempotency_key },
+            started_at: attempt.started_at,
+            request_digest: attempt.request_digest,
+        };
+        match AssertUnwindSafe(self.provider.look_up(&earlier)).catch_unwind().await {
+            Ok(LookUp::Found(Outcome::Accepted(receipt))) => {
+                self.journal.settle(vec![self.accepted(&attempt, &receipt)], Urgency::Now).await?;
+                Ok(true)
+            }
+            Ok(LookUp::Failed(reason)) => {
+                tracing::warn!(provider = %self.provider.name(), reason, "the look-up failed");
+                Ok(false)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn message(&self) -> Option<Arc<Message>> {
+        let render = || std::panic::catch_unwind(AssertUnwindSafe(|| self.render.render(&self.delivery)));
+        self.message.clone().or_else(|| render().ok()?.ok().map(Arc::new))
+    }
+
+    fn accepted(&self, attempt: &AttemptRecord, receipt: &Receipt) -> Settlement {
+        Settlement {
+            run: self.run.clone(),
+            delivery: self.delivery.id,
+            fence: self.delivery.fence,
+            attempt: Some(SettledAttempt {
+                id: attempt.id,
+                had_intent: true,
+                provider: attempt.provider.clone(),
+                state: AttemptState::Accepted,
+                blames: None,
+                provider_id: receipt.provider_id.clone(),
+                started_at: attempt.started_at,
+            }),
+            from: DeliveryState::Unknown,
+            to: DeliveryState::Accepted,
+            not_before: None,
+            transient: false,
+            avoid: None,
+            bad_address: false,
+            reply: Some(receipt.reply.clone()),
+            at: self.clock.now(),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Stopping: politely, at once, from elsewhere, and by being killed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use depeche::engine::{Control, Event, Events, Stop, Why};
+use depeche::journal::{DeliveryState, Journal, RunState};
+use depeche_testkit::smtp::{FakeSmtp, Fault, Phase, Rule};
+
+use super::common::{Story, link};
+
+/// Each answer to the final dot takes so long: time to stop in the middle.
+fn slow(millis: u64) -> FakeSmtp {
+    FakeSmtp::new().rule(Rule::at(Phase::FinalDot).does(Fault::Late(Duration::from_millis(millis))))
+}
+
+#[tokio::test]
+async fn draining_finishes_who_is_in_flight_and_takes_nobody_new() {
+    let story = Story::of(200).await;
+    let first = slow(50).start().await;
+    let (stop, control) = Stop::new();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        stop.drain();
+    });
+
+    let told = story.tell_until(vec![link("ovh", &first, 2)], control).await;
+
+    let totals = story.judge(&[&first]).await;
+    assert_eq!((told.ended.why, told.ended.state), (Why::Interrupted, RunState::Interrupted));
+    assert_eq!((totals.unknown, totals.accepted + totals.pending), (0, 200));
+    assert!(totals.accepted > 2 && totals.pending > 2, "{totals:?}");
+    assert_eq!(first.accepted().len() as u64, totals.accepted);
+    assert!(told.events.iter().any(|event| matches!(event, Event::Draining { .. })));
+
+    let told = story.tell(vec![link("ovh", &first, 2)]).await;
+    assert_eq!((told.ended.why, story.judge(&[&first]).await.accepted), (Why::Done, 200));
+}
+
+#[tokio::test]
+async fn leaving_makes_those_in_flight_unknown_and_nobody_else() {
+    let story = Story::of(50).await;
+    let silent = Rule::at(Phase::FinalDot).from_message(21).does(Fault::Silence);
+    let first = FakeSmtp::new().rule(silent).start().await;
+    let (stop, control) = Stop::new();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(1_200)).await;
+        stop.drain();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        stop.leave();
+    });
+    let began = std::time::Instant::now();
+
+    let told = story.tell_until(vec![link("ovh", &first, 2)], control).await;
+
+    assert!(began.elapsed() < Duration::from_millis(2_800), "it does not wait for the deadline");
+    let totals = story.judge(&[&first]).await;
+    assert_eq!((told.ended.why, told.ended.state), (Why::Interrupted, RunState::Interrupted));
+    assert_eq!((totals.accepted, totals.unknown, totals.pending), (20, 2, 28));
+}
+
+#[tokio::test]
+async fn a_run_cancelled_elsewhere_stops_before_the_next_message() {
+    let story = Story::of(200).await;
+    let first = slow(50).start().await;
+    let (other, run) = (story.reopened().await, story.run.clone());
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        other.cancel(&run, jiff::Timestamp::now()).await.unwrap();
+    });
+
+    let told = story.tell(vec![link("ovh", &first, 2)]).await;
+
+    let totals = story.judge(&[&first]).await;
+    assert_eq!((told.ended.why, told.ended.state), (Why::Cancelled, RunState::Cancelled));
+    assert_eq!((totals.pending, totals.unknown, totals.accepted + totals.cancelled), (0, 0, 200));
+    assert!(totals.accepted > 0 && totals.cancelled > 0, "{totals:?}");
+}
+
+/// The cancel falls while recipients are being refused before their intent: a compare-and-set that
+/// another process won is no failure of the journal.
+#[tokio::test]
+async fn a_cancel_among_refusals_is_a_cancel() {
+    let story = Story::of(400).await;
+    let refuse = Rule::at(Phase::Rcpt).replies("550 5.1.1 no such user");
+    let late = Rule::at(Phase::Mail).does(Fault::Late(Duration::from_millis(20)));
+    let first = FakeSmtp::new().rule(refuse).rule(late).start().await;
+    let (other, run) = (story.reopened().await, story.run.clone());
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        other.cancel(&run, jiff::Timestamp::now()).await.unwrap();
+    });
+
+    let told = story.tell(vec![link("ovh", &first, 4)]).await;
+
+    let totals = story.judge(&[&first]).await;
+    assert_eq!((told.ended.why, totals.pending), (Why::Cancelled, 0));
+    assert_eq!(totals.refused + totals.cancelled, 400);
+    assert!(totals.cancelled > 0);
+}
+
+/// A killed process: the engine is dropped in mid-flight, the journal opened again.
+#[tokio::test]
+async fn after_a_kill_the_open_ones_are_unknown_and_the_rest_is_sent_once() {
+    for after_millis in [5, 60, 150, 333, 700] {
+        let mut story = Story::of(120).await;
+        let first = slow(20).start().await;
+        let lanes = 3;
+        {
+            let engine = story.engine(vec![link("ovh", &first, lanes)], Events::none());
+            let hold = story.journal.hold(&story.run).await.unwrap();
+            let running = engine.run(hold.as_ref(), Control::unstoppable());
+            let killed = tokio::time::timeout(Duration::from_millis(after_millis), running).await;
+            assert!(killed.is_err(), "it was killed in the middle");
+        }
+        story.journal = story.reopened().await;
+        let found = story.judge(&[&first]).await;
+        assert!(found.unknown <= lanes as u64, "at most one per connection: {found:?}");
+
+        let told = story.tell(vec![link("ovh", &first, lanes)]).await;
+
+        let totals = story.judge(&[&first]).await;
+        assert_eq!((told.ended.why, totals.pending), (Why::Done, 0));
+        assert!(totals.unknown <= lanes as u64, "{totals:?}");
+        assert_eq!(totals.accepted + totals.unknown, 120);
+        let unknown = story.deliveries().await.into_iter().filter(|d| d.state == DeliveryState::Unknown);
+        assert_eq!(unknown.count() as u64, totals.unknown);
+    }
+}
+
+#[tokio::test]
+async fn a_run_has_one_worker_at_a_time() {
+    let story = Story::of(5).await;
+    let other = story.reopened().await;
+    let hold = story.journal.hold(&story.run).await.unwrap();
+
+    let second = other.hold(&story.run).await;
+
+    assert!(second.is_err());
+    drop(hold);
+    assert!(other.hold(&story.run).await.is_ok());
+    drop(Arc::clone(&story.journal));
+}
