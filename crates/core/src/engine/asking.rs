@@ -24,9 +24,16 @@ const LOOK_UPS: [Duration; 3] = [Duration::ZERO, Duration::from_secs(5), Duratio
 
 /// What came of asking.
 pub(super) enum Answered {
-    Admission { link: usize, admitted: Admitted },
+    Admission {
+        link: usize,
+        admitted: Admitted,
+    },
     /// `Ok(true)`: the provider has the message, and the journal knows it.
-    LookUp { link: usize, address: String, found: Result<bool, JournalError> },
+    LookUp {
+        link: usize,
+        address: String,
+        found: Result<bool, JournalError>,
+    },
 }
 
 impl Work<'_> {

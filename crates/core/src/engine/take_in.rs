@@ -52,8 +52,7 @@ impl Work<'_> {
         for made in made {
             let Some(place) = items.iter().position(|item| item.record.id == made.delivery) else { continue };
             let item = items.swap_remove(place);
-            let facts =
-                Facts { link, attempt: made.attempt, had_intent, started_at: open.started_at, now };
+            let facts = Facts { link, attempt: made.attempt, had_intent, started_at: open.started_at, now };
             accepted.extend(self.delivery_came_back(item, made, &facts));
         }
         if !accepted.is_empty() {
@@ -220,8 +219,7 @@ impl Work<'_> {
 
     /// An unknown whose provider recognises a repeat: DELIVERY.md, "What each provider allows".
     fn can_be_looked_up(&self, link: usize, outcome: &Outcome) -> bool {
-        let is_ours =
-            matches!(outcome, Outcome::Unknown(Doubt { cause: DoubtCause::Interrupted, .. }));
+        let is_ours = matches!(outcome, Outcome::Unknown(Doubt { cause: DoubtCause::Interrupted, .. }));
         !is_ours && self.links[link].capability.idempotent_for.is_some()
     }
 
@@ -244,7 +242,9 @@ impl Work<'_> {
                 self.over.get_or_insert(Why::JournalFailed(reason.clone()));
             }
             // Another process used the window: what the journal says of it is read again.
-            Denied::BudgetSpent { until } => self.links[link].denied_until = Some(*until).filter(|at| *at > now),
+            Denied::BudgetSpent { until } => {
+                self.links[link].denied_until = Some(*until).filter(|at| *at > now)
+            }
             Denied::Suppressed | Denied::AlreadyTaken | Denied::Interrupted => {}
         }
     }
@@ -274,7 +274,6 @@ impl Work<'_> {
         };
         self.engine.events.tell(event);
     }
-
 }
 
 /// Where and when an attempt was made.

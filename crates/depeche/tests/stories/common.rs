@@ -162,10 +162,8 @@ impl Story {
             let state = delivery.state;
             assert!(on_the_wire <= 1, "{who} may have {on_the_wire} copies ({state})");
             if on_the_wire > 0 {
-                let knows = matches!(
-                    state,
-                    DeliveryState::Accepted | DeliveryState::Unknown | DeliveryState::Intent
-                );
+                let knows =
+                    matches!(state, DeliveryState::Accepted | DeliveryState::Unknown | DeliveryState::Intent);
                 assert!(knows, "{who} is on the wire and the journal says {state}");
             }
             if state == DeliveryState::Accepted {

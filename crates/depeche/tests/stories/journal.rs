@@ -94,12 +94,11 @@ async fn two_sends_of_one_release_at_once_freeze_it_once() {
     (one.digest, two.digest) = ([9; 32], [9; 32]);
     (one.again, two.again) = (true, true);
 
-    let (first, second) = tokio::join!(
-        story.journal.freeze(one, recipients(0..50)),
-        other.freeze(two, recipients(0..50)),
-    );
+    let (first, second) =
+        tokio::join!(story.journal.freeze(one, recipients(0..50)), other.freeze(two, recipients(0..50)),);
 
-    let refused = |frozen: &Result<Frozen, FreezeError>| matches!(frozen, Err(FreezeError::NobodyLeft { .. }));
+    let refused =
+        |frozen: &Result<Frozen, FreezeError>| matches!(frozen, Err(FreezeError::NobodyLeft { .. }));
     assert!(first.is_ok() ^ second.is_ok(), "{first:?} {second:?}");
     assert!(refused(&first) || refused(&second));
 }
@@ -138,10 +137,7 @@ async fn every_attempt_is_in_the_journal_with_its_answer() {
     let delivery = story.deliveries().await.remove(0);
     let attempts = story.journal.attempts(delivery.id).await.unwrap();
     let seen: Vec<_> = attempts.iter().map(|a| (a.number, a.provider.as_str(), a.state)).collect();
-    assert_eq!(
-        seen,
-        [(1, "ovh", AttemptState::NotAccepted), (2, "relay", AttemptState::Accepted)]
-    );
+    assert_eq!(seen, [(1, "ovh", AttemptState::NotAccepted), (2, "relay", AttemptState::Accepted)]);
     assert!(attempts[0].reply.as_deref().unwrap().contains("local error"));
     assert_eq!(delivery.attempts, 2);
 }

@@ -36,9 +36,11 @@ async fn a_first_provider_dead_at_start_costs_nobody_anything() {
 
     let totals = story.judge(&[&first, &second]).await;
     assert_eq!((told.ended.why, totals.accepted, second.accepted().len()), (Why::Done, 60, 60));
-    assert!(told.events.iter().any(
-        |event| matches!(event, Event::SetAside { provider, .. } if provider.as_str() == "ovh")
-    ));
+    assert!(
+        told.events
+            .iter()
+            .any(|event| matches!(event, Event::SetAside { provider, .. } if provider.as_str() == "ovh"))
+    );
 }
 
 #[tokio::test]
@@ -72,9 +74,10 @@ async fn silence_after_the_dot_costs_at_most_its_connections_and_no_time() {
     assert_eq!(totals.unknown, 2, "its two connections");
     assert_eq!((totals.accepted, totals.pending), (398, 0));
     let suspect = told.events.iter().position(|event| matches!(event, Event::Suspect { .. }));
-    let elsewhere = told.events.iter().position(
-        |event| matches!(event, Event::Accepted { provider, .. } if provider.as_str() == "relay"),
-    );
+    let elsewhere = told
+        .events
+        .iter()
+        .position(|event| matches!(event, Event::Accepted { provider, .. } if provider.as_str() == "relay"));
     let gave_up = told.events.iter().position(|event| matches!(event, Event::Unknown { .. }));
     assert!(suspect < elsewhere && elsewhere < gave_up, "the second goes on while the first is waited for");
     assert!(began.elapsed() < Duration::from_secs(20));

@@ -145,8 +145,7 @@ async fn a_full_day_overflows_to_the_next_provider_and_is_told_once() {
     let (first, second) = (FakeSmtp::new().start().await, FakeSmtp::new().start().await);
     let ten_a_day = Limits { per_day: Some(10), ..Limits::default() };
 
-    let told =
-        story.tell(vec![limited("ovh", &first, 2, ten_a_day), link("relay", &second, 2)]).await;
+    let told = story.tell(vec![limited("ovh", &first, 2, ten_a_day), link("relay", &second, 2)]).await;
 
     let totals = story.judge(&[&first, &second]).await;
     assert_eq!((told.ended.why, totals.accepted), (Why::Done, 30));
@@ -164,8 +163,7 @@ async fn whoever_wants_to_wait_for_a_full_day_waits() {
     let (first, second) = (FakeSmtp::new().start().await, FakeSmtp::new().start().await);
     let ten_a_day = Limits { per_day: Some(10), ..Limits::default() };
 
-    let told =
-        story.tell(vec![limited("ovh", &first, 1, ten_a_day), link("relay", &second, 1)]).await;
+    let told = story.tell(vec![limited("ovh", &first, 1, ten_a_day), link("relay", &second, 1)]).await;
 
     let totals = story.judge(&[&first, &second]).await;
     assert_eq!((told.ended.why, totals.accepted, totals.pending), (Why::WouldWait, 10, 5));
