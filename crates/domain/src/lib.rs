@@ -18,9 +18,13 @@
 //! # });
 //! ```
 
+pub mod align;
 pub mod dkim;
 pub mod dmarc;
 pub mod dns;
+pub mod finding;
 pub mod name;
+pub mod rules;
 pub mod span;
 pub mod spf;
+pub mod text;

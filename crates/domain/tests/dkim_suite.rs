@@ -25,9 +25,9 @@ fn dns(keys: &[(&str, &str)], message: &Source) -> Recorded {
     for field in message.named("DKIM-Signature") {
         let value = field.value();
         let tag = |name: &str| {
-            let tags = value.split(';').filter_map(|tag| tag.split_once('='));
-            let found = tags.filter(|(key, _)| key.trim() == name).map(|(_, value)| value.trim().to_owned());
-            found.last().unwrap_or_default()
+            let mut tags = value.split(';').filter_map(|tag| tag.split_once('='));
+            let found = tags.rfind(|(key, _)| key.trim() == name);
+            found.map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
         };
         let name = format!("{}._domainkey.{}", tag("s"), tag("d"));
         dns.insert(&name, RecordType::Txt, Answer::without_records(Status::NxDomain));

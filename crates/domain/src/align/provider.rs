@@ -1,0 +1,227 @@
+//! The kinds of provider, and what is known about each.
+
+use std::net::IpAddr;
+
+use crate::name;
+
+/// A kind of provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// OVHcloud's mail offers.
+    Ovh,
+    /// Brevo, on shared addresses.
+    Brevo,
+    /// Mailchimp campaigns.
+    Mailchimp,
+    /// Mailchimp Transactional, once Mandrill.
+    MailchimpTransactional,
+    /// Any other SMTP server.
+    Smtp,
+}
+
+/// What is known about a kind.
+pub(crate) struct Facts {
+    /// Its name for people.
+    pub(crate) label: &'static str,
+    /// What an SPF record includes for it.
+    pub(crate) spf_include: Option<&'static str>,
+    /// Its own return path, in the place of the customer's.
+    pub(crate) return_path: Option<&'static str>,
+    /// Sets of selectors; one whole set is enough.
+    pub(crate) selector_sets: &'static [&'static [&'static str]],
+    /// Where their CNAME records lead.
+    pub(crate) key_zone: Option<&'static str>,
+}
+
+impl Kind {
+    /// All kinds that are known by name.
+    pub const ALL: [Self; 5] =
+        [Self::Ovh, Self::Brevo, Self::Mailchimp, Self::MailchimpTransactional, Self::Smtp];
+
+    /// The word of `--provider` and of depeche.toml.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ovh => "ovh",
+            Self::Brevo => "brevo",
+            Self::Mailchimp => "mailchimp",
+            Self::MailchimpTransactional => "mailchimp-transactional",
+            Self::Smtp => "smtp",
+        }
+    }
+
+    /// The kind of a word: of `--provider`, of `kind =` or of `preset =` in depeche.toml.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        let word = word.trim().to_ascii_lowercase();
+        match word.as_str() {
+            "mailchimp-campaign" => Some(Self::Mailchimp),
+            "mandrill" => Some(Self::MailchimpTransactional),
+            _ if word.starts_with("ovh-") => Some(Self::Ovh),
+            _ => Self::ALL.into_iter().find(|kind| kind.word() == word),
+        }
+    }
+
+    /// The kind behind an SMTP server's name.
+    #[must_use]
+    pub fn of_host(host: &str) -> Self {
+        let known = [
+            ("ovh.net", Self::Ovh),
+            ("mail.ovh.ca", Self::Ovh),
+            ("brevo.com", Self::Brevo),
+            ("sendinblue.com", Self::Brevo),
+            ("mandrillapp.com", Self::MailchimpTransactional),
+        ];
+        known.into_iter().find(|(zone, _)| name::is_within(host, zone)).map_or(Self::Smtp, |(_, kind)| kind)
+    }
+
+    /// Its name for people.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        self.facts().label
+    }
+
+    /// Whether it replaces the From address of a domain that it does not know.
+    #[must_use]
+    pub fn rewrites_from(self) -> bool {
+        matches!(self, Self::Brevo | Self::Mailchimp | Self::MailchimpTransactional)
+    }
+
+    pub(crate) fn facts(self) -> Facts {
+        match self {
+            Self::Ovh => Facts {
+                label: "OVH",
+                spf_include: Some("mx.ovh.com"),
+                return_path: None,
+                // The account number in the other names cannot be guessed.
+                selector_sets: &[&["ovhmo-selector-1", "ovhmo-selector-2"]],
+                key_zone: Some("dkim.mail.ovh.net"),
+            },
+            Self::Brevo => Facts {
+                label: "Brevo",
+                spf_include: Some("spf.brevo.com"),
+                return_path: Some("sender-sib.com"),
+                selector_sets: &[&["brevo1", "brevo2"], &["mail"]],
+                key_zone: Some("dkim.brevo.com"),
+            },
+            Self::Mailchimp => Facts {
+                label: "Mailchimp",
+                spf_include: Some("servers.mcsv.net"),
+                return_path: Some("mcsv.net"),
+                selector_sets: &[&["k2", "k3"], &["k1"]],
+                key_zone: Some("mcsv.net"),
+            },
+            Self::MailchimpTransactional => Facts {
+                label: "Mailchimp Transactional",
+                spf_include: Some("spf.mandrillapp.com"),
+                return_path: Some("mandrillapp.com"),
+                selector_sets: &[&["mte1", "mte2"], &["mandrill"]],
+                key_zone: Some("mandrillapp.com"),
+            },
+            Self::Smtp => Facts {
+                label: "SMTP",
+                spf_include: None,
+                return_path: None,
+                selector_sets: &[],
+                key_zone: None,
+            },
+        }
+    }
+}
+
+/// A provider as it is configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provider {
+    /// Its name in depeche.toml, or its kind's word.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Selectors that the user knows it signs with.
+    pub selectors: Vec<String>,
+    /// The domain of its envelope sender, when the user set one (a custom return path).
+    pub envelope_domain: Option<String>,
+    /// The `d=` it signs with, when it is not the From domain.
+    pub dkim_domain: Option<String>,
+    /// The addresses it sends from, when the user knows them.
+    pub ips: Vec<IpAddr>,
+    /// What an SPF record includes for it, when the user knows it.
+    pub include: Option<String>,
+}
+
+impl Provider {
+    /// A provider of that kind, with everything else as it usually is.
+    #[must_use]
+    pub fn of(kind: Kind) -> Self {
+        Self {
+            name: kind.word().to_owned(),
+            kind,
+            selectors: Vec::new(),
+            envelope_domain: None,
+            dkim_domain: None,
+            ips: Vec::new(),
+            include: None,
+        }
+    }
+
+    /// With another name.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// What an SPF record includes for it.
+    #[must_use]
+    pub fn spf_include(&self) -> Option<&str> {
+        self.include.as_deref().or(self.kind.facts().spf_include)
+    }
+
+    /// The domain of the envelope, when it is not the provider's own: the user's choice, or `from`.
+    #[must_use]
+    pub fn envelope<'a>(&'a self, from: &'a str) -> Option<&'a str> {
+        match (&self.envelope_domain, self.kind.facts().return_path) {
+            (Some(own), _) => Some(own),
+            (None, Some(_)) => None,
+            (None, None) => Some(from),
+        }
+    }
+}
+
+/// The CNAME records that a provider asks for: selector and target, for those that can be foreseen.
+#[must_use]
+pub fn key_targets(kind: Kind, domain: &str) -> Vec<(&'static str, String)> {
+    let dashes = domain.replace('.', "-");
+    match kind {
+        Kind::Brevo => vec![
+            ("brevo1", format!("b1.{dashes}.dkim.brevo.com")),
+            ("brevo2", format!("b2.{dashes}.dkim.brevo.com")),
+        ],
+        Kind::Mailchimp => vec![("k2", "dkim2.mcsv.net".to_owned()), ("k3", "dkim3.mcsv.net".to_owned())],
+        Kind::MailchimpTransactional => {
+            vec![("mte1", "dkim1.mandrillapp.com".to_owned()), ("mte2", "dkim2.mandrillapp.com".to_owned())]
+        }
+        Kind::Ovh | Kind::Smtp => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_known_by_its_word_its_preset_and_its_server() {
+        assert_eq!(Kind::from_word("ovh-mxplan"), Some(Kind::Ovh));
+        assert_eq!(Kind::from_word("mailchimp-campaign"), Some(Kind::Mailchimp));
+        assert_eq!(Kind::from_word("sendgrid"), None);
+        assert_eq!(Kind::of_host("ssl0.ovh.net"), Kind::Ovh);
+        assert_eq!(Kind::of_host("smtp-relay.brevo.com"), Kind::Brevo);
+        assert_eq!(Kind::of_host("mail.exemple.fr"), Kind::Smtp);
+    }
+
+    #[test]
+    fn the_targets_of_brevo_hold_the_domain_with_dashes() {
+        let targets = key_targets(Kind::Brevo, "exemple.fr");
+        assert_eq!(targets[0], ("brevo1", "b1.exemple-fr.dkim.brevo.com".to_owned()));
+    }
+}

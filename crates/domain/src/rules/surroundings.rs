@@ -1,0 +1,206 @@
+//! The rules about what stands around: DNS itself, mail exchangers, transport, large receivers.
+
+use super::{Rule, Words};
+
+const fn words(title: &'static str, meaning: &'static str, cure: &'static str) -> Words {
+    Words { title, meaning, cure }
+}
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "DNS-UNCHECKED",
+        reference: "RFC 8601, section 2.7 (temperror)",
+        en: words(
+            "something could not be checked",
+            "DNS gave no answer: a time-out, a server failure or a refusal. That says nothing about the record; it is neither missing nor right.",
+            "Try again; if it stays so, ask the operator of the name servers.",
+        ),
+        fr: words(
+            "un point n'a pas pu être vérifié",
+            "Le DNS n'a pas répondu : délai dépassé, panne du serveur ou refus. Cela ne dit rien de l'enregistrement ; il n'est ni absent ni correct.",
+            "Réessayez ; si cela dure, contactez l'opérateur des serveurs de noms.",
+        ),
+    },
+    Rule {
+        id: "DNS-NO-DOMAIN",
+        reference: "RFC 8020; RFC 7208, section 4.3",
+        en: words(
+            "the domain does not exist",
+            "DNS says that there is no such name. Receivers refuse mail from a domain that does not exist.",
+            "Look for a typing error in the name; otherwise register the domain or renew it.",
+        ),
+        fr: words(
+            "le domaine n'existe pas",
+            "Le DNS dit que ce nom n'existe pas. Les destinataires refusent le courrier d'un domaine inexistant.",
+            "Cherchez une faute de frappe ; sinon, enregistrez ou renouvelez le domaine.",
+        ),
+    },
+    Rule {
+        id: "DNS-SPOF",
+        reference: "RFC 2182, section 3.1",
+        en: words(
+            "everything rests on one operator",
+            "All name servers belong to one operator. When it is down, no receiver can look up your SPF, DKIM and DMARC, whoever sends; if it also runs the mailboxes, answers from journalists bounce too. Another sending provider does not help against that.",
+            "Add a second DNS operator as secondary, and keep a contact address on another domain in the release.",
+        ),
+        fr: words(
+            "tout repose sur un seul opérateur",
+            "Tous les serveurs de noms sont chez un seul opérateur. S'il tombe, aucun destinataire ne peut lire vos SPF, DKIM et DMARC, quel que soit l'expéditeur ; s'il héberge aussi les boîtes, les réponses des journalistes reviennent en erreur. Un autre fournisseur d'envoi n'y change rien.",
+            "Ajoutez un second opérateur DNS en secondaire, et gardez dans le communiqué une adresse de contact sur un autre domaine.",
+        ),
+    },
+    Rule {
+        id: "DNS-TTL",
+        reference: "RFC 1035, section 3.2.1",
+        en: words(
+            "a record that may have to move in a crisis is kept for too long",
+            "Resolvers keep the old record for its whole TTL. With more than a day, a change made during an outage comes too late.",
+            "Lower the TTL to one hour (3600).",
+        ),
+        fr: words(
+            "un enregistrement à changer en cas de crise est gardé trop longtemps",
+            "Les résolveurs gardent l'ancien enregistrement pendant tout son TTL. Au-delà d'un jour, un changement fait pendant la panne arrive trop tard.",
+            "Abaissez le TTL à une heure (3600).",
+        ),
+    },
+    Rule {
+        id: "DNSSEC",
+        reference: "RFC 4035; RFC 9364",
+        en: words(
+            "the domain is not signed with DNSSEC",
+            "Somebody on the way can forge answers about the domain, its keys and policies included. Few receivers ask for it today.",
+            "Switch DNSSEC on at the registrar; most do it with one click.",
+        ),
+        fr: words(
+            "le domaine n'est pas signé par DNSSEC",
+            "Un tiers sur le chemin peut falsifier les réponses sur le domaine, y compris ses clés et politiques. Peu de destinataires l'exigent aujourd'hui.",
+            "Activez DNSSEC chez le bureau d'enregistrement ; souvent un seul clic suffit.",
+        ),
+    },
+    Rule {
+        id: "MX-MISSING",
+        reference: "RFC 5321, section 5.1; RFC 7505",
+        en: words(
+            "the domain cannot receive mail",
+            "Journalists answer to the From address, and bounces come back to it. Several receivers refuse mail from a domain that takes none (La Poste: 450 4.1.8).",
+            "Publish an MX record, or send from a domain that has one.",
+        ),
+        fr: words(
+            "le domaine ne peut pas recevoir de courrier",
+            "Les journalistes répondent à l'adresse d'expéditeur, et les retours y reviennent. Plusieurs destinataires refusent le courrier d'un domaine qui n'en reçoit pas (La Poste : 450 4.1.8).",
+            "Publiez un enregistrement MX, ou envoyez depuis un domaine qui en a un.",
+        ),
+    },
+    Rule {
+        id: "MX-BROKEN",
+        reference: "RFC 5321, section 5.1; RFC 2181, section 10.3",
+        en: words(
+            "a mail exchanger has no address",
+            "The MX record names a host that does not exist, has no address, or is an alias. Senders try it first and lose time, or give up.",
+            "Correct the host name in the MX record.",
+        ),
+        fr: words(
+            "un serveur MX n'a pas d'adresse",
+            "L'enregistrement MX nomme un hôte inexistant, sans adresse, ou qui est un alias. Les expéditeurs l'essaient d'abord et perdent du temps, ou renoncent.",
+            "Corrigez le nom d'hôte dans l'enregistrement MX.",
+        ),
+    },
+    Rule {
+        id: "HOST-PTR",
+        reference: "RFC 1912, section 2.1; Gmail, Yahoo and Orange sender guidelines",
+        en: words(
+            "a sending address has no name that leads back to it",
+            "Gmail, Yahoo and Orange refuse mail from an address without a PTR record whose name resolves to the same address.",
+            "Have whoever runs the address set its PTR record to a name with a matching A or AAAA record.",
+        ),
+        fr: words(
+            "une adresse d'envoi n'a pas de nom qui y ramène",
+            "Gmail, Yahoo et Orange refusent le courrier d'une adresse sans PTR dont le nom mène à la même adresse.",
+            "Faites poser par l'hébergeur un PTR vers un nom dont l'enregistrement A ou AAAA correspond.",
+        ),
+    },
+    Rule {
+        id: "TLS-RPT",
+        reference: "RFC 8460, section 3",
+        en: words(
+            "nobody reports failed encryption",
+            "With a TLS-RPT record senders tell you when mail to you could not be encrypted. It plays no part in sending.",
+            "Publish _smtp._tls with v=TLSRPTv1; rua=mailto: and an address.",
+        ),
+        fr: words(
+            "personne ne signale les échecs de chiffrement",
+            "Avec un enregistrement TLS-RPT, les expéditeurs vous disent quand un message vers vous n'a pas pu être chiffré. Il ne joue aucun rôle à l'envoi.",
+            "Publiez _smtp._tls avec v=TLSRPTv1; rua=mailto: et une adresse.",
+        ),
+    },
+    Rule {
+        id: "MTA-STS",
+        reference: "RFC 8461, section 3.1",
+        en: words(
+            "mail to you may be sent without encryption",
+            "MTA-STS makes senders refuse to deliver to you in the clear. It plays no part in sending. A record without its policy host is worse than none.",
+            "Publish _mta-sts and the policy file, or take the record out.",
+        ),
+        fr: words(
+            "le courrier vers vous peut voyager en clair",
+            "MTA-STS interdit aux expéditeurs de vous livrer en clair. Il ne joue aucun rôle à l'envoi. Un enregistrement sans son serveur de politique est pire que rien.",
+            "Publiez _mta-sts et le fichier de politique, ou retirez l'enregistrement.",
+        ),
+    },
+    Rule {
+        id: "BIMI",
+        reference: "draft-brand-indicators-for-message-identification",
+        en: words(
+            "no logo beside your mail",
+            "With BIMI some readers show your logo, once DMARC is at quarantine or reject. It is decoration.",
+            "Publish default._bimi when DMARC is enforced and the logo has its certificate.",
+        ),
+        fr: words(
+            "pas de logo à côté de vos messages",
+            "Avec BIMI, certaines messageries montrent votre logo, une fois DMARC à quarantine ou reject. C'est de la décoration.",
+            "Publiez default._bimi quand DMARC est appliqué et que le logo a son certificat.",
+        ),
+    },
+    Rule {
+        id: "BULK-GMAIL-YAHOO",
+        reference: "Gmail and Yahoo sender guidelines (2024), for 5000 messages a day and more",
+        en: words(
+            "not all that Gmail and Yahoo want",
+            "They want SPF and DKIM, a DMARC record with one aligned leg, and one-click unsubscription (RFC 8058) that the signature covers.",
+            "See the findings about the provider; `depeche message verify` shows whether the unsubscribe headers are signed.",
+        ),
+        fr: words(
+            "il manque quelque chose pour Gmail et Yahoo",
+            "Ils exigent SPF et DKIM, un enregistrement DMARC avec une jambe alignée, et la désinscription en un clic (RFC 8058) couverte par la signature.",
+            "Voyez les constats sur le fournisseur ; `depeche message verify` dit si les en-têtes de désinscription sont signés.",
+        ),
+    },
+    Rule {
+        id: "BULK-MICROSOFT",
+        reference: "Microsoft, requirements for high-volume senders (2025): 550 5.7.515",
+        en: words(
+            "not all that Microsoft wants",
+            "From 5000 messages a day Outlook.com wants SPF and DKIM both to pass, and DMARC with one of them aligned; otherwise it answers 550 5.7.515.",
+            "See the findings about the provider.",
+        ),
+        fr: words(
+            "il manque quelque chose pour Microsoft",
+            "À partir de 5000 messages par jour, Outlook.com exige que SPF et DKIM passent tous deux, et DMARC avec l'un des deux aligné ; sinon il répond 550 5.7.515.",
+            "Voyez les constats sur le fournisseur.",
+        ),
+    },
+    Rule {
+        id: "BULK-ORANGE",
+        reference: "Orange postmaster page: SPF, DKIM and DMARC",
+        en: words(
+            "not all that Orange wants",
+            "Orange and Wanadoo want SPF and DKIM and DMARC, all three; otherwise they answer OFR004_519 or OFR_515.",
+            "See the findings about the provider.",
+        ),
+        fr: words(
+            "il manque quelque chose pour Orange",
+            "Orange et Wanadoo exigent SPF, DKIM et DMARC, tous les trois ; sinon ils répondent OFR004_519 ou OFR_515.",
+            "Voyez les constats sur le fournisseur.",
+        ),
+    },
+];
