@@ -19,6 +19,7 @@
 //! ```
 
 pub mod align;
+pub mod check;
 pub mod dkim;
 pub mod dmarc;
 pub mod dns;
@@ -27,4 +28,5 @@ pub mod name;
 pub mod rules;
 pub mod span;
 pub mod spf;
+pub mod suggest;
 pub mod text;

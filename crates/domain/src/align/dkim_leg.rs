@@ -57,8 +57,7 @@ async fn keyed(
         // The user's selectors are OVH's when they lead there.
         Kind::Ovh => {
             let zone = facts.key_zone.unwrap_or_default();
-            let own: Vec<_> =
-                named.into_iter().filter(|key| key.leads_to(zone) == Some(true)).collect();
+            let own: Vec<_> = named.into_iter().filter(|key| key.leads_to(zone) == Some(true)).collect();
             let found = |key: &&KeyLookup| key.verdict() != KeyVerdict::Missing;
             whole.retain(|set| set.iter().any(found));
             if !own.is_empty() {
@@ -84,9 +83,11 @@ async fn keyed(
     };
     // What nobody has to publish is not worth a word when it is absent.
     let kept = keys.iter().filter(|key| {
-        key.verdict() != KeyVerdict::Missing || facts.selector_sets.first().is_some_and(|set| {
-            provider.kind != Kind::Ovh && set.contains(&key.selector.as_str())
-        })
+        key.verdict() != KeyVerdict::Missing
+            || facts
+                .selector_sets
+                .first()
+                .is_some_and(|set| provider.kind != Kind::Ovh && set.contains(&key.selector.as_str()))
     });
     let kept = kept.cloned().collect();
     (leg, kept)
@@ -118,9 +119,8 @@ pub(crate) fn is_good(provider: &Provider, key: &KeyLookup) -> bool {
 /// Yes when one set is whole.
 fn judge(provider: &Provider, domain: &str, sets: &[Vec<&KeyLookup>]) -> Leg {
     let label = provider.kind.label();
-    let names = |keys: &[&KeyLookup]| {
-        keys.iter().map(|key| key.selector.as_str()).collect::<Vec<_>>().join(", ")
-    };
+    let names =
+        |keys: &[&KeyLookup]| keys.iter().map(|key| key.selector.as_str()).collect::<Vec<_>>().join(", ");
     for set in sets {
         if !set.is_empty() && set.iter().all(|key| is_good(provider, key)) {
             let shown = names(set);
@@ -187,12 +187,7 @@ fn only_mail_key(sets: &[Vec<&KeyLookup>]) -> bool {
     matches!((with_key.next().map(Vec::as_slice), with_key.next()), (Some([key]), None) if key.selector == "mail")
 }
 
-async fn brevo_mail_key(
-    dns: &dyn Dns,
-    domain: &str,
-    provider: &Provider,
-    sets: &[Vec<&KeyLookup>],
-) -> Leg {
+async fn brevo_mail_key(dns: &dyn Dns, domain: &str, provider: &Provider, sets: &[Vec<&KeyLookup>]) -> Leg {
     let answer = dns.lookup(domain, RecordType::Txt).await;
     let has_code = answer.joined_texts().iter().any(|text| text.starts_with(b"brevo-code:"));
     match (has_code, answer.status) {

@@ -50,8 +50,7 @@ pub(super) async fn look(dns: &dyn Dns, home: &Home, provider: &Provider) -> Leg
 /// Evaluates some addresses; all must pass.
 async fn authorised(dns: &dyn Dns, envelope: &str, label: &str, addresses: &[IpAddr]) -> Leg {
     let sender = format!("postmaster@{envelope}");
-    let requests: Vec<_> =
-        addresses.iter().map(|ip| spf::Request::new(*ip, &sender, envelope)).collect();
+    let requests: Vec<_> = addresses.iter().map(|ip| spf::Request::new(*ip, &sender, envelope)).collect();
     let verdicts = join_all(requests.iter().map(|request| spf::check_host(dns, request))).await;
     let all = verdicts.iter().zip(addresses);
     let bad = all.clone().find(|(verdict, _)| verdict.result != SpfResult::Pass);

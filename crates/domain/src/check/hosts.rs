@@ -1,0 +1,197 @@
+//! Findings about hosts: mail exchangers, sending addresses, name servers, and how long records live.
+
+use std::net::IpAddr;
+
+use futures_util::future::{join, join_all};
+
+use super::Options;
+use crate::align::Provider;
+use crate::dns::{Dns, RecordType, Status, reverse_name};
+use crate::finding::Finding;
+use crate::name;
+use crate::rules;
+use crate::text::both;
+
+/// The most exchangers whose addresses are looked up.
+const MAX_EXCHANGERS: usize = 5;
+/// The most sending addresses whose names are looked up.
+const MAX_SENDERS: usize = 4;
+/// What must move in a crisis may live for a day at most, in seconds.
+const LONG_TTL: u32 = 86_400;
+
+pub(super) async fn findings(
+    dns: &dyn Dns,
+    domain: &str,
+    providers: &[Provider],
+    options: &Options,
+) -> Vec<Finding> {
+    let ((mut found, exchangers), senders) = join(mx(dns, domain), senders(dns, providers)).await;
+    found.extend(senders);
+    if let Some(other) = options.reply_to.as_deref().filter(|other| !name::same(other, domain)) {
+        found.extend(mx(dns, other).await.0);
+    }
+    found.extend(operators(dns, domain, &exchangers).await);
+    found.extend(ttl(dns, domain).await);
+    found
+}
+
+/// The exchangers' names, with what is wrong about them.
+async fn mx(dns: &dyn Dns, domain: &str) -> (Vec<Finding>, Vec<String>) {
+    let answer = dns.lookup(domain, RecordType::Mx).await;
+    let status = answer.status;
+    if status.is_temporary() {
+        let words = status.words();
+        let message = both!(
+            "the MX of {domain} could not be checked: the look-up {words}",
+            "le MX de {domain} n'a pas pu être vérifié : le DNS n'a pas répondu ({words})"
+        );
+        return (vec![Finding::unchecked(message).at(domain)], Vec::new());
+    }
+    if status == Status::NoData {
+        let (v4, v6) = join(dns.lookup(domain, RecordType::A), dns.lookup(domain, RecordType::Aaaa)).await;
+        let bare = v4.status.is_void() && v6.status.is_void();
+        let message = if bare {
+            both!(
+                "{domain} takes no mail: it has no MX and no address",
+                "{domain} ne reçoit pas de courrier : ni MX ni adresse"
+            )
+        } else {
+            both!(
+                "{domain} has no MX record; some senders try its address",
+                "{domain} n'a pas de MX ; certains expéditeurs essaient son adresse"
+            )
+        };
+        let finding = if bare {
+            Finding::error(rules::MX_MISSING, message)
+        } else {
+            Finding::warn(rules::MX_MISSING, message)
+        };
+        return (vec![finding.at(domain)], Vec::new());
+    }
+    let exchangers: Vec<_> = answer.exchangers().into_iter().map(|(_, host)| host).collect();
+    if exchangers.iter().any(String::is_empty) {
+        let message = both!(
+            "{domain} says that it takes no mail (null MX): nobody can answer",
+            "{domain} dit ne pas recevoir de courrier (MX nul) : personne ne peut répondre"
+        );
+        return (vec![Finding::error(rules::MX_MISSING, message).at(domain)], Vec::new());
+    }
+    let checks = exchangers.iter().take(MAX_EXCHANGERS).map(|host| exchanger(dns, domain, host));
+    let found = join_all(checks).await.into_iter().flatten().collect();
+    (found, exchangers)
+}
+
+async fn exchanger(dns: &dyn Dns, domain: &str, host: &str) -> Option<Finding> {
+    let v4 = dns.lookup(host, RecordType::A).await;
+    if !v4.aliases.is_empty() {
+        // RFC 2181, section 10.3.
+        let message =
+            both!("the MX of {domain}, {host}, is an alias", "le MX de {domain}, {host}, est un alias");
+        return Some(
+            Finding::warn(rules::MX_BROKEN, message).at(domain).in_record(format!("MX {host}"), None),
+        );
+    }
+    if !v4.status.is_void() || !dns.lookup(host, RecordType::Aaaa).await.status.is_void() {
+        return None;
+    }
+    let message =
+        both!("the MX of {domain}, {host}, has no address", "le MX de {domain}, {host}, n'a pas d'adresse");
+    Some(Finding::error(rules::MX_BROKEN, message).at(domain).in_record(format!("MX {host}"), None))
+}
+
+/// The user's own sending addresses: each needs a name that leads back to it.
+async fn senders(dns: &dyn Dns, providers: &[Provider]) -> Vec<Finding> {
+    let all = providers.iter().flat_map(|provider| provider.ips.iter().map(move |ip| (provider, *ip)));
+    let checks = all.take(MAX_SENDERS).map(|(provider, ip)| async move {
+        forward_confirmed(dns, ip).await.map(|finding| finding.about(&provider.name))
+    });
+    join_all(checks).await.into_iter().flatten().collect()
+}
+
+async fn forward_confirmed(dns: &dyn Dns, ip: IpAddr) -> Option<Finding> {
+    let reverse = reverse_name(ip);
+    let answer = dns.lookup(&reverse, RecordType::Ptr).await;
+    if answer.status.is_temporary() {
+        let words = answer.status.words();
+        let message = both!(
+            "the name of {ip} could not be checked: the look-up {words}",
+            "le nom de {ip} n'a pas pu être vérifié : le DNS n'a pas répondu ({words})"
+        );
+        return Some(Finding::unchecked(message).at(reverse));
+    }
+    if answer.status == Status::NotAsked {
+        return None;
+    }
+    let names = answer.names();
+    let kind = if ip.is_ipv4() { RecordType::A } else { RecordType::Aaaa };
+    for host in names.iter().take(2) {
+        let back = dns.lookup(host, kind).await;
+        if back.addresses().contains(&ip) || back.status.is_unknown() {
+            return None;
+        }
+    }
+    let message = match names.first() {
+        Some(host) => both!(
+            "{ip} is named {host}, which does not lead back to {ip}",
+            "{ip} s'appelle {host}, qui ne ramène pas à {ip}"
+        ),
+        None => both!("{ip} has no name (no PTR record)", "{ip} n'a pas de nom (pas de PTR)"),
+    };
+    Some(Finding::error(rules::HOST_PTR, message).at(reverse))
+}
+
+/// Whether name servers, and the mailboxes too, are one operator's.
+async fn operators(dns: &dyn Dns, domain: &str, exchangers: &[String]) -> Option<Finding> {
+    let zone = name::registrable(domain).unwrap_or_else(|| domain.to_owned());
+    let answer = dns.lookup(&zone, RecordType::Ns).await;
+    let servers = answer.names();
+    let mut operators: Vec<_> = servers.iter().map(|host| operator(host)).collect();
+    operators.sort();
+    operators.dedup();
+    let [only] = operators.as_slice() else { return None };
+    let same_mail = !exchangers.is_empty() && exchangers.iter().all(|host| operator(host) == *only);
+    let message = if same_mail {
+        both!(
+            "all name servers of {zone} and its mailboxes are {only}'s: when {only} is down, nobody's mail for {zone} can be verified and no answer arrives",
+            "tous les serveurs de noms de {zone} et ses boîtes sont chez {only} : si {only} tombe, plus aucun message de {zone} n'est vérifiable et aucune réponse n'arrive"
+        )
+    } else {
+        both!(
+            "all name servers of {zone} are {only}'s: when {only} is down, no provider's mail for {zone} can be verified",
+            "tous les serveurs de noms de {zone} sont chez {only} : si {only} tombe, plus aucun message de {zone} n'est vérifiable, quel que soit le fournisseur"
+        )
+    };
+    Some(Finding::warn(rules::DNS_SPOF, message).at(zone))
+}
+
+/// Who runs a host, by its name: the registrable domain, with the known names of one house as one.
+fn operator(host: &str) -> String {
+    let houses = [("OVH", ["ovh.net", "ovh.com", "ovh.ca", "anycast.me"])];
+    let house = houses.iter().find(|(_, zones)| zones.iter().any(|zone| name::is_within(host, zone)));
+    match house {
+        Some((label, _)) => (*label).to_owned(),
+        None => name::registrable(host).unwrap_or_else(|| name::normal(host)),
+    }
+}
+
+/// Records that must move in a crisis. The answers are remembered from before.
+async fn ttl(dns: &dyn Dns, domain: &str) -> Vec<Finding> {
+    let asked = [
+        (domain.to_owned(), RecordType::Txt, "SPF"),
+        (domain.to_owned(), RecordType::Mx, "MX"),
+        (format!("_dmarc.{domain}"), RecordType::Txt, "DMARC"),
+    ];
+    let mut found = Vec::new();
+    for (name, kind, label) in asked {
+        let answer = dns.lookup(&name, kind).await;
+        let Some(ttl) = answer.largest_ttl().filter(|ttl| *ttl > LONG_TTL) else { continue };
+        let hours = ttl / 3600;
+        let message = both!(
+            "the {label} record {name} is remembered for {hours} hours: a change in a crisis comes too late",
+            "l'enregistrement {label} {name} est gardé {hours} heures : un changement en pleine crise arrive trop tard"
+        );
+        let fix = both!("lower its TTL to 3600", "abaissez son TTL à 3600");
+        found.push(Finding::warn(rules::DNS_TTL, message).at(name).fix(fix));
+    }
+    found
+}

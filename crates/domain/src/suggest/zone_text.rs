@@ -1,0 +1,93 @@
+//! A suggestion as text: a zone fragment to paste, and the difference against now.
+
+use super::{Change, SuggestedRecord, Suggestion, TTL};
+use crate::dns::RecordType;
+use crate::text::Lang;
+
+/// The most octets of one character string (RFC 1035, section 3.3).
+const STRING_OCTETS: usize = 255;
+
+impl Suggestion {
+    /// A zone fragment: every name is absolute, what cannot be published as it stands is a comment.
+    #[must_use]
+    pub fn zone_text(&self, lang: Lang) -> String {
+        let mut text = String::new();
+        for record in &self.records {
+            text.push_str(&format!("; {}\n{}\n", record.why.in_lang(lang), line(record)));
+        }
+        for note in &self.notes {
+            text.push_str(&format!("; {}\n", note.in_lang(lang).replace('\n', "\n; ")));
+        }
+        text
+    }
+
+    /// What changes against now: `+` to add, `-` to delete, a space for what stays.
+    #[must_use]
+    pub fn diff(&self, lang: Lang) -> String {
+        let mut text = String::new();
+        for record in &self.records {
+            for old in &record.replaces {
+                let old = SuggestedRecord { value: old.clone(), ..record.clone() };
+                text.push_str(&format!("- {}\n", line(&old)));
+            }
+            let sign = match record.change {
+                Change::Keep => ' ',
+                Change::Unknown => '?',
+                Change::Add | Change::Replace => '+',
+            };
+            text.push_str(&format!("{sign} {}\n", line(record)));
+        }
+        for note in &self.notes {
+            text.push_str(&format!("! {}\n", note.in_lang(lang)));
+        }
+        text
+    }
+
+    /// Whether nothing is to be done.
+    #[must_use]
+    pub fn is_published(&self) -> bool {
+        self.records.iter().all(|record| record.change == Change::Keep)
+    }
+}
+
+fn line(record: &SuggestedRecord) -> String {
+    let (name, kind) = (&record.name, record.kind);
+    // What stands in the place of a CNAME now may be a TXT record.
+    let is_text = kind == RecordType::Txt || record.value.contains('=');
+    let kind = if is_text { RecordType::Txt } else { kind };
+    let value = if is_text { quoted(&record.value) } else { format!("{}.", record.value) };
+    format!("{name}. {TTL} IN {kind} {value}")
+}
+
+/// Character strings of at most 255 octets, with quotes and backslashes escaped.
+fn quoted(text: &str) -> String {
+    let mut strings = vec![String::new()];
+    let mut room = STRING_OCTETS;
+    for c in text.chars() {
+        if c.len_utf8() > room {
+            strings.push(String::new());
+            room = STRING_OCTETS;
+        }
+        room -= c.len_utf8();
+        if let Some(last) = strings.last_mut() {
+            if matches!(c, '"' | '\\') {
+                last.push('\\');
+            }
+            last.push(c);
+        }
+    }
+    let strings: Vec<_> = strings.iter().map(|string| format!("\"{string}\"")).collect();
+    strings.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_becomes_strings_of_255_octets() {
+        let text = "a".repeat(300);
+        assert_eq!(quoted(&text), format!("\"{}\" \"{}\"", "a".repeat(255), "a".repeat(45)));
+        assert_eq!(quoted("say \"hi\""), r#""say \"hi\"""#);
+    }
+}
