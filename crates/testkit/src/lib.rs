@@ -8,5 +8,7 @@ pub mod clock;
 pub mod conformance;
 pub mod dns;
 pub mod http;
+pub mod journal;
+pub mod provider;
 pub mod smtp;
 pub mod tls;

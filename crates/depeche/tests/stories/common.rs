@@ -7,7 +7,9 @@ use std::time::Duration;
 use depeche::address::EmailAddress;
 use depeche::budget::Limits;
 use depeche::clock::{SystemClock, SystemEntropy};
-use depeche::engine::{Control, Ended, Engine, Event, Events, LinkConfig, Needs, Render, RenderRefused};
+use depeche::engine::{
+    Admission, Control, Ended, Engine, Event, Events, LinkConfig, Needs, Render, RenderRefused,
+};
 use depeche::journal::*;
 use depeche::message::{Message, MessageId};
 use depeche::policy::Policy;
@@ -15,6 +17,7 @@ use depeche::provider::{Provider, ProviderName};
 use depeche::providers::smtp::{Credentials, SmtpConfig, SmtpProvider, Timeouts, Tls};
 use depeche::sqlite::SqliteJournal;
 use depeche_testkit::conformance::message_to;
+use depeche_testkit::provider::ScriptedProvider;
 use depeche_testkit::smtp::RunningSmtp;
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -116,10 +119,27 @@ impl Story {
     }
 
     pub(crate) async fn tell_until(&self, chain: Vec<LinkConfig>, control: Control) -> Told {
+        self.tell_by(chain, |engine| engine, None, control).await
+    }
+
+    /// The same with an engine changed by `change`.
+    pub(crate) async fn tell_by(
+        &self,
+        chain: Vec<LinkConfig>,
+        change: impl FnOnce(Engine) -> Engine,
+        admission: Option<Arc<dyn Admission>>,
+        control: Control,
+    ) -> Told {
         let (events, mut heard) = Events::channel();
-        let engine = self.engine(chain, events);
+        let engine = change(self.engine(chain, events));
         let hold = self.journal.hold(&self.run).await.unwrap();
-        let ended = tokio::time::timeout(Duration::from_secs(60), engine.run(hold.as_ref(), control)).await;
+        let running = async {
+            match admission {
+                Some(admission) => engine.run_admitted(hold.as_ref(), control, admission).await,
+                None => engine.run(hold.as_ref(), control).await,
+            }
+        };
+        let ended = tokio::time::timeout(Duration::from_secs(60), running).await;
         let ended = ended.expect("the run ends within a minute").unwrap();
         drop(engine);
         let mut events = Vec::new();
@@ -137,6 +157,34 @@ impl Story {
         let wanted = address(number);
         let all = self.deliveries().await;
         all.into_iter().find(|d| d.address.to_string() == wanted).unwrap().state
+    }
+
+    /// The same criterion for providers in memory, which know the truth.
+    pub(crate) async fn judge_scripted(&self, providers: &[&ScriptedProvider]) -> Totals {
+        let totals = self.journal.totals(&self.run).await.unwrap();
+        let deliveries = self.deliveries().await;
+        assert!(totals.add_up(), "{totals:?}");
+        assert_eq!(totals.recipients as usize, deliveries.len());
+        let mut copies = BTreeMap::new();
+        for who in providers.iter().flat_map(|provider| provider.taken()) {
+            *copies.entry(who).or_insert(0_u32) += 1;
+        }
+        for delivery in &deliveries {
+            let who = delivery.address.to_string();
+            let copies = copies.get(&who).copied().unwrap_or_default();
+            let state = delivery.state;
+            assert!(copies <= 1, "{who} gets {copies} copies ({state})");
+            let knows = matches!(
+                state,
+                DeliveryState::Accepted
+                    | DeliveryState::Held
+                    | DeliveryState::Unknown
+                    | DeliveryState::Intent
+            );
+            assert!(knows || copies == 0, "{who} gets it and the journal says {state}");
+            assert!(state != DeliveryState::Accepted || copies == 1, "{who} is said to be accepted");
+        }
+        totals
     }
 
     /// The criterion of every story, at the receiving side.

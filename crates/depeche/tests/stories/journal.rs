@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use depeche::engine::{Event, Needs, Render, RenderRefused, Why};
+use depeche::engine::{Control, Engine, Event, Needs, Render, RenderRefused, Why};
 use depeche::journal::*;
 use depeche::message::Message;
 use depeche_testkit::conformance::message_to;
+use depeche_testkit::journal::FaultyJournal;
 use depeche_testkit::smtp::{FakeSmtp, Phase, Rule};
 
 use super::common::{RUN, Story, address, link, new_run, recipients};
@@ -140,4 +141,46 @@ async fn every_attempt_is_in_the_journal_with_its_answer() {
     assert_eq!(seen, [(1, "ovh", AttemptState::NotAccepted), (2, "relay", AttemptState::Accepted)]);
     assert!(attempts[0].reply.as_deref().unwrap().contains("local error"));
     assert_eq!(delivery.attempts, 2);
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_at_the_intent_stops_the_run_before_the_wire() {
+    let story = Story::of(100).await;
+    let (first, second) = (FakeSmtp::new().start().await, FakeSmtp::new().start().await);
+    let full = Arc::new(FaultyJournal::new(Arc::clone(&story.journal) as Arc<dyn Journal>).intents(17));
+    let change = |engine: Engine| Engine { journal: full, ..engine };
+
+    let chain = vec![link("ovh", &first, 3), link("relay", &second, 3)];
+    let told = story.tell_by(chain, change, None, Control::unstoppable()).await;
+
+    let totals = story.judge(&[&first, &second]).await;
+    let Why::JournalFailed(reason) = &told.ended.why else { panic!("{:?}", told.ended.why) };
+    assert!(reason.contains("full"), "{reason}");
+    assert_eq!(told.ended.state, RunState::Paused);
+    assert_eq!((first.messages().len(), second.messages().len()), (17, 0), "nothing without an intent");
+    assert_eq!((totals.accepted, totals.unknown, totals.pending), (17, 0, 83));
+
+    // With room again, the run goes on where it stopped.
+    let told = story.tell(vec![link("ovh", &first, 3)]).await;
+    assert_eq!((told.ended.why, story.judge(&[&first, &second]).await.accepted), (Why::Done, 100));
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_at_the_outcome_leaves_only_its_connections_in_doubt() {
+    let story = Story::of(60).await;
+    let first = FakeSmtp::new().start().await;
+    let full = Arc::new(FaultyJournal::new(Arc::clone(&story.journal) as Arc<dyn Journal>).settlements(11));
+    let change = |engine: Engine| Engine { journal: full, ..engine };
+
+    let told = story.tell_by(vec![link("ovh", &first, 2)], change, None, Control::unstoppable()).await;
+
+    let totals = story.judge(&[&first]).await;
+    assert!(matches!(told.ended.why, Why::JournalFailed(_)), "{:?}", told.ended.why);
+    assert_eq!(told.ended.totals, totals);
+    // On each connection: the message whose outcome was lost, and the next, whose intent is durable and
+    // which was never handed over. Nobody else is in doubt, and nobody in doubt is said to be pending.
+    let on_the_wire = first.messages().len() as u64;
+    assert!((1..=4).contains(&totals.unknown), "{totals:?}");
+    assert!((totals.accepted + 1..=totals.accepted + 2).contains(&on_the_wire), "{totals:?} {on_the_wire}");
+    assert_eq!(totals.accepted, 11);
 }

@@ -4,6 +4,8 @@
 // Tests fail by panicking.
 #![allow(clippy::unwrap_used)]
 
+mod asking;
+mod batches;
 mod common;
 mod journal;
 mod outages;

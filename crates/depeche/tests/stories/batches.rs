@@ -1,0 +1,120 @@
+//! Providers that take many messages in one request.
+
+use std::sync::Arc;
+
+use depeche::budget::Limits;
+use depeche::engine::Why;
+use depeche::journal::*;
+use depeche::outcome::{Refusal, Trouble};
+use depeche_testkit::provider::{Act, ScriptedProvider};
+
+use super::common::{Story, address, linked, recipients};
+
+fn batches(acts: impl IntoIterator<Item = Act>) -> Arc<ScriptedProvider> {
+    Arc::new(ScriptedProvider::new("api", acts).batch(8).lanes(2))
+}
+
+fn chain(provider: &Arc<ScriptedProvider>) -> Vec<depeche::engine::LinkConfig> {
+    vec![linked(Arc::clone(provider) as Arc<dyn depeche::provider::Provider>, Limits::default())]
+}
+
+#[tokio::test]
+async fn a_batch_is_one_request_and_one_row_each() {
+    let story = Story::of(50).await;
+    let provider = batches([]);
+
+    let told = story.tell(chain(&provider)).await;
+
+    let totals = story.judge_scripted(&[&provider]).await;
+    assert_eq!((told.ended.why, totals.accepted), (Why::Done, 50));
+    let mut requests = std::collections::BTreeMap::new();
+    for delivery in story.deliveries().await {
+        let attempts = story.journal.attempts(delivery.id).await.unwrap();
+        assert_eq!((attempts.len(), attempts[0].state), (1, AttemptState::Accepted));
+        *requests.entry(attempts[0].request_id).or_insert(0) += 1;
+    }
+    assert_eq!(requests.values().sum::<i32>(), 50);
+    assert_eq!((requests.len(), requests.values().max()), (7, Some(&8)), "50 in eights");
+}
+
+#[tokio::test]
+async fn a_batch_without_an_answer_is_unknown_whole_and_counts_once() {
+    let story = Story::of(30).await;
+    let provider = batches([Act::Accept, Act::Doubt { taken: true }, Act::Doubt { taken: false }]);
+
+    let told = story.tell(chain(&provider)).await;
+
+    let totals = story.judge_scripted(&[&provider]).await;
+    assert_eq!((told.ended.why, totals.unknown, totals.accepted), (Why::Done, 16, 14));
+}
+
+/// One address suppressed between reading and intent denies the whole batch; only that one is left out.
+#[tokio::test]
+async fn one_suppressed_address_takes_nobody_of_its_batch_with_it() {
+    let story = Story::of(16).await;
+    let entry = Suppression {
+        key: recipients(3..4)[0].address.key(),
+        reason: "opted out".to_owned(),
+        source: "manual".to_owned(),
+        quarantined: false,
+        at: jiff::Timestamp::now(),
+    };
+    let provider = batches([
+        Act::Slow(std::time::Duration::from_millis(300)),
+        Act::Slow(std::time::Duration::from_millis(300)),
+    ]);
+    let other = story.reopened().await;
+    tokio::spawn(async move {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        other.suppress(vec![entry]).await.unwrap();
+    });
+
+    let told = story.tell(chain(&provider)).await;
+
+    let totals = story.judge_scripted(&[&provider]).await;
+    assert_eq!((told.ended.why, totals.accepted, totals.suppressed), (Why::Done, 15, 1));
+    assert_eq!(story.state_of(3).await, DeliveryState::Suppressed);
+    assert!(!provider.taken().contains(&address(3)));
+}
+
+#[tokio::test]
+async fn a_provider_that_panics_harms_nobody() {
+    let story = Story::of(24).await;
+    let provider = batches([Act::Panic, Act::PanicLate]);
+    let second = Arc::new(ScriptedProvider::new("second", []));
+
+    let mut both = chain(&provider);
+    both.extend(chain(&second));
+    let told = story.tell(both).await;
+
+    let totals = story.judge_scripted(&[&provider, &second]).await;
+    assert_eq!((told.ended.why, totals.pending), (Why::Done, 0));
+    assert_eq!((totals.unknown, totals.accepted), (8, 16), "after the intent nobody knows");
+}
+
+#[tokio::test]
+async fn a_provider_that_holds_messages_keeps_them() {
+    let story = Story::of(6).await;
+    let provider = Arc::new(ScriptedProvider::new("api", [Act::Accept, Act::Hold]));
+
+    let told = story.tell(chain(&provider)).await;
+
+    let totals = story.judge_scripted(&[&provider]).await;
+    assert_eq!((told.ended.why, totals.held, totals.accepted), (Why::Done, 1, 5));
+}
+
+/// One recipient and a provider that is down for hours: it is pending still, never refused.
+#[tokio::test]
+async fn nobody_is_refused_because_providers_fail() {
+    let mut story = Story::of(1).await;
+    story.policy.no_wait = true;
+    story.policy.transient = vec![std::time::Duration::from_secs(600)];
+    let down = Act::Refuse(Refusal::provider(Trouble::Unreachable, "connection refused"));
+
+    for _ in 0..4 {
+        let provider = Arc::new(ScriptedProvider::new("api", vec![down.clone(); 20]));
+        let told = story.tell(chain(&provider)).await;
+        let totals = story.judge_scripted(&[&provider]).await;
+        assert_eq!((totals.pending, totals.refused), (1, 0), "{:?}", told.ended.why);
+    }
+}
