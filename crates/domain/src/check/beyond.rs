@@ -8,6 +8,7 @@ use crate::dns::{Answer, Dns, RecordType, Status};
 use crate::finding::Finding;
 use crate::name;
 use crate::rules;
+use crate::suggest;
 use crate::text::{Text, both};
 
 pub(super) async fn findings(dns: &dyn Dns, domain: &str, home: &Home) -> Vec<Finding> {
@@ -22,7 +23,7 @@ pub(super) async fn findings(dns: &dyn Dns, domain: &str, home: &Home) -> Vec<Fi
     let mut found = Vec::new();
     found.extend(present(tls_rpt, &names[0].0, rules::TLS_RPT, "v=TLSRPTv1", "TLS-RPT").map(|finding| {
         let name = &names[0].0;
-        finding.fix(Text::same(format!("{name}. 3600 IN TXT \"v=TLSRPTv1; rua=mailto:tls@{domain}\"")))
+        finding.fix(Text::same(suggest::txt_line(name, &format!("v=TLSRPTv1; rua=mailto:tls@{domain}"))))
     }));
     found.extend(self::mta_sts(dns, domain, mta_sts, &names[1].0).await);
     // A logo is shown only where the policy is enforced.

@@ -5,6 +5,7 @@ use crate::dmarc::{IssueKind, Origin, Policy, Record, destinations};
 use crate::dns::Dns;
 use crate::finding::Finding;
 use crate::rules;
+use crate::suggest;
 use crate::text::{Text, both};
 
 pub(super) async fn findings(dns: &dyn Dns, home: &Home) -> Vec<Finding> {
@@ -31,9 +32,8 @@ pub(super) async fn findings(dns: &dyn Dns, home: &Home) -> Vec<Finding> {
     }
     let (Some(record), Some(holder)) = (&home.discovery.record, &home.discovery.policy_domain) else {
         let message = both!("{domain} has no DMARC record", "{domain} n'a pas d'enregistrement DMARC");
-        let fix = Text::same(format!(
-            "_dmarc.{domain}. 3600 IN TXT \"v=DMARC1; p=none; rua=mailto:dmarc@{domain}\""
-        ));
+        let fix =
+            Text::same(suggest::txt_line(&own_name, &format!("v=DMARC1; p=none; rua=mailto:dmarc@{domain}")));
         return vec![Finding::error(rules::DMARC_MISSING, message).at(own_name).fix(fix)];
     };
     let at = format!("_dmarc.{holder}");
@@ -118,7 +118,10 @@ fn policy(home: &Home, record: &Record) -> Vec<Finding> {
         );
         let domain = home.discovery.policy_domain.as_deref().unwrap_or(&home.domain);
         let text = record.text.trim_end().trim_end_matches(';');
-        let fix = Text::same(format!("_dmarc.{domain}. 3600 IN TXT \"{text}; rua=mailto:dmarc@{domain}\""));
+        let fix = Text::same(suggest::txt_line(
+            &format!("_dmarc.{domain}"),
+            &format!("{text}; rua=mailto:dmarc@{domain}"),
+        ));
         found.push(whole(Finding::warn(rules::DMARC_NO_REPORTS, message), "rua").fix(fix));
     }
     found
@@ -135,7 +138,7 @@ async fn external(dns: &dyn Dns, holder: &str, record: &Record) -> Vec<Finding> 
                     "reports to {address} do not arrive: {leave} holds no leave",
                     "les rapports vers {address} n'arrivent pas : {leave} ne contient pas d'accord"
                 );
-                let fix = Text::same(format!("{leave}. 3600 IN TXT \"v=DMARC1\""));
+                let fix = Text::same(suggest::txt_line(leave, "v=DMARC1"));
                 Finding::error(rules::DMARC_EXTERNAL, message).fix(fix)
             }
             None => {

@@ -38,7 +38,7 @@ fn look(audit: &Audit, domain: &str, providers: &[Provider]) -> Vec<Finding> {
         (_, []) => {
             let message = both!("{domain} has no SPF record", "{domain} n'a pas d'enregistrement SPF");
             let record = suggest::spf_record(domain, providers);
-            let fix = Text::same(format!("{domain}. 3600 IN TXT \"{record}\""));
+            let fix = Text::same(suggest::txt_line(domain, &record));
             vec![Finding::error(rules::SPF_MISSING, message).at(domain).fix(fix)]
         }
         (_, [record]) => one(audit, record, domain, providers),
@@ -49,7 +49,7 @@ fn look(audit: &Audit, domain: &str, providers: &[Provider]) -> Vec<Finding> {
                 "{domain} a {count} enregistrements SPF : SPF échoue pour tous les expéditeurs"
             );
             let merged = merge(several);
-            let fix = Text::same(format!("{domain}. 3600 IN TXT \"{merged}\""));
+            let fix = Text::same(suggest::txt_line(domain, &merged));
             let second = several.last().map(|record| record.text.clone()).unwrap_or_default();
             vec![Finding::error(rules::SPF_SEVERAL, message).at(domain).in_record(second, None).fix(fix)]
         }
@@ -121,7 +121,7 @@ fn corrected(record: &Record, span: Span, meant: &str, domain: &str) -> String {
     let end =
         text.get(span.start..).and_then(|after| after.find(' ')).map_or(text.len(), |at| at + span.start);
     let (before, after) = (text.get(..start).unwrap_or_default(), text.get(end..).unwrap_or_default());
-    format!("{domain}. 3600 IN TXT \"{before}{meant}{after}\"")
+    suggest::txt_line(domain, &format!("{before}{meant}{after}"))
 }
 
 fn lookups(audit: &Audit, record: &Record, domain: &str) -> Option<Finding> {
@@ -206,13 +206,13 @@ fn all(record: &Record, domain: &str) -> Vec<Finding> {
             "the SPF record of {domain} ends without `all`: it says nothing about strangers",
             "le SPF de {domain} se termine sans « all » : il ne dit rien des inconnus"
         );
-        let fix = Text::same(format!("{domain}. 3600 IN TXT \"{} ~all\"", record.text.trim_end()));
+        let fix = Text::same(suggest::txt_line(domain, &format!("{} ~all", record.text.trim_end())));
         return vec![place(Finding::warn(rules::SPF_ALL, message), None).fix(fix)];
     };
     let mut found = Vec::new();
     let (start, end) = record.text.split_at_checked(term.span.start).unwrap_or((&record.text, ""));
     let rest = end.get(term.text.len()..).unwrap_or_default();
-    let fix = Text::same(format!("{domain}. 3600 IN TXT \"{start}~all{rest}\""));
+    let fix = Text::same(suggest::txt_line(domain, &format!("{start}~all{rest}")));
     match qualifier {
         Qualifier::Pass => {
             let message = both!(
@@ -261,7 +261,7 @@ fn useless(audit: &Audit, record: &Record, domain: &str, providers: &[Provider])
             term.text
         );
         let without: Vec<_> = record.text.split(' ').filter(|word| *word != term.text).collect();
-        let fix = Text::same(format!("{domain}. 3600 IN TXT \"{}\"", without.join(" ")));
+        let fix = Text::same(suggest::txt_line(domain, &without.join(" ")));
         let finding = Finding::warn(rules::SPF_USELESS, message).at(domain).fix(fix);
         found.push(finding.in_record(record.text.clone(), Some(term.span)));
     }

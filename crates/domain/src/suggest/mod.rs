@@ -11,6 +11,7 @@ use serde::Serialize;
 
 pub(crate) use spf::owner;
 pub use spf::{MergedSpf, spf_record};
+pub(crate) use zone_text::txt_line;
 
 use crate::align::{Kind, Provider, key_targets};
 use crate::dkim::{KeyVerdict, fetch};

@@ -59,7 +59,13 @@ fn line(record: &SuggestedRecord) -> String {
     format!("{name}. {TTL} IN {kind} {value}")
 }
 
-/// Character strings of at most 255 octets, with quotes and backslashes escaped.
+/// One TXT record as a line to paste.
+pub(crate) fn txt_line(name: &str, text: &str) -> String {
+    format!("{name}. {TTL} IN TXT {}", quoted(text))
+}
+
+/// Character strings of at most 255 octets; quotes, backslashes and what does not print are escaped
+/// (RFC 1035, section 5.1).
 fn quoted(text: &str) -> String {
     let mut strings = vec![String::new()];
     let mut room = STRING_OCTETS;
@@ -70,10 +76,11 @@ fn quoted(text: &str) -> String {
         }
         room -= c.len_utf8();
         if let Some(last) = strings.last_mut() {
-            if matches!(c, '"' | '\\') {
-                last.push('\\');
+            match c {
+                '"' | '\\' => last.extend(['\\', c]),
+                c if c.is_ascii_control() => last.push_str(&format!("\\{:03}", u32::from(c))),
+                c => last.push(c),
             }
-            last.push(c);
         }
     }
     let strings: Vec<_> = strings.iter().map(|string| format!("\"{string}\"")).collect();
