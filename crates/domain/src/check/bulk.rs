@@ -31,8 +31,8 @@ pub(super) fn findings(home: &Home, reports: &[ProviderReport]) -> Vec<Finding> 
     let finding = |profile: &Profile| {
         let label = profile.label;
         let message = both!(
-            "{label} will not take mail in numbers from {}: missing {shown}",
-            "{label} ne prendra pas d'envois en nombre de {} : il manque {shown}",
+            "{label}: mail in numbers from {} will be refused, for want of {shown}",
+            "{label} : les envois en nombre de {} seront refusés, faute de {shown}",
             home.domain
         );
         Finding::warn(profile.id, message).at(home.domain.clone())

@@ -1,14 +1,12 @@
 //! Findings about the domain's own SPF record.
 
-use crate::align::Provider;
+use crate::align::{Kind, Provider};
 use crate::dns::{Dns, Status};
 use crate::finding::Finding;
 use crate::name;
 use crate::rules;
 use crate::span::Span;
-use crate::spf::{
-    Audit, AuditTerm, MAX_LOOKUPS, MAX_VOID_LOOKUPS, Mechanism, Qualifier, Record, TermKind, audit,
-};
+use crate::spf::{Audit, MAX_LOOKUPS, MAX_VOID_LOOKUPS, Mechanism, Qualifier, Record, Term, TermKind, audit};
 use crate::suggest;
 use crate::text::{Text, both};
 
@@ -243,35 +241,37 @@ fn all(record: &Record, domain: &str) -> Vec<Finding> {
 
 /// Includes of providers that never send with this domain in the envelope.
 fn useless(audit: &Audit, record: &Record, domain: &str, providers: &[Provider]) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for (term, target) in record.includes() {
-        let Some(kind) = suggest::owner(target) else { continue };
+    let in_vain = |target: &str| {
+        let kind = suggest::owner(target)?;
         let used = providers.iter().any(|provider| {
-            provider.kind == kind && provider.envelope(domain).is_some_and(|d| name::same(d, domain))
+            provider.kind == kind && provider.envelope(domain).is_some_and(|own| name::same(own, domain))
         });
-        if used {
-            continue;
-        }
+        (!used).then_some(kind)
+    };
+    let all: Vec<_> =
+        record.includes().filter_map(|(term, target)| in_vain(target).map(|kind| (term, kind))).collect();
+    // One record to paste, without any of them: pasted one after the other they would undo each other.
+    let is_useless = |word: &&str| !all.iter().any(|(term, _)| term.text == *word);
+    let without: Vec<_> = record.text.split(' ').filter(is_useless).collect();
+    let fix = Text::same(suggest::txt_line(domain, &without.join(" ")));
+    let finding = |(term, kind): &(&Term, Kind)| {
         let label = kind.label();
-        let saved = audit.terms.iter().find(|t| t.term.span == term.span).and_then(|t: &AuditTerm| t.lookups);
-        let saved = saved.map_or_else(|| "?".to_owned(), |count| count.to_string());
+        let saved = audit.terms.iter().find(|found| found.term.span == term.span);
+        let saved = saved.and_then(|found| found.lookups).map_or("?".to_owned(), |count| count.to_string());
         let message = both!(
             "`{}` cannot help DMARC: {label} sends with a return path of its own (look-ups saved without it: {saved})",
             "« {} » ne peut rien pour DMARC : {label} envoie avec sa propre adresse de retour (recherches économisées sans lui : {saved})",
             term.text
         );
-        let without: Vec<_> = record.text.split(' ').filter(|word| *word != term.text).collect();
-        let fix = Text::same(suggest::txt_line(domain, &without.join(" ")));
-        let finding = Finding::warn(rules::SPF_USELESS, message).at(domain).fix(fix);
-        found.push(finding.in_record(record.text.clone(), Some(term.span)));
-    }
-    found
+        let finding = Finding::warn(rules::SPF_USELESS, message).at(domain).fix(fix.clone());
+        finding.in_record(record.text.clone(), Some(term.span))
+    };
+    all.iter().map(finding).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::align::Kind;
     use crate::dns::zone::Zone;
     use crate::finding::Severity;
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{harmless, on_one_line, proof_words, provider_words, severity_words, summary};
 use crate::align::Method;
 use crate::check::DomainReport;
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
 use crate::name;
 use crate::span::Span;
 use crate::spf;
@@ -30,8 +30,16 @@ pub fn text(report: &DomainReport, lang: Lang) -> String {
         out.push_str(&table(report, lang));
         out.push('\n');
     }
-    for finding in &report.findings {
-        out.push_str(&one(finding, lang));
+    let mut pasted = Vec::new();
+    let (known, notable): (Vec<_>, Vec<_>) = report.findings.iter().partition(|f| is_mere_info(f));
+    for finding in notable {
+        out.push_str(&one(finding, lang, &mut pasted));
+        out.push('\n');
+    }
+    for finding in &known {
+        let _ = writeln!(out, "info {}: {}", finding.id, on_one_line(finding.message.in_lang(lang)));
+    }
+    if !known.is_empty() {
         out.push('\n');
     }
     let _ = writeln!(out, "{}", summary(report, lang));
@@ -63,7 +71,12 @@ fn table(report: &DomainReport, lang: Lang) -> String {
     out
 }
 
-fn one(finding: &Finding, lang: Lang) -> String {
+fn is_mere_info(finding: &Finding) -> bool {
+    finding.severity == Severity::Info && !finding.unchecked
+}
+
+/// One finding; a line to paste is shown where it is first needed.
+fn one(finding: &Finding, lang: Lang, pasted: &mut Vec<String>) -> String {
     let mut out = String::new();
     let level = severity_words(finding.severity, finding.unchecked, lang);
     let _ = writeln!(out, "{level} {}: {}", finding.id, on_one_line(finding.message.in_lang(lang)));
@@ -72,14 +85,17 @@ fn one(finding: &Finding, lang: Lang) -> String {
         let _ = writeln!(out, "  {at}");
         out.push_str(&caret(record, finding.span));
     }
-    if let Some(fix) = &finding.fix {
-        let label = match lang {
-            Lang::En => "fix",
-            Lang::Fr => "remède",
-        };
-        let fix = fix.in_lang(lang).replace('\n', "\n       ");
-        let _ = writeln!(out, "  {label}: {fix}");
+    let lines = finding.fix.iter().flat_map(|fix| fix.in_lang(lang).lines());
+    let fresh: Vec<_> =
+        lines.filter(|line| !pasted.iter().any(|old| old == line)).map(str::to_owned).collect();
+    let (first, rest) = match lang {
+        Lang::En => ("  fix: ", "       "),
+        Lang::Fr => ("  remède : ", "           "),
+    };
+    for (index, line) in fresh.iter().enumerate() {
+        let _ = writeln!(out, "{}{line}", if index == 0 { first } else { rest });
     }
+    pasted.extend(fresh);
     out
 }
 
