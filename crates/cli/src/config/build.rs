@@ -127,6 +127,8 @@ impl Config {
             made.lanes = lanes as usize;
         }
         made.sender_domain = Some(self.identity.from.address.domain().to_owned());
+        made.mode = account.mode;
+        made.ip_pool.clone_from(&account.ip_pool);
         TransactionalProvider::new(made, Arc::clone(clock)).map_err(|error| unusable_http(config, &error))
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use depeche::address::EmailAddress;
 use depeche::budget::Limits;
 use depeche::provider::ProviderName;
+use depeche::providers::mailchimp::transactional::Mode;
 use depeche::providers::smtp::{Preset, Tls, preset, presets};
 
 use super::nearest::nearest;
@@ -31,6 +32,10 @@ pub(crate) struct ProviderConfig {
     pub(crate) bind: Vec<IpAddr>,
     /// Deadlines, where stated.
     pub(crate) timeouts: StatedTimeouts,
+    /// Selectors that it is known to sign with, for the domain check.
+    pub(crate) selectors: Vec<String>,
+    /// What an SPF record includes for it, for the domain check.
+    pub(crate) spf_include: Option<String>,
 }
 
 /// Deadlines, where stated.
@@ -79,7 +84,12 @@ pub(crate) struct Dkim {
 pub(crate) struct Account {
     pub(crate) api_key: SecretSource,
     pub(crate) base_url: Option<String>,
+    /// Brevo: many recipients a request.
     pub(crate) batch: bool,
+    /// Mailchimp Transactional: our own MIME, or its parts.
+    pub(crate) mode: Mode,
+    /// Mailchimp Transactional: the pool of addresses to send from.
+    pub(crate) ip_pool: Option<String>,
 }
 
 impl Kind {
@@ -164,6 +174,8 @@ fn read_one<'a>(
     let ca_file = reader.text(&mut section, "ca_file").map(|found| PathBuf::from(found.value));
     let bind = read_bind(reader, &mut section);
     let timeouts = read_timeouts(reader, &mut section);
+    let selectors = reader.texts(&mut section, "selectors").into_iter().map(|found| found.value).collect();
+    let spf_include = reader.text(&mut section, "spf_include").map(|found| found.value);
     reader.finish(section);
     let connections = limits.connections;
     Some(ProviderConfig {
@@ -174,6 +186,8 @@ fn read_one<'a>(
         ca_file,
         bind,
         timeouts,
+        selectors,
+        spf_include,
     })
 }
 
@@ -213,8 +227,8 @@ fn read_kind<'a>(
 ) -> Option<Kind> {
     match word {
         KindWord::Smtp => read_smtp(reader, section, limits, file).map(Kind::Smtp),
-        KindWord::Brevo => read_account(reader, section, file, true).map(Kind::Brevo),
-        KindWord::Transactional => read_account(reader, section, file, false).map(Kind::Transactional),
+        KindWord::Brevo => read_account(reader, section, file, word).map(Kind::Brevo),
+        KindWord::Transactional => read_account(reader, section, file, word).map(Kind::Transactional),
         KindWord::Outbox => {
             let folder = reader.needed(section, "folder")?;
             Some(Kind::Outbox(PathBuf::from(folder.value)))
@@ -231,7 +245,7 @@ fn read_account<'a>(
     reader: &mut Reader<'a>,
     section: &mut Section<'a>,
     file: (&Path, Option<u32>),
-    has_batch: bool,
+    word: KindWord,
 ) -> Option<Account> {
     if !section.has("api_key") {
         let message = say!(reader, "config-missing", key = format!("{}.api_key", section.path));
@@ -240,8 +254,15 @@ fn read_account<'a>(
     let api_key = reader.secret(section, "api_key");
     let api_key = guarded(reader, api_key, file);
     let base_url = reader.text(section, "base_url").map(|found| found.value);
-    let batch = has_batch && reader.flag(section, "batch").unwrap_or(false);
-    Some(Account { api_key: api_key?, base_url, batch })
+    let (mut batch, mut mode, mut ip_pool) = (false, Mode::default(), None);
+    if matches!(word, KindWord::Brevo) {
+        batch = reader.flag(section, "batch").unwrap_or(false);
+    } else {
+        mode =
+            reader.word(section, "mode", &[("raw", Mode::Raw), ("parts", Mode::Parts)]).unwrap_or_default();
+        ip_pool = reader.text(section, "ip_pool").map(|found| found.value);
+    }
+    Some(Account { api_key: api_key?, base_url, batch, mode, ip_pool })
 }
 
 /// Plain text in a file that others can read is refused.
