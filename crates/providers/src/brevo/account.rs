@@ -8,8 +8,8 @@ use depeche_core::provider::Login;
 use serde::Deserialize;
 
 use super::provider::BrevoProvider;
+use crate::http::Answer;
 use crate::http::classify::{Means, means, proved, stated_wait};
-use crate::http::{Answer, Request};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -56,11 +56,7 @@ pub(super) async fn login(provider: &BrevoProvider) -> Result<Login, Refusal> {
 }
 
 async fn ask<T: serde::de::DeserializeOwned>(provider: &BrevoProvider, path: &str) -> Result<T, Refusal> {
-    let answer = provider
-        .client()
-        .call(Request::fetch(path, Vec::new()), &|| ())
-        .await
-        .map_err(|failure| failure.refusal())?;
+    let answer = provider.fetch(path, Vec::new()).await?;
     let read = || serde_json::from_value(answer.document()?).ok();
     match means(answer.status) {
         Means::Yes => read().ok_or_else(|| fault(&answer)),

@@ -14,8 +14,8 @@ use serde::Deserialize;
 use super::payload::release_tag;
 use super::provider::{BrevoProvider, REPEATABLE_FOR};
 use super::reply;
+use crate::http::Answer;
 use crate::http::classify::{Means, means};
-use crate::http::{Answer, Request};
 
 #[derive(Deserialize)]
 struct Events {
@@ -89,10 +89,10 @@ async fn trace(provider: &BrevoProvider, earlier: &EarlierAttempt, now: Timestam
     tagged.push(("tags", tag.clone()));
     let asked = [("/smtp/statistics/events", tagged), ("/smtp/emails", common)];
     for (path, query) in asked {
-        let answer = match provider.client().call(Request::fetch(path, query), &|| ()).await {
+        let answer = match provider.fetch(path, query).await {
             Ok(answer) if answer.status == 200 => answer,
             Ok(answer) => return LookUp::Failed(answer.line()),
-            Err(failure) => return LookUp::Failed(format!("{path}: {}", failure.detail())),
+            Err(refusal) => return LookUp::Failed(format!("{path}: {}", refusal.reply)),
         };
         let Some(traces) = read(path, &answer) else { return LookUp::Failed(answer.line()) };
         if let Some(found) = traces.iter().find(|trace| trace.proves(earlier, &tag)) {

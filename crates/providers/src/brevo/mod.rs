@@ -12,6 +12,7 @@
 mod account;
 mod config;
 mod look_up;
+mod pace;
 mod payload;
 mod provider;
 mod reply;

@@ -12,6 +12,7 @@ use depeche_core::provider::{
 };
 
 use super::config::BrevoConfig;
+use super::pace::Pace;
 use super::{account, look_up, payload, reply};
 use crate::http::classify::failed;
 use crate::http::{Answer, Failure, HttpClient, HttpConfigError, Request};
@@ -22,6 +23,7 @@ pub struct BrevoProvider {
     config: BrevoConfig,
     client: HttpClient,
     clock: Arc<dyn Clock>,
+    pace: Pace,
 }
 
 impl BrevoProvider {
@@ -34,7 +36,8 @@ impl BrevoProvider {
     pub fn new(config: BrevoConfig, clock: Arc<dyn Clock>) -> Result<Self, HttpConfigError> {
         config.check()?;
         let client = HttpClient::new(&config.http, &config.api_key, Some("api-key"))?;
-        Ok(Self { config, client, clock })
+        let pace = Pace::new(Arc::clone(&clock));
+        Ok(Self { config, client, clock, pace })
     }
 
     /// The body of the request that an attempt at `parcels` makes, and its digest.
@@ -54,8 +57,18 @@ impl BrevoProvider {
         self.client.call(Request::post("/smtp/email", body), heard).await
     }
 
-    pub(super) fn client(&self) -> &HttpClient {
-        &self.client
+    /// Fetches something, when the limits of its group allow it.
+    ///
+    /// # Errors
+    ///
+    /// The refusal of a limit, or of the line.
+    pub(super) async fn fetch(
+        &self,
+        path: &str,
+        query: Vec<(&'static str, String)>,
+    ) -> Result<Answer, Refusal> {
+        self.pace.free(path).await?;
+        self.client.call(Request::fetch(path, query), &|| ()).await.map_err(|failure| failure.refusal())
     }
 
     pub(super) fn config(&self) -> &BrevoConfig {

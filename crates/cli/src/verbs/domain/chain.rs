@@ -1,0 +1,58 @@
+//! The providers that a domain is checked for: those of depeche.toml, or those of `--provider`.
+
+use depeche::domain::align::{Kind as DomainKind, Provider};
+
+use crate::config::{Config, Kind, ProviderConfig, nearest};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::words::say;
+
+/// All providers of depeche.toml; with names, those of them, or providers of these kinds.
+pub(crate) fn providers(asked: &[String], context: &Context<'_>) -> Result<Vec<Provider>, Failure> {
+    let config = context.config_if_any()?;
+    let configured: Vec<Provider> =
+        config.iter().flat_map(|config| config.providers.iter().filter_map(|one| of(one, config))).collect();
+    if asked.is_empty() {
+        return Ok(configured);
+    }
+    let named = |name: &String| {
+        let found = configured.iter().find(|provider| provider.name == *name).cloned();
+        let kind = || DomainKind::from_word(name).map(Provider::of);
+        found.or_else(kind).ok_or_else(|| unknown(name, &configured, context))
+    };
+    asked.iter().map(named).collect()
+}
+
+/// The provider as the domain check sees it; an outbox sends nothing.
+pub(crate) fn of(one: &ProviderConfig, config: &Config) -> Option<Provider> {
+    let mut provider = match &one.kind {
+        Kind::Smtp(smtp) => {
+            let by_preset = smtp.preset.and_then(DomainKind::from_word);
+            let kind = by_preset.unwrap_or_else(|| DomainKind::of_host(&smtp.host));
+            let mut provider = Provider::of(kind);
+            let envelope = smtp.envelope_from.as_ref().unwrap_or(&config.identity.from.address);
+            provider.envelope_domain = Some(envelope.domain().to_owned());
+            provider.selectors = smtp.dkim.iter().map(|dkim| dkim.selector.clone()).collect();
+            provider.dkim_domain = smtp.dkim.first().map(|dkim| dkim.domain.clone());
+            provider
+        }
+        Kind::Brevo(_) => Provider::of(DomainKind::Brevo),
+        Kind::Transactional(_) => Provider::of(DomainKind::MailchimpTransactional),
+        Kind::Outbox(_) => return None,
+    };
+    provider.name = one.name.to_string();
+    provider.selectors.extend(one.selectors.iter().cloned());
+    provider.ips.clone_from(&one.bind);
+    provider.include.clone_from(&one.spf_include);
+    Some(provider)
+}
+
+fn unknown(name: &str, configured: &[Provider], context: &Context<'_>) -> Failure {
+    let kinds = DomainKind::ALL.iter().map(|kind| kind.word());
+    let known: Vec<&str> = configured.iter().map(|provider| provider.name.as_str()).chain(kinds).collect();
+    let hint = match nearest(name, known.iter().copied()) {
+        Some(near) => say!(context.out, "config-did-you-mean", name = near),
+        None => say!(context.out, "config-known-words", names = known.join(", ")),
+    };
+    Failure::usage("route.unknown", say!(context.out, "route-unknown", name = name)).with_hint(hint)
+}
