@@ -4,7 +4,6 @@ run-recipients = { $count ->
     [one] 1 recipient
    *[other] { $count } recipients
 }
-not-available = this command is not available in this version
 
 config-none = there is no depeche.toml here
 config-none-hint = run `depeche init`, name a file with --config, or write .eml files with --outbox DIR
@@ -144,11 +143,6 @@ init-exists = already there: { $files }; nothing was written
 init-next = next: fill in depeche.toml, then `depeche config check`, `depeche provider test`, `depeche plan release.md --to contacts.csv`
 
 dns-nameserver = `{ $text }` is no address of a name server
-spf-matched = matched: { $term }
-spf-explanation = the domain explains: { $text }
-spf-problem = { $domain }: { $message }
-spf-void = found nothing
-spf-cost = look-ups: { $lookups } of 10; found nothing: { $voids } of 2
 
 told-next = going on with { $provider }
 told-no-next = no other provider is left
@@ -166,3 +160,7 @@ state-suppressed = suppressed
 state-unknown = uncertain
 state-waiting = waiting
 state-written = written
+domain-progress = { $done } of { $all }: { $domain }
+domain-column = domain
+errors-column = errors
+warnings-column = warnings

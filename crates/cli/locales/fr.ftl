@@ -4,7 +4,6 @@ run-recipients = { $count ->
     [one] { $count } destinataire
    *[other] { $count } destinataires
 }
-not-available = cette commande n'existe pas dans cette version
 
 config-none = il n'y a pas de depeche.toml ici
 config-none-hint = lancez `depeche init`, indiquez un fichier avec --config, ou écrivez des fichiers .eml avec --outbox DOSSIER
@@ -147,11 +146,6 @@ init-exists = déjà là : { $files } ; rien n'a été écrit
 init-next = ensuite : complétez depeche.toml, puis `depeche config check`, `depeche provider test`, `depeche plan release.md --to contacts.csv`
 
 dns-nameserver = `{ $text }` n'est pas l'adresse d'un serveur de noms
-spf-matched = terme correspondant : { $term }
-spf-explanation = explication du domaine : { $text }
-spf-problem = { $domain } : { $message }
-spf-void = rien trouvé
-spf-cost = requêtes : { $lookups } sur 10 ; sans réponse utile : { $voids } sur 2
 
 told-next = on continue avec { $provider }
 told-no-next = il ne reste aucun autre fournisseur
@@ -169,3 +163,7 @@ state-suppressed = exclus
 state-unknown = incertains
 state-waiting = en attente
 state-written = écrits
+domain-progress = { $done } sur { $all } : { $domain }
+domain-column = domaine
+errors-column = erreurs
+warnings-column = avertissements

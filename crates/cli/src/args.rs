@@ -385,14 +385,18 @@ pub(crate) enum Domain {
 pub(crate) struct DomainCheck {
     #[arg(required = true, value_name = "DOMAIN")]
     pub(crate) domains: Vec<String>,
+    /// Providers of depeche.toml, or kinds: ovh, brevo, mailchimp, mailchimp-transactional
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     pub(crate) provider: Vec<String>,
+    /// A selector that one of them signs with
     #[arg(long)]
     pub(crate) selector: Vec<String>,
     #[command(flatten)]
     pub(crate) dns: Dns,
+    /// From which severity on the exit code is 1
     #[arg(long, value_enum, default_value_t = FailOn::Error)]
     pub(crate) fail_on: FailOn,
+    /// How the report is written
     #[arg(long, value_enum, default_value_t = DomainFormat::Text)]
     pub(crate) format: DomainFormat,
 }
@@ -430,8 +434,17 @@ pub(crate) enum DomainFormat {
 #[derive(Debug, Args)]
 pub(crate) struct DomainSuggest {
     pub(crate) domain: String,
+    /// Providers of depeche.toml, or kinds: ovh, brevo, mailchimp, mailchimp-transactional
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     pub(crate) provider: Vec<String>,
+    /// A selector that one of them signs with
+    #[arg(long)]
+    pub(crate) selector: Vec<String>,
+    /// What changes against now, instead of zone text
+    #[arg(long)]
+    pub(crate) diff: bool,
+    #[command(flatten)]
+    pub(crate) dns: Dns,
 }
 
 #[derive(Debug, Args)]
@@ -455,11 +468,17 @@ pub(crate) enum Message {
 
 #[derive(Debug, Args)]
 pub(crate) struct MessageVerify {
+    /// The message as it was received
     pub(crate) file: PathBuf,
+    /// The address it came from; without it SPF is not checked
     #[arg(long)]
     pub(crate) ip: Option<std::net::IpAddr>,
+    /// The HELO name
     #[arg(long, value_name = "NAME")]
     pub(crate) helo: Option<String>,
+    /// The MAIL FROM address; the Return-Path when absent
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) mail_from: Option<String>,
     #[command(flatten)]
     pub(crate) dns: Dns,
 }

@@ -45,6 +45,15 @@ impl Exit {
         ORDER.into_iter().find(|exit| several.contains(exit)).unwrap_or(Self::Done)
     }
 
+    /// The exit of a domain check: 0, 1, or 7 when it could not conclude.
+    pub(crate) fn of_code(code: u8) -> Self {
+        match code {
+            0 => Self::Done,
+            7 => Self::Inconclusive,
+            _ => Self::Problems,
+        }
+    }
+
     /// The number.
     pub(crate) fn code(self) -> u8 {
         self as u8

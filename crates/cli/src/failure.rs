@@ -139,8 +139,10 @@ fn caret(text: &str, line: usize, column: usize, width: usize) -> String {
 /// by place.
 fn masked(line: &str) -> String {
     let Some((key, value)) = line.split_once('=') else { return line.to_owned() };
-    let name = key.to_lowercase();
-    if !["pas", "key", "secret", "token", "mot"].iter().any(|part| name.contains(part)) {
+    let name = key.trim().to_lowercase();
+    // Only a key of TOML or YAML: a DNS record is published, and must be seen.
+    let is_key = name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
+    if !is_key || !["pas", "key", "secret", "token", "mot"].iter().any(|part| name.contains(part)) {
         return line.to_owned();
     }
     let dots: String = value.chars().map(|c| if c.is_whitespace() { c } else { '*' }).collect();

@@ -137,3 +137,154 @@ fn a_bad_zone_file_is_refused_by_line() {
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(document(&output)["error"]["location"]["line"], 2);
 }
+
+/// Three providers, of which two would fail while every record is valid by itself.
+const CHAIN: &str = r#"
+@ 3600 IN SOA ns1.one.example. hostmaster 1 1 1 1 300
+@ 3600 IN NS ns1.one.example.
+@ 3600 IN NS ns2.two.example.
+@ 3600 IN MX 1 mx1.mail.ovh.net.
+@ 3600 IN TXT "v=spf1 include:mx.ovh.com include:spf.brevo.com ~all"
+_dmarc 3600 IN TXT "v=DMARC1; p=reject; rua=mailto:dmarc@exemple.fr"
+mx.ovh.com. 3600 IN TXT "v=spf1 ip4:192.0.2.0/24 -all"
+spf.brevo.com. 3600 IN TXT "v=spf1 ip4:198.51.100.0/24 -all"
+"#;
+
+fn with_zone(text: &str, words: &[&str]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let zone = folder.path().join("exemple.fr.zone");
+    std::fs::write(&zone, text).unwrap();
+    depeche(&[words, &["--zone", zone.to_str().unwrap()]].concat())
+}
+
+#[test]
+fn a_zone_that_a_linter_calls_valid_gives_an_error_for_each_provider_that_would_fail() {
+    let words =
+        ["domain", "check", "exemple.fr", "--provider", "ovh,brevo,mailchimp-transactional", "--json"];
+
+    let output = with_zone(CHAIN, &words);
+
+    assert_eq!(output.status.code(), Some(1));
+    let document = document(&output);
+    assert_eq!((&document["version"], &document["exit"]), (&Value::from(1), &Value::from(1)));
+    let domain = &document["domains"][0];
+    assert_eq!(domain["domain"], "exemple.fr");
+    let verdict = |name: &str| {
+        let providers = domain["providers"].as_array().unwrap();
+        providers.iter().find(|one| one["name"] == name).unwrap()["aligned"].clone()
+    };
+    assert_eq!([verdict("ovh"), verdict("brevo"), verdict("mailchimp-transactional")], ["yes", "no", "no"]);
+    let errors: Vec<&Value> = domain["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|finding| finding["severity"] == "error" && finding["provider"].is_string())
+        .collect();
+    assert!(errors.len() >= 3, "{errors:#?}");
+    for name in ["brevo", "mailchimp-transactional"] {
+        let of = errors
+            .iter()
+            .find(|finding| finding["id"] == "PROV-ALIGN" && finding["provider"] == name)
+            .unwrap();
+        for key in ["message", "fix", "reference"] {
+            assert!(of[key].as_str().is_some_and(|text| !text.is_empty()), "{key}: {of}");
+        }
+    }
+    assert!(errors.iter().all(|finding| finding["provider"] != "ovh"));
+}
+
+#[test]
+fn what_suggest_prints_passes_the_check() {
+    let providers = "brevo,mailchimp-transactional";
+    let suggested = with_zone(CHAIN, &["domain", "suggest", "exemple.fr", "--provider", providers]);
+    assert_eq!(suggested.status.code(), Some(0), "{suggested:?}");
+    let suggested = String::from_utf8(suggested.stdout).unwrap();
+    assert!(suggested.lines().filter(|line| !line.starts_with(';')).all(|line| line.contains(" IN ")));
+    // The records that are published elsewhere: the providers' own keys behind the CNAMEs.
+    let key = "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+    let targets = suggested.lines().filter_map(|line| line.split(" IN CNAME ").nth(1));
+    let keys: String = targets.map(|target| format!("{target} 3600 IN TXT \"{key}\"\n")).collect();
+    let rest: String = CHAIN
+        .lines()
+        .filter(|line| !line.starts_with('@') || !line.contains("TXT"))
+        .filter(|line| !line.starts_with("_dmarc"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+
+    let output = with_zone(
+        &format!("{rest}{suggested}\n{keys}"),
+        &["domain", "check", "exemple.fr", "--provider", providers, "--json"],
+    );
+
+    assert_eq!(output.status.code(), Some(0), "{:#}", document(&output));
+    for provider in document(&output)["domains"][0]["providers"].as_array().unwrap() {
+        assert_eq!(provider["aligned"], "yes", "{provider:#}");
+    }
+}
+
+#[test]
+fn every_format_of_a_check_is_well_formed() {
+    let check = ["domain", "check", "exemple.fr", "--provider", "ovh,brevo", "--format"];
+    for format in ["text", "json", "sarif", "junit", "markdown"] {
+        let output = with_zone(CHAIN, &[&check[..], &[format]].concat());
+
+        assert_eq!(output.status.code(), Some(1), "{format}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("PROV-ALIGN"), "{format}: {text}");
+        match format {
+            "json" => assert!(serde_json::from_str::<Value>(&text).is_ok()),
+            "sarif" => {
+                let document: Value = serde_json::from_str(&text).unwrap();
+                assert_eq!(document["version"], "2.1.0");
+                for result in document["runs"][0]["results"].as_array().unwrap() {
+                    let place = &result["locations"][0]["physicalLocation"];
+                    assert!(place["artifactLocation"]["uri"].as_str().unwrap().ends_with(".zone"));
+                    assert!(place["region"]["startLine"].as_u64().unwrap() >= 1);
+                }
+            }
+            "junit" => assert!(text.starts_with("<?xml") && text.contains("<testsuite")),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_name_server_that_does_not_answer_is_could_not_check_and_never_missing() {
+    // A socket that nobody reads: silence.
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let server = silent.local_addr().unwrap().to_string();
+
+    let output =
+        depeche(&["domain", "check", "exemple.fr", "--provider", "brevo", "--nameserver", &server, "--json"]);
+
+    assert_eq!(output.status.code(), Some(7), "{output:?}");
+    let document = document(&output);
+    assert_eq!(document["domains"][0]["providers"][0]["aligned"], "cannot-tell");
+    let findings = document["domains"][0]["findings"].as_array().unwrap();
+    assert!(findings.iter().all(|finding| finding["severity"] != "error"), "{findings:#?}");
+}
+
+#[test]
+fn a_recording_answers_as_the_zone_did() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("answers.json");
+    let file = file.to_str().unwrap();
+    let check = ["domain", "check", "exemple.fr", "--provider", "ovh,brevo", "--json"];
+    let first = with_zone(CHAIN, &[&check[..], &["--record", file]].concat());
+
+    let second = depeche(&[&check[..], &["--replay", file]].concat());
+
+    let (mut one, mut two) = (document(&first), document(&second));
+    for document in [&mut one, &mut two] {
+        document["domains"][0]["checked_at"] = Value::Null;
+    }
+    assert_eq!(one, two);
+}
+
+#[test]
+fn a_provider_nobody_knows_is_a_slip_with_a_guess() {
+    let output = with_zone(CHAIN, &["domain", "check", "exemple.fr", "--provider", "brevoo", "--json"]);
+
+    assert_eq!(output.status.code(), Some(2));
+    assert!(document(&output)["error"]["hint"].as_str().unwrap().contains("brevo"));
+}

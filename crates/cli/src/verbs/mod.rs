@@ -3,7 +3,7 @@
 mod completions;
 mod config;
 pub(crate) mod contacts;
-mod domain;
+pub(crate) mod domain;
 mod explain;
 mod init;
 mod message;
@@ -19,9 +19,7 @@ mod suppress;
 
 use crate::args::Command;
 use crate::context::Context;
-use crate::exit::Exit;
-use crate::failure::{Done, Failure};
-use crate::words::say;
+use crate::failure::Done;
 
 /// Does what was asked.
 pub(crate) async fn dispatch(command: Command, context: &Context<'_>) -> Done {
@@ -45,9 +43,4 @@ pub(crate) async fn dispatch(command: Command, context: &Context<'_>) -> Done {
         Command::Explain(asked) => explain::run(&asked, context),
         Command::Completions(asked) => completions::run(&asked, context),
     }
-}
-
-/// A command that this build does not have.
-pub(crate) fn not_available(context: &Context<'_>) -> Failure {
-    Failure::new(Exit::Problems, "not-available", say!(context.out, "not-available"))
 }

@@ -18,6 +18,7 @@ use crate::words::say;
 /// An open door to DNS.
 pub(crate) struct Door {
     recorder: Recorder<Box<dyn Dns>>,
+    zone: Option<Zone>,
 }
 
 impl Door {
@@ -30,18 +31,25 @@ impl Door {
             (None, None) if zone.is_some() && !asked.live => None,
             (None, None) => Some(Box::new(system()?) as _),
         };
-        let dns: Box<dyn Dns> = match (zone, live) {
+        let dns: Box<dyn Dns> = match (zone.clone(), live) {
             (Some(zone), Some(live)) => Box::new(Layered::new(zone, live)),
             (Some(zone), None) => Box::new(zone),
             (None, Some(live)) => live,
             (None, None) => Box::new(system()?),
         };
-        Ok(Self { recorder: Recorder::new(dns) })
+        Ok(Self { recorder: Recorder::new(dns), zone })
     }
 
     /// Asks.
     pub(crate) fn dns(&self) -> &dyn Dns {
         &self.recorder
+    }
+
+    /// The line of the zone file on which a record of that name begins.
+    pub(crate) fn line_of(&self, name: &str) -> Option<usize> {
+        let is_named = |owner: &str| owner.eq_ignore_ascii_case(name.trim_end_matches('.'));
+        let mut records = self.zone.as_ref()?.records().iter();
+        records.find(|record| is_named(&record.name)).map(|record| record.line)
     }
 
     /// Keeps the answers, when that was asked for.

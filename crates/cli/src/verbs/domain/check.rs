@@ -1,0 +1,134 @@
+//! `domain check`: whether every provider can pass DMARC, and what to paste when one cannot.
+
+use depeche::domain::check::{DomainReport, Options, check};
+use depeche::domain::finding::{Finding, Severity};
+use depeche::domain::report;
+use depeche::domain::text::Lang;
+use futures_util::{StreamExt as _, stream};
+use serde_json::Value;
+
+use super::door::Door;
+use super::{chain, language};
+use crate::args::{DomainCheck, DomainFormat, FailOn};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::{Done, Failure};
+use crate::words::say;
+
+/// So many domains are checked at a time.
+const AT_ONCE: usize = 8;
+
+/// Does what was asked.
+pub(crate) async fn run(asked: &DomainCheck, context: &Context<'_>) -> Done {
+    let providers = chain::providers(&asked.provider, context)?;
+    let reply_to = context.config_if_any()?.and_then(|config| config.identity.reply_to);
+    let options = Options {
+        selectors: asked.selector.clone(),
+        reply_to: reply_to.map(|address| address.domain().to_owned()),
+    };
+    let origin = asked.domains.first().map(String::as_str).unwrap_or_default();
+    let door = Door::open(&asked.dns, origin, context)?;
+    let now = context.clock.now();
+    let one = |domain: &String| {
+        let (domain, door, providers, options) = (domain.clone(), &door, &providers, &options);
+        async move { check(door.dns(), &domain, providers, options, now).await }
+    };
+    let mut reports = Vec::new();
+    let mut checks = stream::iter(asked.domains.iter().map(one)).buffered(AT_ONCE);
+    while let Some(checked) = checks.next().await {
+        let report = checked.map_err(|error| Failure::usage("domain.name", error))?;
+        if asked.domains.len() > 1 {
+            let (done, all) = (reports.len() + 1, asked.domains.len());
+            context.out.note(say!(
+                context.out,
+                "domain-progress",
+                done = done,
+                all = all,
+                domain = &report.domain
+            ));
+        }
+        reports.push(report);
+    }
+    door.keep(&asked.dns)?;
+    let fail_on = threshold(asked.fail_on);
+    show(asked, &reports, &door, context);
+    Ok(Exit::of_code(DomainReport::exit_of_all(&reports, fail_on)))
+}
+
+fn threshold(asked: FailOn) -> Severity {
+    match asked {
+        FailOn::Error => Severity::Error,
+        FailOn::Warn => Severity::Warn,
+    }
+}
+
+fn show(asked: &DomainCheck, reports: &[DomainReport], door: &Door, context: &Context<'_>) {
+    let (out, lang, fail_on) = (context.out, language(context), threshold(asked.fail_on));
+    let pretty = |value: &Value| format!("{value:#}\n");
+    match asked.format {
+        _ if out.json => out.document(&report::check_document(reports, fail_on, lang)),
+        DomainFormat::Json => out.raw(&pretty(&report::check_document(reports, fail_on, lang))),
+        DomainFormat::Sarif => {
+            let place =
+                |report: &DomainReport, finding: &Finding| locate(report, finding, asked, door, context);
+            out.raw(&pretty(&report::sarif(reports, lang, env!("CARGO_PKG_VERSION"), place)));
+        }
+        DomainFormat::Junit => out.raw(&report::junit(reports, fail_on, lang)),
+        DomainFormat::Markdown => out.raw(&report::markdown(reports, lang)),
+        DomainFormat::Text => {
+            for report in reports {
+                out.raw(&report::text(report, lang));
+            }
+            if reports.len() > 1 {
+                out.line(summary(reports, lang, context));
+            }
+        }
+    }
+}
+
+/// One line a domain: who could take over tomorrow.
+fn summary(reports: &[DomainReport], lang: Lang, context: &Context<'_>) -> String {
+    let out = context.out;
+    let mut table = comfy_table::Table::new();
+    let providers = reports.first().map(|report| &report.providers[..]).unwrap_or_default();
+    let names = providers.iter().map(|report| report.provider.name.clone());
+    let head = [say!(out, "domain-column")].into_iter().chain(names);
+    table.set_header(head.chain([say!(out, "errors-column"), say!(out, "warnings-column")]));
+    for report in reports {
+        let verdicts = report.providers.iter().map(|one| {
+            let word = one.aligned.word();
+            match (word, lang) {
+                ("yes", Lang::Fr) => "oui",
+                ("no", Lang::Fr) => "non",
+                ("cannot-tell", Lang::Fr) => "indéterminé",
+                (word, _) => word,
+            }
+            .to_owned()
+        });
+        let counts = [Severity::Error, Severity::Warn].map(|severity| report.count(severity).to_string());
+        table.add_row([report.domain.clone()].into_iter().chain(verdicts).chain(counts));
+    }
+    table.to_string()
+}
+
+/// Where a code host shows a finding: at its record in the zone file, else at its provider in
+/// depeche.toml.
+fn locate(
+    _report: &DomainReport,
+    finding: &Finding,
+    asked: &DomainCheck,
+    door: &Door,
+    context: &Context<'_>,
+) -> report::Location {
+    if let Some(file) = &asked.dns.zone {
+        let line = finding.name.as_deref().and_then(|name| door.line_of(name)).unwrap_or(1);
+        return report::Location { uri: file.display().to_string(), line };
+    }
+    let file = context.config_file().unwrap_or(std::path::Path::new(crate::config::FILE_NAME));
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let names_it = |line: &str, name: &str| {
+        line.trim_start().starts_with("name") && line.contains(&format!("\"{name}\""))
+    };
+    let at = finding.provider.as_deref().and_then(|name| text.lines().position(|line| names_it(line, name)));
+    report::Location { uri: file.display().to_string(), line: at.map_or(1, |index| index + 1) }
+}

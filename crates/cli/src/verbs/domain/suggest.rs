@@ -1,0 +1,32 @@
+//! `domain suggest`: the records to publish, as zone text or as a difference against now.
+
+use depeche::domain::suggest::suggest;
+use serde_json::json;
+
+use super::door::Door;
+use super::{chain, language};
+use crate::args::DomainSuggest;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::{Done, Failure};
+
+/// Does what was asked; 7 when DNS did not say what is published now.
+pub(crate) async fn run(asked: &DomainSuggest, context: &Context<'_>) -> Done {
+    let (out, lang) = (context.out, language(context));
+    let domain = depeche::domain::name::from_user(&asked.domain)
+        .filter(|name| name.contains('.'))
+        .ok_or_else(|| Failure::usage("domain.name", format!("`{}` is not a domain name", asked.domain)))?;
+    let providers = chain::providers(&asked.provider, context)?;
+    let door = Door::open(&asked.dns, &domain, context)?;
+    let suggestion = suggest(door.dns(), &domain, &providers, &asked.selector).await;
+    door.keep(&asked.dns)?;
+    let exit = if suggestion.is_inconclusive { Exit::Inconclusive } else { Exit::Done };
+    let notes: Vec<&str> = suggestion.notes.iter().map(|note| note.in_lang(lang)).collect();
+    out.document(&json!({ "version": 1, "exit": exit.code(), "domain": suggestion.domain,
+        "records": suggestion.records, "notes": notes, "zone": suggestion.zone_text(lang),
+        "diff": suggestion.diff(lang), "inconclusive": suggestion.is_inconclusive }));
+    if !out.json {
+        out.raw(&if asked.diff { suggestion.diff(lang) } else { suggestion.zone_text(lang) });
+    }
+    Ok(exit)
+}
