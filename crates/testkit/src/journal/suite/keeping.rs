@@ -1,0 +1,121 @@
+//! What is kept beside the deliveries.
+
+use depeche_core::journal::*;
+use depeche_core::outcome::Trouble;
+
+use super::super::fixtures::{new_run, recipients};
+use super::{JournalHarness, all, at, ovh, run_of};
+
+pub(super) async fn a_run_is_held_once(harness: &dyn JournalHarness) {
+    let journal = harness.fresh().await;
+    let run = run_of(journal.as_ref(), 1).await;
+    assert_eq!(journal.holder(&run).await.expect("read"), None);
+    let hold = journal.hold(&run).await.expect("nobody holds it");
+    assert_eq!(hold.run(), &run);
+
+    let other = harness.reopened().await;
+    let second = other.hold(&run).await;
+    assert!(matches!(second, Err(HoldError::Held { .. })), "{second:?}");
+    assert!(journal.hold(&run).await.is_err(), "not by the same journal either");
+    assert!(other.holder(&run).await.expect("read").is_some());
+
+    drop(hold);
+    assert_eq!(other.holder(&run).await.expect("read"), None);
+    other.hold(&run).await.expect("it was let go");
+}
+
+pub(super) async fn the_suppression_list_keeps_its_first_reason(harness: &dyn JournalHarness) {
+    let journal = harness.fresh().await;
+    let key = |place: usize| recipients(place..place + 1)[0].address.key();
+    let entry = |place, reason: &str, quarantined| Suppression {
+        key: key(place),
+        reason: reason.to_owned(),
+        source: "run r1".to_owned(),
+        quarantined,
+        at: at(1),
+    };
+    let first = vec![entry(0, "opted out", false), entry(1, "bad address", true)];
+    assert_eq!(journal.suppress(first).await.expect("written"), 2);
+    let second = vec![entry(0, "bad address", true), entry(1, "complaint", false)];
+    journal.suppress(second).await.expect("written");
+
+    let other = harness.reopened().await;
+    let kept = other.suppressions(None).await.expect("read");
+    let kept: Vec<_> = kept.iter().map(|e| (e.reason.as_str(), e.quarantined)).collect();
+    assert_eq!(kept, [("opted out", false), ("complaint", false)], "the stronger word counts");
+    journal.suppress(vec![entry(2, "bad address", true)]).await.expect("written");
+    let among = journal.suppressions(Some(&[key(0), key(2), key(3)])).await.expect("read");
+    assert_eq!(among.len(), 1, "a quarantined address is mailed still");
+
+    assert!(journal.unsuppress(&key(0), "she asked", at(2)).await.expect("written"));
+    assert!(!journal.unsuppress(&key(0), "again", at(3)).await.expect("written"));
+    let audit = journal.audit_of(None).await.expect("read");
+    assert_eq!(audit.len(), 1);
+    assert!(audit[0].detail.contains("she asked"));
+}
+
+pub(super) async fn breakers_and_rests_outlive_their_process(harness: &dyn JournalHarness) {
+    let journal = harness.fresh().await;
+    let open = BreakerRecord {
+        provider: ovh(),
+        config_digest: [1; 32],
+        open_since: Some(at(3)),
+        reason: Some("535 no".to_owned()),
+        trouble: Some(Trouble::Credentials),
+        resting_until: Some(at(90)),
+    };
+    journal.save_breaker(open.clone()).await.expect("written");
+    let other = harness.reopened().await;
+    assert_eq!(other.breakers().await.expect("read"), [open.clone()]);
+
+    // A process that was not told of the rest does not end it; a changed section does.
+    let closed = BreakerRecord { open_since: None, reason: None, trouble: None, resting_until: None, ..open };
+    other.save_breaker(closed.clone()).await.expect("written");
+    let kept = journal.breakers().await.expect("read").remove(0);
+    assert_eq!((kept.open_since, kept.resting_until), (None, Some(at(90))));
+    other.save_breaker(BreakerRecord { config_digest: [2; 32], ..closed }).await.expect("written");
+    assert_eq!(journal.breakers().await.expect("read")[0].resting_until, None);
+}
+
+pub(super) async fn states_runs_and_pages_are_read_as_written(harness: &dyn JournalHarness) {
+    let journal = harness.fresh().await;
+    let run = NewRun {
+        assets: vec![("photo.png".to_owned(), bytes::Bytes::from_static(b"\x00png"))],
+        route: vec![ovh()],
+        left_out: r#"[{"row":58,"reason":"no address"}]"#.to_owned(),
+        settings: r#"{"on_unknown":"hold"}"#.to_owned(),
+        ..new_run("r1", 7, 25, at(0))
+    };
+    journal.freeze(run.clone(), recipients(0..25)).await.expect("an empty journal takes a list");
+    journal.freeze(new_run("r2", 8, 1, at(9)), recipients(0..1)).await.expect("another release");
+
+    let other = harness.reopened().await;
+    let names: Vec<String> = other.runs().await.expect("read").iter().map(|run| run.id.to_string()).collect();
+    assert_eq!(names, ["r2", "r1"], "the newest first");
+    let kept = other.run(&run.id).await.expect("read").expect("it is there");
+    assert_eq!((kept.digest, &kept.slug, &kept.route), (run.digest, &run.slug, &run.route));
+    assert_eq!((&kept.left_out, &kept.settings, &kept.frozen), (&run.left_out, &run.settings, &run.frozen));
+    assert_eq!((kept.kind, kept.created_at, kept.ended_at), (RunKind::Real, at(0), None));
+    assert_eq!(other.assets(&run.id).await.expect("read"), run.assets);
+
+    let waits = Some("the day is full".to_owned());
+    journal.set_run_state(&run.id, RunState::Waiting, waits.clone(), at(5)).await.expect("written");
+    let kept = other.run(&run.id).await.expect("read").expect("it is there");
+    assert_eq!((kept.state, kept.note, kept.ended_at), (RunState::Waiting, waits, Some(at(5))));
+
+    let (mut after, mut seen) = (None, Vec::new());
+    loop {
+        let page = other.deliveries(&run.id, after, 10).await.expect("read");
+        let Some(last) = page.last() else { break };
+        assert!(page.len() <= 10);
+        after = Some((last.tier, last.position));
+        seen.extend(page.iter().map(|delivery| delivery.position));
+    }
+    assert_eq!(seen, (0..25).collect::<Vec<_>>());
+    assert_eq!(all(other.as_ref(), &run.id).await.len(), 25);
+    let nobody = RunId::new("nobody").expect("a fixed name");
+    assert!(other.run(&nobody).await.expect("read").is_none());
+    let refused = journal.set_run_state(&nobody, RunState::Finished, None, at(6)).await;
+    assert!(matches!(refused, Err(JournalError::NoSuchRun(_))), "{refused:?}");
+    journal.close().await;
+}
