@@ -167,6 +167,10 @@ impl Home {
         if mode == Alignment::Strict {
             return Proof::No;
         }
+        // An unknown policy might ask for strict alignment.
+        if self.discovery.is_temporary {
+            return Proof::CannotTell;
+        }
         let other = walk(dns, domain).await;
         if other.organizational_domain() == self.organizational {
             return Proof::Yes;

@@ -11,7 +11,6 @@ mod hosts;
 mod providers;
 mod spf;
 
-use futures_util::future::join;
 use jiff::Timestamp;
 
 use crate::align::{Home, Proof, Provider, ProviderReport, align};
@@ -108,18 +107,22 @@ pub async fn check(
         .ok_or_else(|| NotADomain(domain.to_owned()))?;
     let session = Session::new(dns);
     let home = Home::find(&session, &domain).await;
-    let ((spf_findings, spf_lookups), reports) = join(
+    // Side by side: what two of them ask is asked once.
+    let (chain, (spf_findings, spf_lookups), dmarc, hosts, beyond) = tokio::join!(
+        chain(&session, &home, providers, options),
         spf::findings(&session, &domain, providers),
-        align(&session, &home, providers, &options.selectors),
-    )
-    .await;
+        dmarc::findings(&session, &home),
+        hosts::findings(&session, &domain, providers, options),
+        beyond::findings(&session, &domain, &home),
+    );
+    let (reports, keys) = chain;
     let mut findings = providers::findings(&home, &reports);
     findings.extend(spf_findings);
-    findings.extend(dkim::findings(&session, &domain, &reports, &options.selectors).await);
-    findings.extend(dmarc::findings(&session, &home).await);
+    findings.extend(keys);
+    findings.extend(dmarc);
     findings.extend(bulk::findings(&home, &reports));
-    findings.extend(hosts::findings(&session, &domain, providers, options).await);
-    findings.extend(beyond::findings(&session, &domain, &home).await);
+    findings.extend(hosts);
+    findings.extend(beyond);
     // A stable sort: within a severity the order of the parts above stays.
     findings.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.unchecked));
     let bound_reached = session.asked() >= MAX_QUERIES;
@@ -133,4 +136,16 @@ pub async fn check(
         findings,
         domain,
     })
+}
+
+/// The providers, and what their keys are worth.
+async fn chain(
+    dns: &dyn Dns,
+    home: &Home,
+    providers: &[Provider],
+    options: &Options,
+) -> (Vec<ProviderReport>, Vec<Finding>) {
+    let reports = align(dns, home, providers, &options.selectors).await;
+    let findings = dkim::findings(dns, &home.domain, &reports, &options.selectors).await;
+    (reports, findings)
 }

@@ -68,7 +68,9 @@ fn alignment(home: &Home, report: &ProviderReport) -> Option<Finding> {
                 en: format!("{label} passes DMARC for {domain} on one leg only: {en}"),
                 fr: format!("{label} passe DMARC pour {domain} sur une seule jambe : {fr}"),
             };
-            if by_design {
+            if other.temporary {
+                Finding::unchecked(message)
+            } else if by_design {
                 Finding::info(rules::PROV_ALIGN, message)
             } else {
                 Finding::warn(rules::PROV_ALIGN, message)
@@ -117,7 +119,12 @@ fn keys(home: &Home, report: &ProviderReport) -> Vec<Finding> {
     if leg.is_some_and(|leg| leg.aligned == Proof::Yes) {
         return Vec::new();
     }
+    // With another key of the provider's in place, what is absent is its other way, not a defect.
+    let asked = key_targets(report.provider.kind, &home.domain);
+    let is_asked = |key: &KeyLookup| asked.iter().any(|(selector, _)| *selector == key.selector);
+    let other = report.keys.iter().any(|key| key.verdict() == KeyVerdict::Usable && !is_asked(key));
     let bad = report.keys.iter().filter(|key| !is_good(&report.provider, key));
+    let bad = bad.filter(|key| !(other && key.verdict() == KeyVerdict::Missing));
     bad.filter_map(|key| key_finding(home, report, key)).collect()
 }
 

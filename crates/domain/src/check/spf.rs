@@ -2,7 +2,7 @@
 
 use crate::align::{Kind, Provider};
 use crate::dns::{Dns, Status};
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
 use crate::name;
 use crate::rules;
 use crate::span::Span;
@@ -37,7 +37,12 @@ fn look(audit: &Audit, domain: &str, providers: &[Provider]) -> Vec<Finding> {
             let message = both!("{domain} has no SPF record", "{domain} n'a pas d'enregistrement SPF");
             let record = suggest::spf_record(domain, providers);
             let fix = Text::same(suggest::txt_line(domain, &record));
-            vec![Finding::error(rules::SPF_MISSING, message).at(domain).fix(fix)]
+            // Providers with a return path of their own never ask for it.
+            let asked =
+                |provider: &Provider| provider.envelope(domain).is_some_and(|own| name::same(own, domain));
+            let needed = providers.is_empty() || providers.iter().any(asked);
+            let severity = if needed { Severity::Error } else { Severity::Warn };
+            vec![Finding::new(rules::SPF_MISSING, severity, message).at(domain).fix(fix)]
         }
         (_, [record]) => one(audit, record, domain, providers),
         (_, several) => {
@@ -176,11 +181,7 @@ fn terms(audit: &Audit, record: &Record, domain: &str) -> Vec<Finding> {
             );
             let many = voids > usize::try_from(MAX_VOID_LOOKUPS).unwrap_or(usize::MAX);
             let finding = Finding::warn(rules::SPF_VOID, message);
-            found.push(place(if many {
-                Finding { severity: crate::finding::Severity::Error, ..finding }
-            } else {
-                finding
-            }));
+            found.push(place(if many { Finding { severity: Severity::Error, ..finding } } else { finding }));
         }
     }
     let own_ptr = record.terms.iter().filter(
@@ -273,14 +274,13 @@ fn useless(audit: &Audit, record: &Record, domain: &str, providers: &[Provider])
 mod tests {
     use super::*;
     use crate::dns::zone::Zone;
-    use crate::finding::Severity;
 
     async fn ids(record: &str) -> Vec<(&'static str, Severity)> {
         let zone = format!(
             "@ 300 TXT \"{record}\"\n@ MX 1 mx\nmx A 192.0.2.1\nok TXT \"v=spf1 ip4:192.0.2.0/24 -all\"\n"
         );
         let zone = Zone::parse(&zone, "exemple.fr").unwrap();
-        let providers = [Provider::of(Kind::Brevo)];
+        let providers = [Provider::of(Kind::Brevo), Provider::of(Kind::Smtp)];
         let (found, _) = findings(&zone, "exemple.fr", &providers).await;
         found.into_iter().map(|finding| (finding.id, finding.severity)).collect()
     }
