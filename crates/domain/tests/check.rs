@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use depeche_domain::align::{Kind, Proof, Provider};
 use depeche_domain::check::{DomainReport, NotADomain, Options, check};
-use depeche_domain::dns::Dns;
+use depeche_domain::dns::recorded::Recorded;
 use depeche_domain::dns::resolver::Resolver;
 use depeche_domain::dns::zone::Zone;
+use depeche_domain::dns::{Answer, Data, Dns, Record, RecordType};
 use depeche_domain::finding::Severity;
-use depeche_domain::report::{Location, check_document, junit, markdown, sarif, text};
+use depeche_domain::report::{Location, check_document, junit, markdown, overview, sarif, text};
 use depeche_domain::rules;
 use depeche_domain::text::Lang;
 use depeche_testkit::dns::{FakeDns, Fault};
@@ -56,6 +57,8 @@ const KEY: &str = "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPc
 async fn a_chain_in_order_exits_0() {
     let report = over(healthy()).await;
 
+    let table = overview(std::slice::from_ref(&report), Lang::En);
+    assert_eq!(table.lines().nth(1), Some("  exemple.fr  reject  0       0         0"));
     assert_eq!(report.exit(Severity::Error), 0, "{}", text(&report, Lang::En));
     assert_eq!((report.aligned("ovh"), report.aligned("brevo")), (Some(Proof::Yes), Some(Proof::Yes)));
     assert!(!report.is_inconclusive);
@@ -120,13 +123,62 @@ async fn a_fan_of_includes_stops_at_64_questions() {
     assert!(started.elapsed() < Duration::from_secs(25));
 }
 
+/// Ten records that include each other in every order: without a bound, millions of paths.
+#[tokio::test]
+async fn records_that_include_each_other_end_soon() {
+    let mut text = "@ TXT \"v=spf1 include:0.exemple.fr -all\"\n".to_owned();
+    let all: String = (0..10).map(|n| format!("include:{n}.exemple.fr ")).collect();
+    for n in 0..10 {
+        text.push_str(&format!("{n} TXT \"v=spf1 {all}-all\"\n"));
+    }
+    let zone = Zone::parse(&text, "exemple.fr").unwrap();
+    let started = Instant::now();
+    let report = run(&zone, &Options::default()).await;
+
+    assert!(ids(&report).contains(&rules::SPF_LOOKUPS));
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
+
+/// 64 KiB of terms, right or wrong, of tags, or of keys: a short report, soon.
+#[tokio::test]
+async fn records_of_64_kib_make_a_short_report_soon() {
+    let fill = |start: &str, piece: &str| -> Vec<u8> {
+        format!("{start}{}", piece.repeat(65_000 / piece.len())).into_bytes()
+    };
+    let texts = [
+        fill("v=spf1", " a"),
+        fill("v=spf1", " x:"),
+        fill("v=spf1", " ptr"),
+        fill("v=spf1", " include:servers.mcsv.net"),
+        fill("v=spf1", " include:exemple.fr"),
+        fill("v=DMARC1", ";x=1"),
+        fill("v=DMARC1;rua=", "mailto:a@b.example,"),
+        fill("v=DKIM1", ";p=x"),
+    ];
+    for text in texts {
+        let strings: Vec<_> = text.chunks(255).collect();
+        let mut dns = Recorded::default();
+        let record = Record { data: Data::Txt(strings.iter().map(|s| s.to_vec()).collect()), ttl: 60 };
+        for name in ["exemple.fr", "_dmarc.exemple.fr", "brevo1._domainkey.exemple.fr"] {
+            dns.insert(name, RecordType::Txt, Answer::of(vec![record.clone()]));
+        }
+        let started = Instant::now();
+        let report = run(&dns, &Options::default()).await;
+        let start = String::from_utf8_lossy(&text[..20]).into_owned();
+
+        assert!(report.findings.len() < 120, "{start}: {}", report.findings.len());
+        assert!(report.queries <= 64, "{start}: {}", report.queries);
+        assert!(started.elapsed() < Duration::from_secs(5), "{start}: {:?}", started.elapsed());
+    }
+}
+
 /// One silent server holds a check for 25 s at most, whatever its patience.
 #[tokio::test(start_paused = true)]
 async fn a_silent_server_holds_a_check_for_25_seconds_at_most() {
     struct Silent;
     #[async_trait::async_trait]
     impl Dns for Silent {
-        async fn lookup(&self, _: &str, _: depeche_domain::dns::RecordType) -> depeche_domain::dns::Answer {
+        async fn lookup(&self, _: &str, _: RecordType) -> Answer {
             std::future::pending().await
         }
     }

@@ -63,6 +63,20 @@ impl Kind {
         }
     }
 
+    /// The kind of a provider of depeche.toml, by its `kind`, its `preset` and its `host`.
+    ///
+    /// `None` for one that puts nothing on the wire (`outbox`), and for an unknown word.
+    #[must_use]
+    pub fn configured(kind: &str, preset: Option<&str>, host: Option<&str>) -> Option<Self> {
+        match Self::from_word(kind)? {
+            Self::Smtp => {
+                let by_preset = preset.and_then(Self::from_word);
+                Some(by_preset.or_else(|| host.map(Self::of_host)).unwrap_or(Self::Smtp))
+            }
+            other => Some(other),
+        }
+    }
+
     /// The kind behind an SMTP server's name.
     #[must_use]
     pub fn of_host(host: &str) -> Self {
@@ -217,6 +231,9 @@ mod tests {
         assert_eq!(Kind::of_host("ssl0.ovh.net"), Kind::Ovh);
         assert_eq!(Kind::of_host("smtp-relay.brevo.com"), Kind::Brevo);
         assert_eq!(Kind::of_host("mail.exemple.fr"), Kind::Smtp);
+        assert_eq!(Kind::configured("smtp", Some("ovh-mxplan"), None), Some(Kind::Ovh));
+        assert_eq!(Kind::configured("smtp", None, Some("smtp-relay.brevo.com")), Some(Kind::Brevo));
+        assert_eq!(Kind::configured("outbox", None, None), None);
     }
 
     #[test]

@@ -12,6 +12,8 @@ use crate::text::{Text, both};
 
 /// From this number of look-ups on a warning is due.
 const MANY_LOOKUPS: u32 = 8;
+/// The most findings of one kind about one record: each holds the record.
+const MAX_SAID: usize = 20;
 /// RFC 7208, section 3.4: what still fits a plain UDP answer beside the question.
 const LARGE_OCTETS: usize = 450;
 
@@ -103,7 +105,7 @@ fn one(audit: &Audit, record: &Record, domain: &str, providers: &[Provider]) -> 
 }
 
 fn syntax<'a>(record: &'a Record, domain: &'a str) -> impl Iterator<Item = Finding> + 'a {
-    record.errors.iter().map(move |error| {
+    record.errors.iter().take(MAX_SAID).map(move |error| {
         let term = error.span.of(&record.text);
         let why = &error.message;
         let message = both!("`{term}`: {why}", "« {term} » ne peut pas être lu ({why})");
@@ -132,6 +134,7 @@ fn lookups(audit: &Audit, record: &Record, domain: &str) -> Option<Finding> {
     let costs: Vec<_> = audit
         .terms
         .iter()
+        .take(MAX_SAID)
         .map(|term| format!("{} {}", term.term.text, term.lookups.map_or("?".to_owned(), |n| n.to_string())))
         .collect();
     let costs = costs.join(", ");
@@ -158,6 +161,9 @@ fn terms(audit: &Audit, record: &Record, domain: &str) -> Vec<Finding> {
     let mut found = Vec::new();
     let voids = audit.voids().len();
     for (depth, term) in audit.flat() {
+        if found.len() >= MAX_SAID {
+            break;
+        }
         let shown = &term.term.text;
         let place = |finding: Finding| match depth {
             0 => finding.at(domain).in_record(record.text.clone(), Some(term.term.span)),
@@ -187,7 +193,7 @@ fn terms(audit: &Audit, record: &Record, domain: &str) -> Vec<Finding> {
     let own_ptr = record.terms.iter().filter(
         |term| matches!(&term.kind, TermKind::Directive(d) if matches!(d.mechanism, Mechanism::Ptr(_))),
     );
-    for term in own_ptr {
+    for term in own_ptr.take(MAX_SAID) {
         let message = both!("`{}` is not to be used", "« {} » n'est pas à utiliser", term.text);
         let finding = Finding::warn(rules::SPF_PTR, message).at(domain);
         found.push(finding.in_record(record.text.clone(), Some(term.span)));
@@ -267,7 +273,7 @@ fn useless(audit: &Audit, record: &Record, domain: &str, providers: &[Provider])
         let finding = Finding::warn(rules::SPF_USELESS, message).at(domain).fix(fix.clone());
         finding.in_record(record.text.clone(), Some(term.span))
     };
-    all.iter().map(finding).collect()
+    all.iter().take(MAX_SAID).map(finding).collect()
 }
 
 #[cfg(test)]

@@ -20,7 +20,10 @@ pub(super) struct TagProblem {
     pub(super) message: String,
 }
 
-/// Reads a tag list as far as it can be read.
+/// The most tags that are read; no list in use has a third of them.
+const MAX_TAGS: usize = 64;
+
+/// Reads a tag list as far as it can be read, and at most 64 tags of it.
 pub(super) fn parse(text: &str) -> (Vec<Tag>, Vec<TagProblem>) {
     let (mut tags, mut problems): (Vec<Tag>, Vec<TagProblem>) = (Vec::new(), Vec::new());
     let mut at = 0;
@@ -30,6 +33,10 @@ pub(super) fn parse(text: &str) -> (Vec<Tag>, Vec<TagProblem>) {
         at += part.len() + 1;
         if span.start >= span.end {
             continue;
+        }
+        if tags.len() + problems.len() >= MAX_TAGS {
+            problems.push(TagProblem { span, message: format!("there are more than {MAX_TAGS} tags") });
+            break;
         }
         let Some((name, value)) = part.split_once('=').filter(|(name, _)| is_name(name.trim_matches(FWS)))
         else {

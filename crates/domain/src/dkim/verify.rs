@@ -195,7 +195,9 @@ fn signed_header(message: &Source, field: &Header, signature: &Signature) -> Vec
                 0
             }
         };
-        if let Some(header) = message.named(wanted).rev().nth(skip) {
+        // The field itself was not there yet when it was made (RFC 6376, section 5.4).
+        let mut others = message.named(wanted).rev().filter(|header| !std::ptr::eq(*header, field));
+        if let Some(header) = others.nth(skip) {
             text.extend(canonical::header(header.raw_name(), header.raw_value(), how));
         }
     }

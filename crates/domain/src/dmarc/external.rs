@@ -17,10 +17,13 @@ pub struct Destination {
     pub authorised: Option<bool>,
 }
 
-/// Looks at every `rua=` and `ruf=` that leads out of the organizational domain of `policy_domain`.
+/// The most reporting addresses that are looked at; a receiver need not send to more than two.
+const MAX_DESTINATIONS: usize = 8;
+
+/// Looks at each of the first eight `rua=` and `ruf=` that leads out of the organizational domain of `policy_domain`.
 pub async fn destinations(dns: &dyn Dns, policy_domain: &str, record: &Record) -> Vec<Destination> {
     let home = walk(dns, policy_domain).await.organizational_domain();
-    let uris = record.rua.iter().chain(&record.ruf);
+    let uris = record.rua.iter().chain(&record.ruf).take(MAX_DESTINATIONS);
     let found = join_all(uris.map(|uri| look_at(dns, policy_domain, &home, uri))).await;
     found.into_iter().flatten().collect()
 }

@@ -204,6 +204,10 @@ pub fn parse(text: &[u8]) -> Record {
         if span.start == span.end {
             continue;
         }
+        if record.tags.len() + record.issues.len() >= MAX_TAGS {
+            record.complain(span, IssueKind::Syntax, format!("there are more than {MAX_TAGS} tags"));
+            break;
+        }
         match part.split_once('=') {
             Some((name, value)) => {
                 let tag = Tag {
@@ -330,6 +334,8 @@ fn bad_value(tag: &Tag, wanted: &str) -> String {
     format!("`{}={}`: the value must be {wanted}", tag.name, tag.value)
 }
 
+/// The most tags that are read; no record in use has a third of them.
+const MAX_TAGS: usize = 64;
 const WSP: [char; 2] = [' ', '\t'];
 
 #[cfg(test)]

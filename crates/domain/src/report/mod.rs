@@ -17,7 +17,7 @@ pub use json::{check_document, spf_document, verify_document};
 pub use junit::junit;
 pub use markdown::markdown;
 pub use sarif::{Location, sarif};
-pub use text::{message_text, spf_text, text};
+pub use text::{message_text, overview, spf_text, text};
 
 /// A verdict in words for people.
 fn proof_words(proof: Proof, lang: Lang) -> &'static str {

@@ -46,6 +46,27 @@ pub fn text(report: &DomainReport, lang: Lang) -> String {
     harmless(&out)
 }
 
+/// Several domains in one table: policy, errors, warnings, what was not checked.
+#[must_use]
+pub fn overview(reports: &[DomainReport], lang: Lang) -> String {
+    let head = match lang {
+        Lang::En => ["domain", "p", "errors", "warnings", "not checked"],
+        Lang::Fr => ["domaine", "p", "erreurs", "avertissements", "non vérifié"],
+    };
+    let mut rows = vec![head.map(str::to_owned)];
+    for report in reports {
+        let open = report.findings.iter().filter(|finding| finding.unchecked).count();
+        rows.push([
+            name::for_display(&report.domain),
+            report.policy.map_or("-", |policy| policy.word()).to_owned(),
+            report.count(Severity::Error).to_string(),
+            report.count(Severity::Warn).to_string(),
+            open.to_string(),
+        ]);
+    }
+    harmless(&columns(&rows))
+}
+
 fn table(report: &DomainReport, lang: Lang) -> String {
     let head = match lang {
         Lang::En => ["provider", "DMARC", "DKIM", "SPF"],
@@ -60,11 +81,15 @@ fn table(report: &DomainReport, lang: Lang) -> String {
         let whole = proof_words(provider.aligned, lang).to_owned();
         rows.push([provider_words(provider), whole, leg(Method::Dkim), leg(Method::Spf)]);
     }
-    let widths = [0, 1, 2, 3]
-        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default());
+    columns(&rows)
+}
+
+/// Rows with their columns under each other, by two spaces.
+fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
     let mut out = String::new();
     for row in rows {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        let cells = row.iter().enumerate().map(|(column, cell)| format!("{cell:0$}", width(column)));
         let line = cells.collect::<Vec<_>>().join("  ");
         let _ = writeln!(out, "  {}", line.trim_end());
     }

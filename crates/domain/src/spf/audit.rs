@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use futures_util::future::join_all;
 
 use super::macros::DomainSpec;
@@ -98,7 +100,17 @@ impl Audit {
     }
 }
 
+/// The most terms of one audit that are followed: ten would do, and records that include each other
+/// in every order would otherwise never end.
+const MAX_FOLLOWED: usize = 128;
+/// The most terms of one record that are followed.
+const MAX_PER_RECORD: usize = 64;
+/// The longest record behind an include that is read, in terms.
+const MAX_TERMS: usize = 512;
+
 /// Looks at a domain's record and everything behind it, side by side, to a depth of ten.
+///
+/// At most 128 terms are followed; the rest is [`Status::NotAsked`].
 pub async fn audit(dns: &dyn Dns, domain: &str) -> Audit {
     let answer = dns.lookup(domain, RecordType::Txt).await;
     let texts = answer.joined_texts();
@@ -112,13 +124,28 @@ pub async fn audit(dns: &dyn Dns, domain: &str) -> Audit {
     };
     if let Some(record) = audit.record() {
         let path = vec![name::normal(domain)];
-        audit.terms = terms(dns, domain, record, &path).await;
+        let walk = Walk { dns, left: AtomicUsize::new(MAX_FOLLOWED) };
+        audit.terms = terms(&walk, domain, record, &path).await;
     }
     audit
 }
 
-fn terms<'a>(
+/// What an audit asks, and how many more terms it follows.
+struct Walk<'a> {
     dns: &'a dyn Dns,
+    left: AtomicUsize,
+}
+
+impl Walk<'_> {
+    /// Takes one of the terms that are left.
+    fn take(&self) -> bool {
+        let one_less = |left: usize| left.checked_sub(1);
+        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
+    }
+}
+
+fn terms<'a>(
+    walk: &'a Walk<'a>,
     domain: &'a str,
     record: &'a Record,
     path: &'a [String],
@@ -131,11 +158,12 @@ fn terms<'a>(
             TermKind::Modifier(_) => false,
         });
         let above = path.to_vec();
-        join_all(asking.map(|term| one(dns, domain, term, above.clone()))).await
+        let asking = asking.take(MAX_PER_RECORD);
+        join_all(asking.map(|term| one(walk, domain, term, above.clone()))).await
     })
 }
 
-async fn one(dns: &dyn Dns, domain: &str, term: &Term, path: Vec<String>) -> AuditTerm {
+async fn one(walk: &Walk<'_>, domain: &str, term: &Term, path: Vec<String>) -> AuditTerm {
     let blank = AuditTerm {
         term: term.clone(),
         target: None,
@@ -145,16 +173,20 @@ async fn one(dns: &dyn Dns, domain: &str, term: &Term, path: Vec<String>) -> Aud
         below: Vec::new(),
         problem: None,
     };
+    if !walk.take() {
+        return AuditTerm { status: Some(Status::NotAsked), ..blank };
+    }
+    let dns = walk.dns;
     match &term.kind {
         TermKind::Directive(Directive { mechanism, .. }) => match mechanism {
-            Mechanism::Include(target) => follow(dns, blank, target, path).await,
+            Mechanism::Include(target) => follow(walk, blank, target, path).await,
             Mechanism::A(target, _) => probe(dns, blank, target.as_ref(), domain, ADDRESSES).await,
             Mechanism::Mx(target, _) => probe(dns, blank, target.as_ref(), domain, &[RecordType::Mx]).await,
             Mechanism::Exists(target) => probe(dns, blank, Some(target), domain, &[RecordType::A]).await,
             // The client's own address would be asked for: nothing to look at beforehand.
             _ => blank,
         },
-        TermKind::Modifier(Modifier::Redirect(target)) => follow(dns, blank, target, path).await,
+        TermKind::Modifier(Modifier::Redirect(target)) => follow(walk, blank, target, path).await,
         TermKind::Modifier(_) => blank,
     }
 }
@@ -183,7 +215,7 @@ async fn probe(
 }
 
 async fn follow(
-    dns: &dyn Dns,
+    walk: &Walk<'_>,
     mut found: AuditTerm,
     target: &DomainSpec,
     mut path: Vec<String>,
@@ -198,7 +230,7 @@ async fn follow(
         found.problem = Some("it lies more than ten includes deep".to_owned());
         return found;
     }
-    let answer = dns.lookup(&target, RecordType::Txt).await;
+    let answer = walk.dns.lookup(&target, RecordType::Txt).await;
     found.status = Some(answer.status);
     if answer.status.is_unknown() {
         found.lookups = None;
@@ -208,6 +240,9 @@ async fn follow(
         answer.joined_texts().iter().filter(|text| is_spf(text)).map(|text| parse(text)).collect();
     match records.as_slice() {
         [] => found.problem = Some(format!("{target} has no SPF record")),
+        [record] if record.terms.len() + record.errors.len() > MAX_TERMS => {
+            found.problem = Some(format!("the record of {target} has more than {MAX_TERMS} terms"));
+        }
         [record] => {
             if let Some(error) = record.errors.first() {
                 let term = error.span.of(&record.text);
@@ -215,7 +250,7 @@ async fn follow(
                     Some(format!("the record of {target} cannot be read: {} (`{term}`)", error.message));
             }
             path.push(target.clone());
-            found.below = terms(dns, &target, record, &path).await;
+            found.below = terms(walk, &target, record, &path).await;
             let below: Option<u32> = found.below.iter().map(|term| term.lookups).sum();
             found.lookups = below.map(|below| below + 1);
             found.record = Some(record.clone());

@@ -16,6 +16,7 @@ pub(crate) use zone_text::txt_line;
 use crate::align::{Kind, Provider, key_targets};
 use crate::dkim::{KeyVerdict, fetch};
 use crate::dmarc::{self, IssueKind};
+use crate::dns::session::Session;
 use crate::dns::{Dns, RecordType};
 use crate::name;
 use crate::text::{Text, both};
@@ -68,7 +69,7 @@ pub struct Suggestion {
     pub is_inconclusive: bool,
 }
 
-/// Works out what to publish. `selectors` are those the user named, as in a check.
+/// Works out what to publish, within the bounds of a check. `selectors` are those the user named, as in a check.
 pub async fn suggest(
     dns: &dyn Dns,
     domain: &str,
@@ -81,11 +82,12 @@ pub async fn suggest(
         notes: Vec::new(),
         is_inconclusive: false,
     };
-    suggestion.add_spf(dns, providers).await;
+    let session = Session::new(dns);
+    suggestion.add_spf(&session, providers).await;
     for provider in providers {
-        suggestion.add_keys(dns, provider, selectors).await;
+        suggestion.add_keys(&session, provider, selectors).await;
     }
-    suggestion.add_dmarc(dns).await;
+    suggestion.add_dmarc(&session).await;
     suggestion
 }
 
