@@ -100,7 +100,6 @@ lint-good = { $file }: nothing to say
 contact-none = there is no such contact in the list { $name }
 
 send-example = no depeche.toml here: the built-in example identity stands in (From { $from })
-send-not-checked = whether DMARC lets these providers pass is not checked
 send-begins = run { $run }: { $count ->
     [one] 1 recipient
    *[other] { $count } recipients
@@ -164,3 +163,13 @@ domain-progress = { $done } of { $all }: { $domain }
 domain-column = domain
 errors-column = errors
 warnings-column = warnings
+admission-local = DNS says nothing about a server on this machine
+admission-no-dns = this machine names no name server
+admission-no-answer = DNS does not answer
+admission-nobody = DMARC would refuse this release through every provider:
+    {"  "}{ $reasons }
+admission-hint = depeche domain check shows what to publish; --unauthenticated sends all the same
+told-blocked = { $provider } is not used: { $reason }
+told-not-checked = { $provider } is used, its authentication was not checked: { $reason }
+plan-proved = { $provider } passes DMARC
+plan-fails = { $provider } fails DMARC (no policy asks to refuse it yet): { $reason }

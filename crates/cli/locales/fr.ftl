@@ -103,7 +103,6 @@ lint-good = { $file } : rien à signaler
 contact-none = ce contact n'est pas dans la liste { $name }
 
 send-example = pas de depeche.toml ici : l'identité d'exemple le remplace (De { $from })
-send-not-checked = l'acceptation de ces fournisseurs par DMARC n'est pas vérifiée
 send-begins = envoi { $run } : { $count ->
     [one] { $count } destinataire
    *[other] { $count } destinataires
@@ -167,3 +166,13 @@ domain-progress = { $done } sur { $all } : { $domain }
 domain-column = domaine
 errors-column = erreurs
 warnings-column = avertissements
+admission-local = le DNS ne dit rien d'un serveur de cette machine
+admission-no-dns = cette machine n'indique aucun serveur de noms
+admission-no-answer = le DNS ne répond pas
+admission-nobody = DMARC refuserait ce communiqué par tous les fournisseurs :
+    {"  "}{ $reasons }
+admission-hint = depeche domain check montre ce qu'il faut publier ; --unauthenticated envoie quand même
+told-blocked = { $provider } n'est pas utilisé : { $reason }
+told-not-checked = { $provider } est utilisé sans que son authentification soit vérifiée : { $reason }
+plan-proved = { $provider } passe DMARC
+plan-fails = { $provider } échoue à DMARC (aucune politique ne demande encore de le refuser) : { $reason }

@@ -264,6 +264,9 @@ pub(crate) struct Send {
     /// End rather than wait
     #[arg(long)]
     pub(crate) no_wait: bool,
+    /// Use providers too whose mail DMARC would refuse
+    #[arg(long)]
+    pub(crate) unauthenticated: bool,
     /// What to do with unknown recipients
     #[arg(long, value_enum)]
     pub(crate) on_unknown: Option<OnUnknown>,
@@ -284,6 +287,9 @@ pub(crate) struct Resume {
     /// End rather than wait
     #[arg(long)]
     pub(crate) no_wait: bool,
+    /// Use providers too whose mail DMARC would refuse
+    #[arg(long)]
+    pub(crate) unauthenticated: bool,
     /// What to do with unknown recipients
     #[arg(long, value_enum)]
     pub(crate) on_unknown: Option<OnUnknown>,

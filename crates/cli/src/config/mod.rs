@@ -39,6 +39,8 @@ pub(crate) struct Config {
     pub(crate) policy: Policy,
     /// Whether a provider that DMARC would reject is never used.
     pub(crate) require_authenticated: bool,
+    /// The name server to ask; the system's when absent.
+    pub(crate) nameserver: Option<String>,
 }
 
 /// The file's name when `--config` names no other.
@@ -85,6 +87,7 @@ impl Config {
         if let Some(waits) = read_retry(&mut reader, &mut root) {
             policy.transient = waits;
         }
+        let nameserver = read_dns(&mut reader, &mut root);
         reader.finish(root);
         let problems = std::mem::take(&mut reader.problems);
         match (Failure::all(in_order(problems)), identity) {
@@ -95,6 +98,7 @@ impl Config {
                 providers,
                 policy,
                 require_authenticated,
+                nameserver,
             }),
             (Some(failure), _) => Err(failure),
             (None, None) => Err(Failure::usage("config.incomplete", name)),
@@ -253,6 +257,13 @@ fn read_fallback<'a>(reader: &mut Reader<'a>, root: &mut Section<'a>) -> (Policy
     let require_authenticated = reader.flag(&mut section, "require_authenticated").unwrap_or(true);
     reader.finish(section);
     (policy, require_authenticated)
+}
+
+fn read_dns<'a>(reader: &mut Reader<'a>, root: &mut Section<'a>) -> Option<String> {
+    let mut section = reader.section(root, "dns")?;
+    let nameserver = reader.text(&mut section, "nameserver").map(|found| found.value);
+    reader.finish(section);
+    nameserver
 }
 
 fn read_retry<'a>(reader: &mut Reader<'a>, root: &mut Section<'a>) -> Option<Vec<Duration>> {

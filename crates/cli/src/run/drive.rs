@@ -6,6 +6,7 @@ use depeche::engine::{Ended, Engine, Events, LinkConfig, Render, Stop, Why};
 use depeche::journal::{Journal, RunId, RunKind};
 use depeche::policy::Policy;
 
+use super::admission::DomainAdmission;
 use super::document::{self, Shown};
 use super::tell;
 use crate::context::Context;
@@ -19,6 +20,8 @@ pub(crate) struct Drive {
     pub(crate) render: Arc<dyn Render>,
     pub(crate) chain: Vec<LinkConfig>,
     pub(crate) policy: Policy,
+    /// Whether a provider may be used; `None`: all may.
+    pub(crate) admission: Option<Arc<DomainAdmission>>,
 }
 
 impl Drive {
@@ -38,8 +41,12 @@ impl Drive {
             policy: self.policy,
             events,
         };
+        let admission = self.admission;
         let work = async {
-            let ended = engine.run(&*hold, control).await;
+            let ended = match admission {
+                Some(admission) => engine.run_admitted(&*hold, control, admission).await,
+                None => engine.run(&*hold, control).await,
+            };
             // The end of the stream ends the telling.
             drop(engine);
             ended

@@ -1,5 +1,6 @@
 //! A run as the command line sees it: opened, driven, told, shown.
 
+pub(crate) mod admission;
 pub(crate) mod document;
 pub(crate) mod drive;
 pub(crate) mod frozen;

@@ -25,7 +25,9 @@ impl<'o> Teller<'o> {
     /// Tells one event. What each recipient got is told only with `-v`.
     pub(super) fn tell(&mut self, event: &Event) {
         match event {
-            Event::SetAside { provider, .. } | Event::Suspect { provider } => {
+            Event::SetAside { provider, .. }
+            | Event::Suspect { provider }
+            | Event::Blocked { provider, .. } => {
                 self.set_aside.insert(provider.clone());
             }
             Event::Trusted { provider } | Event::Back { provider } => {
@@ -89,6 +91,12 @@ fn important(out: &Out, event: &Event) -> Option<String> {
         }
         Event::Trusted { provider } | Event::Back { provider } => {
             say!(out, "told-back", provider = provider.to_string())
+        }
+        Event::Blocked { provider, reason } => {
+            say!(out, "told-blocked", provider = provider.to_string(), reason = reason)
+        }
+        Event::NotChecked { provider, reason } => {
+            say!(out, "told-not-checked", provider = provider.to_string(), reason = reason)
         }
         Event::Resting { provider, until, reply } => {
             let until = clock_time(*until);

@@ -1,6 +1,7 @@
 //! `plan`: exactly what `send` would do, and sends nothing.
 
 use depeche::journal::BreakerRecord;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::send::{Way, show_left_out, somebody_is_left};
@@ -8,6 +9,7 @@ use crate::args::Plan;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
+use crate::run::admission::Verdict;
 use crate::run::prepare::Prepared;
 use crate::verbs::{config, contacts, release};
 use crate::words::say;
@@ -21,9 +23,10 @@ pub(crate) async fn run(asked: &Plan, context: &Context<'_>) -> Done {
         write_preview(asked, &way, &prepared, file, context)?;
     }
     let breakers = way.journal.breakers().await?;
-    context.out.document(&document(&way, &prepared, &breakers, asked));
+    let proofs = proofs(&way, context).await?;
+    context.out.document(&document(&way, &prepared, &breakers, &proofs, asked));
     if !context.out.json {
-        show(&way, &prepared, &breakers, context);
+        show(&way, &prepared, &breakers, &proofs, context);
     }
     way.journal.close().await;
     Ok(Exit::Done)
@@ -65,7 +68,26 @@ fn links(way: &Way, breakers: &[BreakerRecord]) -> Vec<Value> {
     shown.collect()
 }
 
-fn document(way: &Way, prepared: &Prepared, breakers: &[BreakerRecord], asked: &Plan) -> Value {
+/// What is known of each provider's mail.
+async fn proofs(way: &Way, context: &Context<'_>) -> Result<Vec<(String, Verdict)>, Failure> {
+    let Some(admission) = way.admission(false, context)? else { return Ok(Vec::new()) };
+    let verdicts = join_all(way.route.iter().map(|name| admission.verdict(name))).await;
+    Ok(way.route.iter().map(ToString::to_string).zip(verdicts).collect())
+}
+
+fn document(
+    way: &Way,
+    prepared: &Prepared,
+    breakers: &[BreakerRecord],
+    proofs: &[(String, Verdict)],
+    asked: &Plan,
+) -> Value {
+    let authenticated: Vec<Value> = proofs
+        .iter()
+        .map(|(name, verdict)| {
+            json!({ "provider": name, "verdict": verdict.word(), "reason": verdict.reason() })
+        })
+        .collect();
     let recipients = prepared.contacts.iter().map(|contact| {
         let is_suppressed = prepared.suppressed.contains(&contact.address.key());
         json!({ "address": contact.address.to_string(), "row": contact.row, "suppressed": is_suppressed,
@@ -83,12 +105,18 @@ fn document(way: &Way, prepared: &Prepared, breakers: &[BreakerRecord], asked: &
         "under_embargo": prepared.waiting(),
         "left_out": prepared.left_out,
         "route": links(way, breakers),
-        "checks": { "lint": prepared.remarks, "authenticated": "not checked" },
+        "checks": { "lint": prepared.remarks, "authenticated": authenticated },
         "recipients": recipients.collect::<Vec<_>>(),
     })
 }
 
-fn show(way: &Way, prepared: &Prepared, breakers: &[BreakerRecord], context: &Context<'_>) {
+fn show(
+    way: &Way,
+    prepared: &Prepared,
+    breakers: &[BreakerRecord],
+    proofs: &[(String, Verdict)],
+    context: &Context<'_>,
+) {
     let out = context.out;
     show_left_out(&prepared.left_out, context);
     out.line(&prepared.frozen.title);
@@ -119,6 +147,15 @@ fn show(way: &Way, prepared: &Prepared, breakers: &[BreakerRecord], context: &Co
             kind = kind,
             limits = limits.join(", ")
         ));
+    }
+    for (name, verdict) in proofs {
+        let reason = verdict.reason();
+        out.line(match verdict {
+            Verdict::Passes => say!(out, "plan-proved", provider = name),
+            Verdict::Fails(_) => say!(out, "plan-fails", provider = name, reason = reason),
+            Verdict::Blocked(_) => say!(out, "told-blocked", provider = name, reason = reason),
+            Verdict::NotChecked(_) => say!(out, "told-not-checked", provider = name, reason = reason),
+        });
     }
     for contact in &prepared.contacts {
         out.line(format!("  {}", contact.address));

@@ -7,6 +7,7 @@ use crate::args::Resume;
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::{Done, Failure};
+use crate::run::admission::DomainAdmission;
 use crate::run::document;
 use crate::run::drive::Drive;
 use crate::run::frozen::{self, Settings};
@@ -36,6 +37,10 @@ pub(crate) async fn run(asked: &Resume, context: &Context<'_>) -> Done {
         Some(folder) => frozen::outbox_chain(folder),
         None => config.chain(&route(&config, &record, asked, context)?, &context.clock)?,
     };
+    let admission = match &settings.outbox {
+        None if !asked.unauthenticated => DomainAdmission::new(&config, &journal, context)?,
+        _ => None,
+    };
     let render = frozen::renderer(&*journal, &record).await?;
     let choice = asked.on_unknown.map(on_unknown).or(settings.on_unknown);
     let policy = policy(Some(&config), choice, asked.no_wait);
@@ -45,7 +50,7 @@ pub(crate) async fn run(asked: &Resume, context: &Context<'_>) -> Done {
         run = record.id.as_str(),
         count = shown.totals.pending
     ));
-    Drive { journal, render, chain, policy }.run(&record.id, context).await
+    Drive { journal, render, chain, policy, admission }.run(&record.id, context).await
 }
 
 /// The route that is asked for; else the run's own, as far as depeche.toml still has it.

@@ -9,6 +9,7 @@ use depeche::journal::{FreezeError, Journal, NewDelivery, NewRun, RunId, RunKind
 use depeche::policy::{OnUnknown, Policy};
 use depeche::provider::ProviderName;
 use depeche::release::identity::Identity;
+use futures_util::future::join_all;
 use jiff::ZonedDateTime;
 use serde_json::Value;
 
@@ -17,6 +18,7 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
+use crate::run::admission::{DomainAdmission, Verdict};
 use crate::run::drive::Drive;
 use crate::run::frozen::{self, Kept, Settings};
 use crate::run::prepare::{self, Prepared};
@@ -64,6 +66,18 @@ impl Way {
         }
     }
 
+    /// The check of the sending domain, unless nothing is sent or the user does not want it.
+    pub(crate) fn admission(
+        &self,
+        is_waived: bool,
+        context: &Context<'_>,
+    ) -> Result<Option<Arc<DomainAdmission>>, Failure> {
+        match self.config.as_ref().filter(|_| self.outbox.is_none() && !is_waived) {
+            Some(config) => DomainAdmission::new(config, &self.journal, context),
+            None => Ok(None),
+        }
+    }
+
     /// What the run is for.
     pub(crate) fn kind(&self, is_test: bool) -> RunKind {
         match (&self.outbox, is_test) {
@@ -89,9 +103,8 @@ pub(crate) async fn run(asked: &Send, context: &Context<'_>) -> Done {
     somebody_is_left(&prepared, context)?;
     // Secrets are read before anybody is asked: a missing one must not come after the confirmation.
     let chain = way.chain(context)?;
-    if way.outbox.is_none() && way.config.as_ref().is_some_and(|config| config.require_authenticated) {
-        context.out.note(say!(context.out, "send-not-checked"));
-    }
+    let admission = way.admission(asked.unauthenticated, context)?;
+    somebody_may_send(&chain, admission.as_deref(), context).await?;
     let confirmed =
         if asked.test.is_some() { prepared.count() } else { confirm(&prepared, asked.confirm, context)? };
     let id = freeze(&way, &mut prepared, asked, (kind, confirmed), context).await?;
@@ -99,7 +112,42 @@ pub(crate) async fn run(asked: &Send, context: &Context<'_>) -> Done {
     let render = frozen::renderer(&*way.journal, &record).await?;
     let policy = policy(way.config.as_ref(), asked.on_unknown.map(on_unknown), asked.no_wait);
     context.out.note(say!(context.out, "send-begins", run = id.as_str(), count = confirmed));
-    Drive { journal: way.journal, render, chain, policy }.run(&id, context).await
+    Drive { journal: way.journal, render, chain, policy, admission }.run(&id, context).await
+}
+
+/// Nobody is asked to confirm a run that no provider may carry.
+pub(crate) async fn somebody_may_send(
+    chain: &[LinkConfig],
+    admission: Option<&DomainAdmission>,
+    context: &Context<'_>,
+) -> Result<(), Failure> {
+    let Some(admission) = admission else { return Ok(()) };
+    let names: Vec<&ProviderName> = chain.iter().map(|link| link.provider.name()).collect();
+    let verdicts = join_all(names.iter().map(|name| admission.verdict(name))).await;
+    let mut blocked = Vec::new();
+    for (name, verdict) in names.iter().zip(verdicts) {
+        match verdict {
+            Verdict::Blocked(reason) => blocked.push(format!("{name}: {reason}")),
+            Verdict::Fails(reason) => {
+                context.out.warn(say!(
+                    context.out,
+                    "plan-fails",
+                    provider = name.to_string(),
+                    reason = reason
+                ));
+            }
+            Verdict::Passes | Verdict::NotChecked(_) => {}
+        }
+    }
+    if blocked.len() < names.len() {
+        return Ok(());
+    }
+    let out = context.out;
+    Err(Failure::guard(
+        "domain.unauthenticated",
+        say!(out, "admission-nobody", reasons = blocked.join("\n  ")),
+    )
+    .with_hint(say!(out, "admission-hint")))
 }
 
 /// The user's choices: the command line's, else depeche.toml's.

@@ -40,15 +40,17 @@ async fn keyed(
 ) -> (Leg, Vec<KeyLookup>) {
     let facts = provider.kind.facts();
     if !provider.selectors.is_empty() {
-        let keys = fetch_all(dns, domain, provider.selectors.iter().map(String::as_str)).await;
+        let own = provider.selectors.iter().map(String::as_str).collect();
+        let keys = fetch_all(dns, domain, own).await;
         let leg = judge(provider, domain, &[keys.iter().collect()]);
         return (leg, keys);
     }
     let sets = facts.selector_sets;
-    let known = sets.iter().flat_map(|set| set.iter().copied());
+    let mut asked: Vec<&str> = sets.iter().flat_map(|set| set.iter().copied()).collect();
     // The others sign with selectors of their own only.
     let selectors = if matches!(provider.kind, Kind::Ovh | Kind::Smtp) { selectors } else { &[] };
-    let keys = fetch_all(dns, domain, known.chain(selectors.iter().map(String::as_str))).await;
+    asked.extend(selectors.iter().map(String::as_str));
+    let keys = fetch_all(dns, domain, asked).await;
     let of = |selector: &str| keys.iter().find(|key| key.selector == selector);
     let named: Vec<_> = selectors.iter().filter_map(|selector| of(selector)).collect();
     let mut whole: Vec<Vec<&KeyLookup>> =
@@ -93,11 +95,7 @@ async fn keyed(
     (leg, kept)
 }
 
-async fn fetch_all<'a>(
-    dns: &dyn Dns,
-    domain: &str,
-    selectors: impl Iterator<Item = &'a str>,
-) -> Vec<KeyLookup> {
+async fn fetch_all(dns: &dyn Dns, domain: &str, selectors: Vec<&str>) -> Vec<KeyLookup> {
     let mut once: Vec<&str> = Vec::new();
     for selector in selectors {
         if !once.contains(&selector) {

@@ -61,6 +61,15 @@ impl Door {
     }
 }
 
+/// The live DNS for a check before sending: the name server of depeche.toml, else the system's; `None`
+/// when the system names none.
+pub(crate) fn live(nameserver: Option<&str>, context: &Context<'_>) -> Result<Option<Box<dyn Dns>>, Failure> {
+    Ok(match nameserver {
+        Some(server) => Some(Box::new(Resolver::at(server_address(server, context)?))),
+        None => Resolver::from_system().ok().map(|resolver| Box::new(resolver) as _),
+    })
+}
+
 fn system() -> Result<Resolver, Failure> {
     Resolver::from_system().map_err(|error| Failure::usage("dns.system", &error).with_hint(error.hint()))
 }
