@@ -1,4 +1,4 @@
-//! A journal whose disk fills up.
+//! A journal whose disk fills up, or whose process dies at a chosen write.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,6 +10,7 @@ use depeche_core::journal::*;
 use depeche_core::outcome::Denied;
 use depeche_core::provider::ProviderName;
 use jiff::Timestamp;
+use tokio::sync::Notify;
 
 /// Passes everything on, until a write of the chosen kind fails: then nothing of it is written, and
 /// all later ones of that kind fail too.
@@ -17,6 +18,15 @@ pub struct FaultyJournal {
     inner: Arc<dyn Journal>,
     intents: Budget,
     settlements: Budget,
+    crash: Option<Crash>,
+}
+
+/// When the process dies: at this write of an intent or an outcome.
+struct Crash {
+    writes: Budget,
+    /// Whether that write is durable.
+    after: bool,
+    crashed: Notify,
 }
 
 /// So many writes succeed.
@@ -36,7 +46,7 @@ impl FaultyJournal {
     #[must_use]
     pub fn new(inner: Arc<dyn Journal>) -> Self {
         let endless = || Budget(AtomicU64::new(u64::MAX));
-        Self { inner, intents: endless(), settlements: endless() }
+        Self { inner, intents: endless(), settlements: endless(), crash: None }
     }
 
     /// Takes so many commits of intents and no more.
@@ -51,6 +61,36 @@ impl FaultyJournal {
     pub fn settlements(mut self, count: u64) -> Self {
         self.settlements = Budget(AtomicU64::new(count));
         self
+    }
+
+    /// The process dies at the write after `count` ones: it and all later writes never return. With
+    /// `after` that write is durable all the same. Drop the engine when [`FaultyJournal::crashed`].
+    #[must_use]
+    pub fn crash_at(mut self, count: u64, after: bool) -> Self {
+        self.crash = Some(Crash { writes: Budget(AtomicU64::new(count)), after, crashed: Notify::new() });
+        self
+    }
+
+    /// Returns when the process died; never, when it was not told to.
+    pub async fn crashed(&self) {
+        match &self.crash {
+            Some(crash) => crash.crashed.notified().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Passes a write on, unless the process dies at it.
+    async fn write<T>(&self, write: impl Future<Output = T>) -> T {
+        match &self.crash {
+            Some(crash) if crash.writes.fails() => {
+                if crash.after {
+                    write.await;
+                }
+                crash.crashed.notify_one();
+                std::future::pending().await
+            }
+            _ => write.await,
+        }
     }
 }
 
@@ -126,14 +166,14 @@ impl Journal for FaultyJournal {
         if self.intents.fails() {
             return Err(Denied::JournalFailed { reason: FULL.to_owned() });
         }
-        self.inner.intend(intents).await
+        self.write(self.inner.intend(intents)).await
     }
 
     async fn settle(&self, settlements: Vec<Settlement>, urgency: Urgency) -> Result<(), JournalError> {
         if self.settlements.fails() {
             return Err(JournalError::WriteFailed { reason: FULL.to_owned() });
         }
-        self.inner.settle(settlements, urgency).await
+        self.write(self.inner.settle(settlements, urgency)).await
     }
 
     async fn set_run_state(
