@@ -95,6 +95,8 @@ fn act() -> impl Strategy<Value = Act> {
         2 => refusal.prop_map(Act::RefuseLate),
         2 => any::<bool>().prop_map(|taken| Act::Doubt { taken }),
         1 => Just(Act::Hold),
+        1 => Just(Act::Panic),
+        1 => Just(Act::PanicLate),
         1 => Just(Act::Slow(Duration::from_secs(40))),
         1 => Just(Act::SlowAnswer(Duration::from_secs(40))),
     ]

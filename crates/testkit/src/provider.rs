@@ -32,7 +32,7 @@ pub enum Act {
     Hold,
     /// Panics before the intent.
     Panic,
-    /// Panics after the intent; nothing was taken.
+    /// Panics after the intent; every message was taken.
     PanicLate,
     /// Is silent for so long before the intent, then accepts.
     Slow(Duration),
@@ -167,7 +167,7 @@ impl Provider for ScriptedProvider {
         if let Err(denied) = commit.intent(digest).await {
             return same(Outcome::NotStarted(denied));
         }
-        let taken = !matches!(act, Act::RefuseLate(_) | Act::PanicLate | Act::Doubt { taken: false });
+        let taken = !matches!(act, Act::RefuseLate(_) | Act::Doubt { taken: false });
         self.put(parcels, taken);
         let receipt = Receipt::new(Some("id".to_owned()), "250 ok");
         match act {
