@@ -10,10 +10,11 @@ use uuid::Uuid;
 use super::state::{AttemptState, DeliveryState, RunKind, RunState};
 use crate::address::{EmailAddress, RecipientKey};
 use crate::budget::Limits;
-use crate::contact::Fields;
+use crate::contact::{Contact, Fields};
 use crate::message::MessageId;
 use crate::outcome::Trouble;
 use crate::provider::ProviderName;
+use crate::release::FrozenRelease;
 
 /// The name of a run: `20261203-lancement`, unique in a journal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -359,6 +360,53 @@ pub struct Usage {
     pub buckets: UsageBuckets,
     /// The moment of the last message, to the millisecond, for the even spacing of `per_second`.
     pub last: Option<Timestamp>,
+}
+
+impl NewRun {
+    /// A real run of `release`, with the shortest route and nothing left out; change what differs.
+    ///
+    /// `confirmed` is how many the user agreed to mail.
+    ///
+    /// # Errors
+    ///
+    /// When the release cannot be written as JSON.
+    pub fn real(
+        id: RunId,
+        release: &FrozenRelease,
+        confirmed: u64,
+        created_at: Timestamp,
+    ) -> Result<Self, serde_json::Error> {
+        Ok(Self {
+            id,
+            kind: RunKind::Real,
+            slug: release.slug.clone(),
+            release: release.slug.clone(),
+            digest: release.digest,
+            frozen: serde_json::to_string(release)?,
+            assets: Vec::new(),
+            route: Vec::new(),
+            left_out: "[]".to_owned(),
+            settings: "{}".to_owned(),
+            created_at,
+            again: false,
+            confirmed,
+        })
+    }
+}
+
+impl NewDelivery {
+    /// A delivery to `contact` at its place in the list, due at once.
+    #[must_use]
+    pub fn to(contact: &Contact, position: u64, message_id: MessageId) -> Self {
+        Self {
+            address: contact.address.clone(),
+            tier: contact.tier,
+            position,
+            fields: contact.fields.clone(),
+            message_id,
+            not_before: None,
+        }
+    }
 }
 
 impl RunId {

@@ -66,7 +66,7 @@ pub(super) async fn breakers_and_rests_outlive_their_process(harness: &dyn Journ
     };
     journal.save_breaker(open.clone()).await.expect("written");
     let other = harness.reopened().await;
-    assert_eq!(other.breakers().await.expect("read"), [open.clone()]);
+    assert_eq!(other.breakers().await.expect("read"), std::slice::from_ref(&open));
 
     // A process that was not told of the rest does not end it; a changed section does.
     let closed = BreakerRecord { open_since: None, reason: None, trouble: None, resting_until: None, ..open };
