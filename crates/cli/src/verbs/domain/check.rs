@@ -3,7 +3,6 @@
 use depeche::domain::check::{DomainReport, Options, check};
 use depeche::domain::finding::{Finding, Severity};
 use depeche::domain::report;
-use depeche::domain::text::Lang;
 use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 
@@ -80,35 +79,10 @@ fn show(asked: &DomainCheck, reports: &[DomainReport], door: &Door, context: &Co
                 out.raw(&report::text(report, lang));
             }
             if reports.len() > 1 {
-                out.line(summary(reports, lang, context));
+                out.raw(&report::overview(reports, lang));
             }
         }
     }
-}
-
-/// One line a domain: who could take over tomorrow.
-fn summary(reports: &[DomainReport], lang: Lang, context: &Context<'_>) -> String {
-    let out = context.out;
-    let mut table = comfy_table::Table::new();
-    let providers = reports.first().map(|report| &report.providers[..]).unwrap_or_default();
-    let names = providers.iter().map(|report| report.provider.name.clone());
-    let head = [say!(out, "domain-column")].into_iter().chain(names);
-    table.set_header(head.chain([say!(out, "errors-column"), say!(out, "warnings-column")]));
-    for report in reports {
-        let verdicts = report.providers.iter().map(|one| {
-            let word = one.aligned.word();
-            match (word, lang) {
-                ("yes", Lang::Fr) => "oui",
-                ("no", Lang::Fr) => "non",
-                ("cannot-tell", Lang::Fr) => "indéterminé",
-                (word, _) => word,
-            }
-            .to_owned()
-        });
-        let counts = [Severity::Error, Severity::Warn].map(|severity| report.count(severity).to_string());
-        table.add_row([report.domain.clone()].into_iter().chain(verdicts).chain(counts));
-    }
-    table.to_string()
 }
 
 /// Where a code host shows a finding: at its record in the zone file, else at its provider in
