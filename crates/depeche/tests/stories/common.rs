@@ -26,7 +26,7 @@ pub(crate) const RUN: &str = "20261203-lancement";
 
 /// A run frozen in a journal on the disk.
 pub(crate) struct Story {
-    folder: TempDir,
+    folder: Arc<TempDir>,
     pub(crate) journal: Arc<SqliteJournal>,
     pub(crate) run: RunId,
     pub(crate) render: Arc<dyn Render>,
@@ -89,11 +89,20 @@ impl Story {
     }
 
     pub(crate) async fn with(deliveries: Vec<NewDelivery>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Arc::new(tempfile::tempdir().unwrap());
         let journal = SqliteJournal::open(&folder.path().join("journal.db")).await.unwrap();
         journal.freeze(new_run(RUN, deliveries.len()), deliveries).await.unwrap();
         let run = RunId::new(RUN).unwrap();
         Self { folder, journal: Arc::new(journal), run, render: Arc::new(Plain), policy: policy() }
+    }
+
+    /// Another run of another release, by another process, in the same journal.
+    pub(crate) async fn beside(&self, id: &str, digest: u8, count: usize) -> Self {
+        let journal = self.reopened().await;
+        let run = NewRun { digest: [digest; 32], slug: id.to_owned(), ..new_run(id, count) };
+        journal.freeze(run, recipients(0..count)).await.unwrap();
+        let (folder, run) = (Arc::clone(&self.folder), RunId::new(id).unwrap());
+        Self { folder, journal, run, render: Arc::new(Plain), policy: policy() }
     }
 
     /// The journal as another process would open it.

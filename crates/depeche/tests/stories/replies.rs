@@ -205,3 +205,32 @@ async fn a_full_window_is_full_for_the_next_process_too() {
     let totals = impatient.judge(&[&first]).await;
     assert_eq!((told.ended.why, totals.accepted, first.record().begun), (Why::WouldWait, 10, 10));
 }
+
+/// Two runs of different releases, two processes, one provider: together they keep its windows, and
+/// a second window that the other one has just used is waited for, not a reason to go elsewhere.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_share_the_windows_of_a_provider() {
+    for limits in [
+        Limits { per_hour: Some(20), ..Limits::default() },
+        Limits { per_second: Some(20), ..Limits::default() },
+    ] {
+        let one = Story::of(30).await;
+        let two = one.beside("second", 9, 30).await;
+        let (first, second) = (FakeSmtp::new().start().await, FakeSmtp::new().start().await);
+        let chain = || vec![limited("ovh", &first, 2, limits), link("relay", &second, 1)];
+        let began = Instant::now();
+
+        let (told, other) = tokio::join!(one.tell(chain()), two.tell(chain()));
+
+        assert_eq!((told.ended.why, other.ended.why), (Why::Done, Why::Done));
+        assert_eq!((told.ended.totals.accepted, other.ended.totals.accepted), (30, 30));
+        match limits.per_second {
+            None => assert_eq!((first.accepted().len(), second.accepted().len()), (20, 40)),
+            // By hand: 60 messages, each 50 ms after the one before.
+            Some(_) => {
+                assert_eq!((first.accepted().len(), second.accepted().len()), (60, 0));
+                assert!(began.elapsed() >= Duration::from_millis(59 * 50), "{:?}", began.elapsed());
+            }
+        }
+    }
+}
