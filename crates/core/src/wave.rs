@@ -1,10 +1,11 @@
 //! A wave of bad-address replies is an outage, not list hygiene.
 //!
-//! DELIVERY.md: 5 or more and 3 % or more from one receiving domain within an hour are quarantined
-//! for a person, not suppressed. Receivers under repair answer "no such user" for everybody, and a
+//! DELIVERY.md: 5 or more and 3 % or more from one receiving domain within an hour, or any from an
+//! address delivered in the last 90 days, are quarantined for a person, not suppressed. As long as no
+//! event proves a delivery, an acceptance stands for it: that errs towards asking. Receivers under repair answer "no such user" for everybody, and a
 //! press office that believed them would lose its list in a morning.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -19,12 +20,16 @@ pub enum Verdict {
     Quarantine,
 }
 
+/// An address that was good so recently may be good still.
+pub const RECENT: SignedDuration = SignedDuration::from_hours(90 * 24);
+
 /// Judges the bad addresses of a run. `recipients` is how many recipients of the run each domain
-/// has.
+/// has; `recently` are those that another run reached within [`RECENT`].
 #[must_use]
 pub fn judge(
     bad: &[(RecipientKey, Timestamp)],
     recipients: &BTreeMap<String, u64>,
+    recently: &BTreeSet<RecipientKey>,
 ) -> Vec<(RecipientKey, Verdict)> {
     let mut by_domain: BTreeMap<&str, Vec<Timestamp>> = BTreeMap::new();
     for (key, at) in bad {
@@ -37,7 +42,11 @@ pub fn judge(
         let domain = domain_of(key);
         let of_domain = recipients.get(domain).copied().unwrap_or_default();
         let times = by_domain.get(domain).map_or(&[][..], Vec::as_slice);
-        if is_wave(times, of_domain) { Verdict::Quarantine } else { Verdict::Suppress }
+        if recently.contains(key) || is_wave(times, of_domain) {
+            Verdict::Quarantine
+        } else {
+            Verdict::Suppress
+        }
     };
     bad.iter().map(|(key, _)| (key.clone(), judged(key))).collect()
 }
@@ -72,7 +81,7 @@ mod tests {
 
     fn verdicts(bad: &[(RecipientKey, Timestamp)], recipients: u64) -> Vec<Verdict> {
         let counts = BTreeMap::from([("orange.example".to_owned(), recipients)]);
-        judge(bad, &counts).into_iter().map(|(_, verdict)| verdict).collect()
+        judge(bad, &counts, &BTreeSet::new()).into_iter().map(|(_, verdict)| verdict).collect()
     }
 
     #[test]
@@ -85,5 +94,16 @@ mod tests {
         assert!(verdicts(&bad("orange.example", 4), 10).iter().all(|v| *v == Verdict::Suppress));
         assert!(verdicts(&bad("orange.example", 5), 200).iter().all(|v| *v == Verdict::Suppress));
         assert!(verdicts(&bad("orange.example", 6), 200).iter().all(|v| *v == Verdict::Quarantine));
+    }
+
+    #[test]
+    fn an_address_that_was_good_last_month_is_for_a_person_to_judge() {
+        let bad = bad("orange.example", 2);
+        let recently = BTreeSet::from([bad[1].0.clone()]);
+
+        let judged = judge(&bad, &BTreeMap::from([("orange.example".to_owned(), 200)]), &recently);
+
+        let verdicts: Vec<Verdict> = judged.into_iter().map(|(_, verdict)| verdict).collect();
+        assert_eq!(verdicts, [Verdict::Suppress, Verdict::Quarantine]);
     }
 }

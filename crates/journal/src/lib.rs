@@ -293,6 +293,15 @@ impl Journal for SqliteJournal {
         self.read(move |c| Box::pin(async move { reading::bad_addresses(c, &run).await })).await
     }
 
+    async fn accepted_since(
+        &self,
+        keys: &[RecipientKey],
+        since: Timestamp,
+    ) -> Result<Vec<RecipientKey>, JournalError> {
+        let keys = keys.to_vec();
+        self.read(move |c| Box::pin(async move { reading::accepted_since(c, &keys, since).await })).await
+    }
+
     async fn suppress(&self, entries: Vec<Suppression>) -> Result<u64, JournalError> {
         self.write(move |c| Box::pin(async move { keeping::suppress(c, &entries).await })).await
     }

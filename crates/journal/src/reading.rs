@@ -158,6 +158,33 @@ pub(crate) async fn bad_addresses(
     found.iter().map(entry).collect()
 }
 
+pub(crate) async fn accepted_since(
+    c: &mut SqliteConnection,
+    keys: &[RecipientKey],
+    since: Timestamp,
+) -> Result<Vec<RecipientKey>, JournalError> {
+    let mut found = Vec::new();
+    for keys in keys.chunks(KEYS) {
+        let places: Vec<String> = (2..keys.len() + 2).map(|place| format!("${place}")).collect();
+        let question = format!(
+            "SELECT DISTINCT recipient_key FROM delivery WHERE kind = 'real' AND state = 'accepted'
+             AND at >= $1 AND recipient_key IN ({})",
+            places.join(", ")
+        );
+        // Only numbered places are put into the text.
+        let mut query = sqlx::query_as::<_, (String,)>(sqlx::AssertSqlSafe(question)).bind(micros(since));
+        for key in keys {
+            query = query.bind(key.as_str());
+        }
+        let rows = query.fetch_all(&mut *c).await.map_err(|error| read_failed(&error))?;
+        found.extend(rows.into_iter().map(|(key,)| RecipientKey::from_stored(key)));
+    }
+    Ok(found)
+}
+
+/// So many addresses are asked for at once; SQLite takes 32 766 values.
+const KEYS: usize = 500;
+
 fn to_limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }

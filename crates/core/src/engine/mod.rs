@@ -204,6 +204,9 @@ impl Engine {
             return Ok(());
         }
         let recipients = self.recipients_by_domain(run).await?;
+        let keys: Vec<_> = bad.iter().map(|(key, _)| key.clone()).collect();
+        let recently = self.journal.accepted_since(&keys, self.clock.now() - wave::RECENT).await?;
+        let recently = recently.into_iter().collect();
         let entry = |(key, verdict): (_, wave::Verdict)| Suppression {
             key,
             reason: "bad address".to_owned(),
@@ -211,7 +214,7 @@ impl Engine {
             quarantined: verdict == wave::Verdict::Quarantine,
             at: self.clock.now(),
         };
-        let entries = wave::judge(&bad, &recipients).into_iter().map(entry).collect();
+        let entries = wave::judge(&bad, &recipients, &recently).into_iter().map(entry).collect();
         self.journal.suppress(entries).await?;
         Ok(())
     }

@@ -233,6 +233,13 @@ pub trait Journal: Send + Sync {
     /// suppression list already.
     async fn bad_addresses(&self, run: &RunId) -> Result<Vec<(RecipientKey, Timestamp)>, JournalError>;
 
+    /// Which of `keys` a real run reached, as far as its providers accepted, at or after `since`.
+    async fn accepted_since(
+        &self,
+        keys: &[RecipientKey],
+        since: Timestamp,
+    ) -> Result<Vec<RecipientKey>, JournalError>;
+
     /// Adds to the suppression list; an address already there keeps its first reason.
     async fn suppress(&self, entries: Vec<Suppression>) -> Result<u64, JournalError>;
 

@@ -62,6 +62,21 @@ async fn a_wave_of_bad_addresses_suppresses_nobody() {
 }
 
 #[tokio::test]
+async fn an_address_reached_last_month_is_quarantined_not_suppressed() {
+    let story = Story::of(3).await;
+    let first = FakeSmtp::new().start().await;
+    story.tell(vec![link("ovh", &first, 1)]).await;
+
+    let next = story.beside("second", 9, 3).await;
+    first.add_rule(Rule::at(Phase::Rcpt).for_recipient(&address(1)).replies("550 5.1.1 no such user"));
+    let told = next.tell(vec![link("ovh", &first, 1)]).await;
+
+    assert_eq!((told.ended.totals.accepted, told.ended.totals.refused), (2, 1));
+    let entries = story.journal.suppressions(None).await.unwrap();
+    assert_eq!((entries.len(), entries[0].quarantined), (1, true));
+}
+
+#[tokio::test]
 async fn a_refused_message_gets_one_other_provider_and_no_third() {
     let story = Story::of(10).await;
     let too_large = |who: usize| {

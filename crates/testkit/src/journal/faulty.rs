@@ -217,6 +217,14 @@ impl Journal for FaultyJournal {
         self.inner.bad_addresses(run).await
     }
 
+    async fn accepted_since(
+        &self,
+        keys: &[RecipientKey],
+        since: Timestamp,
+    ) -> Result<Vec<RecipientKey>, JournalError> {
+        self.inner.accepted_since(keys, since).await
+    }
+
     async fn suppress(&self, entries: Vec<Suppression>) -> Result<u64, JournalError> {
         self.inner.suppress(entries).await
     }

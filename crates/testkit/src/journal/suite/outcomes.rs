@@ -149,6 +149,11 @@ pub(super) async fn an_outcome_that_may_wait_is_durable_when_told(harness: &dyn 
     let other = harness.reopened().await;
     assert_eq!(totals(other.as_ref(), &run).await.accepted, 1);
     assert_eq!(other.accepted_by_provider(&run).await.expect("read"), [(ovh(), 1)]);
+    let since = |second| {
+        let (other, keys) = (&other, [key(0), key(1)]);
+        async move { other.accepted_since(&keys, at(second)).await.expect("read") }
+    };
+    assert_eq!((since(2).await, since(3).await), (vec![key(0)], vec![]));
 }
 
 pub(super) async fn an_orphan_becomes_unknown_and_never_pending(harness: &dyn JournalHarness) {
