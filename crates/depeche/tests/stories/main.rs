@@ -11,3 +11,4 @@ mod journal;
 mod outages;
 mod replies;
 mod stops;
+mod trust;

@@ -1,0 +1,105 @@
+//! Losing trust and winning it back: breakers, probes, restarts, and the choice of at least once.
+
+use std::time::Duration;
+
+use depeche::engine::{Event, LinkConfig, Why};
+use depeche::journal::{AttemptState, Journal};
+use depeche::policy::OnUnknown;
+use depeche_testkit::smtp::{FakeSmtp, Fault, Phase, Rule};
+
+use super::common::{Story, address, link};
+
+#[tokio::test]
+async fn after_an_accepted_probe_the_first_provider_serves_again() {
+    let mut story = Story::of(120).await;
+    story.policy.breaker.retry_after = Duration::from_millis(400);
+    let dies = Rule::at(Phase::Mail).at_message(10).does(Fault::Die(Some(Duration::from_millis(600))));
+    let (first, second) = (FakeSmtp::new().rule(dies).start().await, FakeSmtp::new().start().await);
+    second.add_rule(Rule::at(Phase::FinalDot).does(Fault::Late(Duration::from_millis(25))));
+
+    let told = story.tell(vec![link("ovh", &first, 2), link("relay", &second, 2)]).await;
+
+    let totals = story.judge(&[&first, &second]).await;
+    assert_eq!((told.ended.why, totals.accepted + totals.unknown), (Why::Done, 120));
+    let back = told.events.iter().position(|event| matches!(event, Event::Back { .. })).unwrap();
+    let later = told.events[back..].iter();
+    let by_first =
+        later.filter(|event| matches!(event, Event::Accepted { provider, .. } if provider.as_str() == "ovh"));
+    assert!(by_first.count() > 10, "the order of fallback holds again");
+}
+
+#[tokio::test]
+async fn a_restart_makes_one_probe_for_each_open_breaker() {
+    let story = Story::of(40).await;
+    let (first, second) = (FakeSmtp::new().start().await, FakeSmtp::new().start().await);
+    first.die();
+    second.die();
+    let chain = || vec![link("ovh", &first, 3), link("relay", &second, 3)];
+    story.tell(chain()).await;
+    // Alive, and refusing: every connection is counted.
+    for server in [&first, &second] {
+        server.revive();
+        server.add_rule(Rule::at(Phase::Banner).does(Fault::ReplyThenClose("554 5.3.2 closed".to_owned())));
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+
+    let told = story.tell(chain()).await;
+
+    assert!(matches!(told.ended.why, Why::NoProvider(_)), "{:?}", told.ended.why);
+    assert_eq!((first.record().connections, second.record().connections), (1, 1));
+    assert_eq!(story.judge(&[&first, &second]).await.pending, 40);
+}
+
+#[tokio::test]
+async fn a_changed_section_is_trusted_afresh() {
+    let story = Story::of(10).await;
+    let first = FakeSmtp::new().start().await;
+    first.die();
+    story.tell(vec![link("ovh", &first, 1)]).await;
+    assert!(story.journal.breakers().await.unwrap()[0].open_since.is_some());
+    first.revive();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+
+    let changed = LinkConfig { config_digest: [2; 32], ..link("ovh", &first, 1) };
+    let told = story.tell(vec![changed]).await;
+
+    assert_eq!((told.ended.why, story.judge(&[&first]).await.accepted), (Why::Done, 10));
+    let back = told.events.iter().any(|event| matches!(event, Event::Back { .. }));
+    assert!(!back, "there was nothing to come back from");
+}
+
+#[tokio::test]
+async fn at_least_once_sends_an_unknown_again_because_the_user_chose_so() {
+    let mut story = Story::of(8).await;
+    story.policy.on_unknown = OnUnknown::Resend;
+    let lost = Rule::at(Phase::FinalDot).for_recipient(&address(2)).does(Fault::Close);
+    let (first, second) = (FakeSmtp::new().rule(lost).start().await, FakeSmtp::new().start().await);
+
+    let told = story.tell(vec![link("ovh", &first, 1), link("relay", &second, 1)]).await;
+
+    assert_eq!((told.ended.why, told.ended.totals.accepted), (Why::Done, 8));
+    assert_eq!(second.accepted(), [address(2)]);
+    let delivery = story.deliveries().await.remove(2);
+    let attempts = story.journal.attempts(delivery.id).await.unwrap();
+    let states: Vec<AttemptState> = attempts.iter().map(|attempt| attempt.state).collect();
+    assert_eq!(states, [AttemptState::Superseded, AttemptState::Accepted]);
+}
+
+/// A server that takes the connection and never says a word: nothing is in doubt, and the next
+/// provider goes on long before the deadline.
+#[tokio::test]
+async fn silence_before_the_message_costs_time_and_nothing_else() {
+    for phase in [Phase::Banner, Phase::Ehlo, Phase::Mail, Phase::Data] {
+        let mut story = Story::of(30).await;
+        story.policy.suspect_after = Duration::from_millis(200);
+        let silent = Rule::at(phase).does(Fault::Silence);
+        let (first, second) = (FakeSmtp::new().rule(silent).start().await, FakeSmtp::new().start().await);
+
+        let told = story.tell(vec![link("ovh", &first, 2), link("relay", &second, 2)]).await;
+
+        let totals = story.judge(&[&first, &second]).await;
+        assert_eq!((told.ended.why, totals.accepted, totals.unknown), (Why::Done, 30, 0), "{phase:?}");
+        let suspect = told.events.iter().any(|event| matches!(event, Event::Suspect { .. }));
+        assert!(suspect, "{phase:?}");
+    }
+}
