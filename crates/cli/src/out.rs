@@ -40,6 +40,11 @@ impl Out {
         }
     }
 
+    /// Whether progress is drawn: on a terminal, for somebody who reads it.
+    pub(crate) fn draws_bars(&self) -> bool {
+        std::io::stderr().is_terminal() && !self.quiet && !self.json
+    }
+
     /// A line of data. With `--json` nothing: the document says it.
     pub(crate) fn line(&self, text: impl AsRef<str>) {
         if !self.json {

@@ -183,3 +183,17 @@ fn a_passed_provider_test_ends_what_set_the_provider_aside() {
     assert_eq!(tested.exit, Some(0), "{tested:?}");
     assert_eq!(breaker(&project), "closed");
 }
+
+#[test]
+fn the_pace_of_a_provider_is_kept_and_used() {
+    let more = "limits = { per_second = 20, connections = 1 }";
+    let project = Project::with(vec![FakeSmtp::new()], 41, more, "");
+    let start = Instant::now();
+
+    let said = project.send(41, &["--no-wait"]);
+
+    assert_eq!(said.exit, Some(0), "{said:?}");
+    // Forty gaps of 50 ms; a wait of a second for each would be forty seconds.
+    assert!(start.elapsed() >= Duration::from_secs(2), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+}

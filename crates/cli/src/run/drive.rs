@@ -52,7 +52,7 @@ impl Drive {
             ended
         };
         let mut teller = tell::Teller::new(context.out, route);
-        let telling = async {
+        let telling = async move {
             while let Some(event) = told.recv().await {
                 teller.tell(&event);
             }

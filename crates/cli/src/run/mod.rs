@@ -1,6 +1,7 @@
 //! A run as the command line sees it: opened, driven, told, shown.
 
 pub(crate) mod admission;
+mod bars;
 pub(crate) mod document;
 pub(crate) mod drive;
 pub(crate) mod frozen;

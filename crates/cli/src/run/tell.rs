@@ -7,6 +7,7 @@ use depeche::provider::ProviderName;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::bars::Bars;
 use crate::out::Out;
 use crate::words::say;
 
@@ -15,11 +16,13 @@ pub(super) struct Teller<'o> {
     out: &'o Out,
     route: Vec<ProviderName>,
     set_aside: BTreeSet<ProviderName>,
+    /// On a terminal.
+    bars: Option<Bars>,
 }
 
 impl<'o> Teller<'o> {
     pub(super) fn new(out: &'o Out, route: Vec<ProviderName>) -> Self {
-        Self { out, route, set_aside: BTreeSet::new() }
+        Self { out, route, set_aside: BTreeSet::new(), bars: out.draws_bars().then(Bars::new) }
     }
 
     /// Tells one event. What each recipient got is told only with `-v`.
@@ -35,10 +38,15 @@ impl<'o> Teller<'o> {
             }
             _ => {}
         }
-        if let Some(line) = self.on_providers(event).or_else(|| important(self.out, event)) {
-            self.out.note(line);
-        } else if let Some(line) = detail(self.out, event).filter(|_| self.out.verbose > 0) {
-            self.out.note(line);
+        if let Some(bars) = &mut self.bars {
+            bars.hear(event);
+        }
+        let line = self.on_providers(event).or_else(|| important(self.out, event));
+        let line = line.or_else(|| detail(self.out, event).filter(|_| self.out.verbose > 0));
+        match (line, &self.bars) {
+            (Some(line), Some(bars)) => bars.print(&line),
+            (Some(line), None) => self.out.note(line),
+            (None, _) => {}
         }
     }
 

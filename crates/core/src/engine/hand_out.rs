@@ -32,6 +32,7 @@ enum Choice {
 impl Work<'_> {
     pub(super) fn hand_out(&mut self) {
         let now = self.now();
+        self.looked_at = now;
         let mut index = 0;
         while index < self.ready.len() {
             match self.choose(&self.ready[index], now) {

@@ -60,14 +60,15 @@ impl Work<'_> {
 
     /// How long to sleep when nothing happens.
     fn wake_in(&self) -> Duration {
-        let now = self.now();
+        // What has become free since the last look is free now: it is judged as it was seen then.
+        let (now, seen) = (self.now(), self.looked_at);
         let until = |at: Timestamp| Duration::try_from(at.duration_since(now)).unwrap_or_default();
         let silences = self.links.iter().filter_map(|l| l.next_silence(self.engine.policy.suspect_after));
         let mut wake = silences.map(|at| at.saturating_duration_since(Instant::now())).min();
         let mut consider = |wait: Duration| wake = Some(wake.map_or(wait, |known| known.min(wait)));
         if self.takes_new() {
             for link in &self.links {
-                match self.readiness(link, now) {
+                match self.readiness(link, seen) {
                     Readiness::Busy { until: Some(at) } | Readiness::SetAside { until: Some(at) } => {
                         consider(until(at));
                     }
@@ -75,7 +76,7 @@ impl Work<'_> {
                     _ => {}
                 }
             }
-            self.ready.iter().filter_map(|item| item.not_before).filter(|at| *at > now).for_each(|at| {
+            self.ready.iter().filter_map(|item| item.not_before).filter(|at| *at > seen).for_each(|at| {
                 consider(until(at));
             });
             if let Some(at) = self.dry_until.filter(|at| *at != Timestamp::MAX) {
@@ -88,7 +89,10 @@ impl Work<'_> {
 
     /// Nothing is in flight: the end, or a wait that is told.
     pub(super) async fn end_or_wait(&mut self) -> Result<Option<(Why, Option<Timestamp>)>, EngineError> {
-        self.settle_priors().await;
+        // With others waiting nobody is at the end, and the pace need not wait for the disk.
+        if self.ready.is_empty() {
+            self.settle_priors().await;
+        }
         if let Some(why) = self.over.take() {
             return Ok(Some((why, None)));
         }

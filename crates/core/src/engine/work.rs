@@ -48,6 +48,8 @@ pub(super) struct Work<'e> {
     pub(super) moved_elsewhere: bool,
     pub(super) over: Option<Why>,
     pub(super) told_waiting: Option<Timestamp>,
+    /// When recipients were last handed out.
+    pub(super) looked_at: Timestamp,
     pub(super) draining_told: bool,
 }
 
@@ -100,6 +102,7 @@ impl<'e> Work<'e> {
             moved_elsewhere: false,
             over: None,
             told_waiting: None,
+            looked_at: now,
             draining_told: false,
         })
     }
