@@ -137,6 +137,7 @@ pub(crate) struct ReleaseNew {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReleaseLint {
+    /// The release
     pub(crate) file: PathBuf,
     /// From which severity on the exit code is 1
     #[arg(long, value_enum, default_value_t = FailOn::Error)]
@@ -151,6 +152,7 @@ pub(crate) enum FailOn {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReleaseRender {
+    /// The release
     pub(crate) file: PathBuf,
     /// Which form
     #[arg(long, value_enum, default_value_t = Form::Text)]
@@ -180,6 +182,7 @@ pub(crate) enum Contacts {
 
 #[derive(Debug, Args)]
 pub(crate) struct ContactsCheck {
+    /// The lists to check
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Show who this expression chooses
@@ -192,6 +195,7 @@ pub(crate) struct ContactsCheck {
 
 #[derive(Debug, Args)]
 pub(crate) struct ContactsConvert {
+    /// The list to convert
     pub(crate) file: PathBuf,
     /// Where the list goes; stdout when absent
     #[arg(long, short, value_name = "FILE")]
@@ -280,6 +284,7 @@ pub(crate) enum OnUnknown {
 
 #[derive(Debug, Args)]
 pub(crate) struct Resume {
+    /// The run; the only unfinished one when absent
     pub(crate) run: Option<String>,
     /// Providers in order of fallback
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
@@ -297,17 +302,20 @@ pub(crate) struct Resume {
 
 #[derive(Debug, Args)]
 pub(crate) struct Cancel {
+    /// The run
     pub(crate) run: String,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Status {
+    /// The run; the newest when absent
     pub(crate) run: Option<String>,
 }
 
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("decision").required(true))]
 pub(crate) struct Resolve {
+    /// The run
     pub(crate) run: String,
     /// Whom; everybody unknown or held when absent
     pub(crate) addresses: Vec<String>,
@@ -327,6 +335,7 @@ pub(crate) struct Resolve {
 
 #[derive(Debug, Args)]
 pub(crate) struct Report {
+    /// The run
     pub(crate) run: String,
     /// Write a table that no spreadsheet will calculate
     #[arg(long, value_name = "FILE")]
@@ -345,6 +354,7 @@ pub(crate) enum Suppress {
 
 #[derive(Debug, Args)]
 pub(crate) struct SuppressAdd {
+    /// The addresses
     #[arg(required = true, value_name = "ADDRESS")]
     pub(crate) addresses: Vec<String>,
     /// Why
@@ -354,6 +364,7 @@ pub(crate) struct SuppressAdd {
 
 #[derive(Debug, Args)]
 pub(crate) struct SuppressRemove {
+    /// The address
     #[arg(value_name = "ADDRESS")]
     pub(crate) address: String,
     /// Why, for the audit
@@ -389,6 +400,7 @@ pub(crate) enum Domain {
 
 #[derive(Debug, Args)]
 pub(crate) struct DomainCheck {
+    /// The domains
     #[arg(required = true, value_name = "DOMAIN")]
     pub(crate) domains: Vec<String>,
     /// Providers of depeche.toml, or kinds: ovh, brevo, mailchimp, mailchimp-transactional
@@ -439,6 +451,7 @@ pub(crate) enum DomainFormat {
 
 #[derive(Debug, Args)]
 pub(crate) struct DomainSuggest {
+    /// The domain
     pub(crate) domain: String,
     /// Providers of depeche.toml, or kinds: ovh, brevo, mailchimp, mailchimp-transactional
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
@@ -455,11 +468,13 @@ pub(crate) struct DomainSuggest {
 
 #[derive(Debug, Args)]
 pub(crate) struct DomainSpf {
+    /// The address that the mail comes from
     #[arg(long)]
     pub(crate) ip: std::net::IpAddr,
     /// The MAIL FROM address; empty to check the HELO name
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) mail_from: String,
+    /// The HELO name
     #[arg(long, value_name = "NAME")]
     pub(crate) helo: String,
     #[command(flatten)]
@@ -497,6 +512,7 @@ pub(crate) struct Explain {
 
 #[derive(Debug, Args)]
 pub(crate) struct Completions {
+    /// The shell
     #[arg(value_enum)]
     pub(crate) shell: clap_complete::Shell,
 }

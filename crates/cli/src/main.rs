@@ -7,6 +7,7 @@ mod config;
 mod context;
 mod exit;
 mod failure;
+mod help;
 mod out;
 mod run;
 mod verbs;
@@ -14,16 +15,17 @@ mod words;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::FromArgMatches as _;
 
-use args::{Cli, Color, Global};
+use args::{Cli, Color, Global, Lang};
 use context::Context;
 use exit::Exit;
 use failure::{Done, Failure};
 use out::Out;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let told = help::command(asked_language()).try_get_matches();
+    let cli = match told.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(unreadable(&error).code()),
     };
@@ -46,6 +48,19 @@ fn run(cli: Cli, out: &Out) -> Done {
         .map_err(|error| Failure::new(Exit::Problems, "runtime", error))?;
     let context = Context::new(cli.global, out);
     runtime.block_on(verbs::dispatch(cli.command, &context))
+}
+
+/// The language of the help: it must be known before the command line can be read.
+fn asked_language() -> Lang {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let after = |pair: &[String]| (pair[0] == "--lang").then(|| pair[1].clone());
+    let joined = words.iter().find_map(|word| word.strip_prefix("--lang=").map(str::to_owned));
+    let asked = match joined.or_else(|| words.windows(2).find_map(after)).as_deref() {
+        Some("fr") => Some(Lang::Fr),
+        Some(_) => Some(Lang::En),
+        None => None,
+    };
+    words::Words::choose(asked)
 }
 
 /// Help and version go to stdout; everything else is a usage error.

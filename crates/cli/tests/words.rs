@@ -60,9 +60,10 @@ fn shown(project: &Project, words: &[&str], lang: &str) -> String {
 fn help_tells_every_command() {
     let project = Project::new(vec![], 0);
     let pages = [&["--help"][..], &["send", "--help"], &["resume", "--help"], &["domain", "check", "--help"]];
-    let text: Vec<String> = pages.iter().map(|words| shown(&project, words, "en")).collect();
-
-    insta::assert_snapshot!("help", text.join("\n"));
+    for lang in LANGUAGES {
+        let text: Vec<String> = pages.iter().map(|words| shown(&project, words, lang)).collect();
+        insta::assert_snapshot!(format!("help_{lang}"), text.join("\n"));
+    }
 }
 
 #[test]
