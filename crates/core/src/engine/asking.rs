@@ -41,7 +41,13 @@ impl Work<'_> {
     pub(super) async fn ask_before_the_run(&mut self) {
         let Some(admission) = self.admission.clone() else { return };
         let names: Vec<ProviderName> = self.links.iter().map(|link| link.name.clone()).collect();
-        let answers = join_all(names.iter().map(|name| ask(admission.as_ref(), name))).await;
+        let asked = join_all(names.iter().map(|name| ask(admission.as_ref(), name)));
+        let mut control = self.control.clone();
+        let answers = tokio::select! {
+            answers = asked => answers,
+            // Whoever stops does not wait for the DNS.
+            () = control.risen() => return,
+        };
         for (index, admitted) in answers.into_iter().enumerate() {
             // A fallback is asked for once more before its first message.
             let gate = if index == 0 { Gate::Open } else { Gate::Closed };

@@ -80,6 +80,8 @@ impl Work<'_> {
         let was_open = link.breaker.opening().is_some();
         let mut back = false;
         match worst {
+            // What was in flight when the breaker opened proves nothing: only the probe does.
+            Some(Heard::Accepted | Heard::Answered) if was_open && !open.is_probe => {}
             Some(Heard::Accepted) => back = link.accepted(),
             Some(Heard::Answered) => link.breaker.answered(now),
             Some(Heard::Unknown(reason)) => {

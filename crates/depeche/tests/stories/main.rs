@@ -6,6 +6,7 @@
 
 mod asking;
 mod batches;
+mod brevo;
 mod common;
 mod journal;
 mod outages;

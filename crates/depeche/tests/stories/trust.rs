@@ -103,3 +103,18 @@ async fn silence_before_the_message_costs_time_and_nothing_else() {
         assert!(suspect, "{phase:?}");
     }
 }
+
+/// Every fifth answer is lost, and the others between them are no reason to go on: three unknowns, and
+/// those that were in flight on the other connections.
+#[tokio::test]
+async fn a_provider_that_loses_answers_now_and_then_is_set_aside_all_the_same() {
+    let story = Story::of(150).await;
+    let lossy = Rule::at(Phase::FinalDot).every(5).does(Fault::Close);
+    let (first, second) = (FakeSmtp::new().rule(lossy).start().await, FakeSmtp::new().start().await);
+
+    let told = story.tell(vec![link("ovh", &first, 3), link("relay", &second, 3)]).await;
+
+    let totals = story.judge(&[&first, &second]).await;
+    assert_eq!((told.ended.why, totals.accepted + totals.unknown), (Why::Done, 150));
+    assert!((3..=5).contains(&totals.unknown), "{totals:?}");
+}
