@@ -2,7 +2,8 @@
 //!
 //! Published, so that whoever writes a provider or a journal of their own runs the same suite:
 //! [`smtp::FakeSmtp`] is a mail server that fails in every way at every phase, and [`conformance`]
-//! asks a provider for every promise that the engine builds on.
+//! asks a provider for every promise that the engine builds on; [`journal`] asks a journal, and holds
+//! one that fails on demand; [`provider`] is a provider in memory that knows what it really took.
 
 pub mod clock;
 pub mod conformance;
