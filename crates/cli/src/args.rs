@@ -335,8 +335,14 @@ pub(crate) struct Resolve {
 
 #[derive(Debug, Args)]
 pub(crate) struct Report {
-    /// The run
-    pub(crate) run: String,
+    /// The run; the newest when absent
+    pub(crate) run: Option<String>,
+    /// Write one page that needs nothing else
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Whom to ring, by tier, with outlet and phone
+    #[arg(long)]
+    pub(crate) call_sheet: bool,
     /// Write a table that no spreadsheet will calculate
     #[arg(long, value_name = "FILE")]
     pub(crate) csv: Option<PathBuf>,

@@ -1,5 +1,8 @@
 //! `report`: who got it, when, through whom; refused and unknown first.
 
+mod html;
+mod sheet;
+
 use std::borrow::Cow;
 
 use depeche::contact::csv_safe;
@@ -12,6 +15,7 @@ use crate::failure::{Done, Failure};
 use crate::run::document::{self, Shown};
 use crate::run::store;
 use crate::verbs::contacts::save;
+use crate::words::say;
 
 const COLUMNS: [&str; 9] =
     ["state", "address", "outlet", "provider", "provider_id", "attempts", "at", "message_id", "reply"];
@@ -19,7 +23,13 @@ const COLUMNS: [&str; 9] =
 /// Does what was asked.
 pub(crate) async fn run(asked: &Report, context: &Context<'_>) -> Done {
     let journal = store::open(&context.config()?).await?;
-    let run = store::run_named(&*journal, &asked.run, context).await?;
+    let run = match &asked.run {
+        Some(name) => store::run_named(&*journal, name, context).await?,
+        None => {
+            let newest = journal.runs().await?.into_iter().next();
+            newest.ok_or_else(|| Failure::usage("run.none", say!(context.out, "runs-none")))?
+        }
+    };
     let mut shown = document::read(&*journal, &run.id).await?;
     let mut order: Vec<(u8, usize)> =
         shown.recipients.iter().enumerate().map(|(at, one)| (urgency(shown.state_of(one)), at)).collect();
@@ -28,9 +38,16 @@ pub(crate) async fn run(asked: &Report, context: &Context<'_>) -> Done {
     if let Some(file) = &asked.csv {
         save(file, &csv(&shown)?)?;
     }
+    if let Some(file) = &asked.html {
+        save(file, html::page(&shown, context)?.as_bytes())?;
+    }
     let exit = Exit::Done;
     context.out.document(&shown.document(exit));
-    if !context.out.json {
+    if asked.call_sheet {
+        for line in sheet::lines(&shown, context) {
+            context.out.line(line);
+        }
+    } else if !context.out.json {
         show(&shown, context);
     }
     Ok(exit)
