@@ -16,13 +16,21 @@ pub(super) struct Teller<'o> {
     out: &'o Out,
     route: Vec<ProviderName>,
     set_aside: BTreeSet<ProviderName>,
+    /// What was not checked, and told so already.
+    not_checked: BTreeSet<ProviderName>,
     /// On a terminal.
     bars: Option<Bars>,
 }
 
 impl<'o> Teller<'o> {
     pub(super) fn new(out: &'o Out, route: Vec<ProviderName>) -> Self {
-        Self { out, route, set_aside: BTreeSet::new(), bars: out.draws_bars().then(Bars::new) }
+        Self {
+            out,
+            route,
+            set_aside: BTreeSet::new(),
+            not_checked: BTreeSet::new(),
+            bars: out.draws_bars().then(Bars::new),
+        }
     }
 
     /// Tells one event. What each recipient got is told only with `-v`.
@@ -33,6 +41,8 @@ impl<'o> Teller<'o> {
             | Event::Blocked { provider, .. } => {
                 self.set_aside.insert(provider.clone());
             }
+            // A fallback is asked for again before its first message: once is enough to be told.
+            Event::NotChecked { provider, .. } if !self.not_checked.insert(provider.clone()) => return,
             Event::Trusted { provider } | Event::Back { provider } => {
                 self.set_aside.remove(provider);
             }
