@@ -179,3 +179,6 @@ report-by-domain = By receiving domain
 report-everybody = Everybody
 report-other = other
 report-not-delivered = Accepted means that a provider took the message; what happened to it afterwards is not known here.
+plan-share = { $provider } takes { $count }
+plan-share-minutes = { $provider } takes { $count }, in about { $minutes } min
+plan-waits = { $count } wait until a window has room again

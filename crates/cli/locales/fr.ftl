@@ -182,3 +182,6 @@ report-by-domain = Par domaine de réception
 report-everybody = Tout le monde
 report-other = autres
 report-not-delivered = Accepté veut dire qu'un fournisseur a pris le message ; ce qui lui est arrivé ensuite n'est pas connu ici.
+plan-share = { $provider } en prend { $count }
+plan-share-minutes = { $provider } en prend { $count }, en { $minutes } min environ
+plan-waits = { $count } attendent qu'un quota se libère

@@ -282,3 +282,21 @@ fn hostile_cells_never_become_headers_or_recipients() {
     assert!(project.seen().contains_key(&address(9)));
     assert!(!project.seen().contains_key(&address(0)));
 }
+
+#[test]
+fn a_plan_foresees_who_takes_how_many() {
+    let project = Project::new(vec![FakeSmtp::new(), FakeSmtp::new()], 30);
+    let toml = std::fs::read_to_string(project.path().join("depeche.toml")).unwrap();
+    let limited =
+        toml.replacen("limits = { connections = 1 }", "limits = { per_hour = 10, per_second = 1 }", 1);
+    project.write("depeche.toml", &limited);
+
+    let plan = project.run(&["plan", "release.md", "--to", "contacts.csv", "--json"]).document();
+
+    assert_eq!(plan["forecast"][0], serde_json::json!({ "provider": "first", "count": 10, "seconds": 9 }));
+    assert_eq!(
+        plan["forecast"][1],
+        serde_json::json!({ "provider": "second", "count": 20, "seconds": null })
+    );
+    assert_eq!(plan["forecast_waits"], 0);
+}

@@ -12,6 +12,7 @@ pub mod clock;
 pub mod contact;
 pub mod engine;
 pub mod event;
+pub mod forecast;
 pub mod journal;
 pub mod message;
 pub mod outcome;

@@ -1,5 +1,6 @@
 //! `plan`: exactly what `send` would do, and sends nothing.
 
+use depeche::forecast::{Share, forecast};
 use depeche::journal::BreakerRecord;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -24,9 +25,17 @@ pub(crate) async fn run(asked: &Plan, context: &Context<'_>) -> Done {
     }
     let breakers = way.journal.breakers().await?;
     let proofs = proofs(&way, context).await?;
-    context.out.document(&document(&way, &prepared, &breakers, &proofs, asked));
+    let (shares, waits) = shares(&way, prepared.count(), context).await?;
+    let mut shown = document(&way, &prepared, &breakers, &proofs, asked);
+    shown["forecast"] = shares.iter().map(|(name, share)| {
+        json!({ "provider": name, "count": share.messages, "seconds": share.lasts.map(|lasts| lasts.as_secs()) })
+    }).collect();
+    shown["forecast_waits"] = json!(waits);
+    context.out.document(&shown);
     if !context.out.json {
         show(&way, &prepared, &breakers, &proofs, context);
+        show_forecast(&shares, waits, context);
+        context.out.line(say!(context.out, "plan-nothing-sent", count = prepared.count()));
     }
     way.journal.close().await;
     Ok(Exit::Done)
@@ -66,6 +75,49 @@ fn links(way: &Way, breakers: &[BreakerRecord]) -> Vec<Value> {
         shown
     });
     shown.collect()
+}
+
+/// Who would take how many, and for how long, from what the journal says of the windows.
+async fn shares(
+    way: &Way,
+    count: u64,
+    context: &Context<'_>,
+) -> Result<(Vec<(String, Share)>, u64), Failure> {
+    let Some(config) = way.config.as_ref().filter(|_| way.outbox.is_none()) else {
+        return Ok((Vec::new(), 0));
+    };
+    let now = context.clock.now();
+    let (mut names, mut windows) = (Vec::new(), Vec::new());
+    for name in &way.route {
+        let Some(one) = config.providers.iter().find(|one| one.name == *name) else { continue };
+        let usage = way.journal.usage(name, now - one.limits.horizon()).await?;
+        names.push(name.to_string());
+        windows.push((one.limits, usage));
+    }
+    let (shares, waits) = forecast(&windows, count, now);
+    Ok((names.into_iter().zip(shares).collect(), waits))
+}
+
+fn show_forecast(shares: &[(String, Share)], waits: u64, context: &Context<'_>) {
+    let out = context.out;
+    for (name, share) in shares.iter().filter(|(_, share)| share.messages > 0) {
+        let count = share.messages;
+        out.line(match share.lasts {
+            Some(lasts) if lasts.as_secs() >= 60 => {
+                say!(
+                    out,
+                    "plan-share-minutes",
+                    provider = name,
+                    count = count,
+                    minutes = lasts.as_secs().div_ceil(60)
+                )
+            }
+            _ => say!(out, "plan-share", provider = name, count = count),
+        });
+    }
+    if waits > 0 {
+        out.line(say!(out, "plan-waits", count = waits));
+    }
 }
 
 /// What is known of each provider's mail.
@@ -163,5 +215,4 @@ fn show(
     for remark in &prepared.remarks {
         out.note(remark);
     }
-    out.line(say!(out, "plan-nothing-sent", count = prepared.count()));
 }

@@ -1,0 +1,92 @@
+//! How a run will go, if nothing goes wrong: who takes how many, and how long that lasts.
+//!
+//! It is arithmetic over windows ([`crate::budget`]), for `plan`. A provider without limits has no
+//! stated pace, so nothing is said of its time. Refused recipients, rests and outages are not foreseen.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::budget::Limits;
+use crate::journal::Usage;
+
+/// What one provider of the route will take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// So many messages.
+    pub messages: u64,
+    /// For so long, at its own pace; `None`: nothing states a pace.
+    pub lasts: Option<Duration>,
+}
+
+/// Shares out `messages` over the route, in order of fallback: an hour or day window that is full sends
+/// the rest to the next provider. What finds no room waits at the end of the chain, and is returned.
+#[must_use]
+pub fn forecast(route: &[(Limits, Usage)], messages: u64, now: Timestamp) -> (Vec<Share>, u64) {
+    let mut left = messages;
+    let mut shares = Vec::new();
+    for (limits, usage) in route {
+        let taken = left.min(room(limits, usage, now));
+        left -= taken;
+        shares.push(Share { messages: taken, lasts: pace(limits, taken) });
+    }
+    (shares, left)
+}
+
+/// Places left now in the windows of an hour and of a day.
+fn room(limits: &Limits, usage: &Usage, now: Timestamp) -> u64 {
+    let used_since = |window: SignedDuration| {
+        let since = (now - window).as_second();
+        usage.buckets.range(since..).map(|(_, count)| u64::from(*count)).sum::<u64>()
+    };
+    let windows =
+        [(limits.per_hour, SignedDuration::from_hours(1)), (limits.per_day, SignedDuration::from_hours(24))];
+    let stated = windows.into_iter().filter_map(|(limit, window)| Some((limit?, window)));
+    stated
+        .map(|(limit, window)| u64::from(limit).saturating_sub(used_since(window)))
+        .min()
+        .unwrap_or(u64::MAX)
+}
+
+/// The slowest of the even spacing of `per_second` and the window of a minute.
+fn pace(limits: &Limits, messages: u64) -> Option<Duration> {
+    let gaps = messages.saturating_sub(1);
+    let spacing =
+        limits.per_second.map(|limit| Duration::from_secs_f64(gaps as f64 / f64::from(limit.max(1))));
+    // After each full minute the next begins.
+    let minutes = limits.per_minute.map(|limit| Duration::from_secs(gaps / u64::from(limit.max(1)) * 60));
+    spacing.into_iter().chain(minutes).max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn what_an_hour_cannot_hold_goes_to_the_next_and_the_rest_waits() {
+        let ovh = Limits { per_hour: Some(200), per_second: Some(2), ..Limits::default() };
+        let brevo = Limits { per_day: Some(300), ..Limits::default() };
+        // 50 of OVH's hour are used; an older use does not count.
+        let used = Usage { buckets: [(90_000, 50), (1_000, 70)].into(), last: None };
+
+        let (shares, waits) = forecast(&[(ovh, used), (brevo, Usage::default())], 500, at(90_100));
+
+        // By hand: 150 at 2 a second are 149 gaps of 0.5 s; 300 go to Brevo; 50 wait.
+        assert_eq!(shares[0], Share { messages: 150, lasts: Some(Duration::from_millis(74_500)) });
+        assert_eq!(shares[1], Share { messages: 300, lasts: None });
+        assert_eq!(waits, 50);
+    }
+
+    #[test]
+    fn a_minute_that_is_full_makes_the_next_one_begin() {
+        let limits = Limits { per_minute: Some(60), ..Limits::default() };
+
+        let (shares, waits) = forecast(&[(limits, Usage::default())], 121, at(0));
+
+        assert_eq!((shares[0].lasts, waits), (Some(Duration::from_secs(120)), 0));
+    }
+}
