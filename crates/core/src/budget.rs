@@ -145,11 +145,15 @@ fn window_room(
     Err(now + SignedDuration::from_millis(200))
 }
 
+/// How far the moments of several processes may be out of order.
+const DISORDER: SignedDuration = SignedDuration::from_secs(2);
+
 fn spacing_room(per_second: u32, last: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
     let gap = SignedDuration::from_nanos(1_000_000_000 / i64::from(per_second.max(1)));
     let next = last? + gap;
-    // A clock set back must not stop the run for longer than one gap.
-    (next > now && next - gap <= now).then_some(next)
+    // Another process may have taken its moment later and its place earlier: so much disorder is none of
+    // the clock's. A clock that was set back by more must not stop the run.
+    (next > now && next - gap <= now + DISORDER).then_some(next)
 }
 
 fn at_second(second: i64) -> Timestamp {
@@ -199,6 +203,19 @@ mod tests {
         );
         assert_eq!(limits.room(&after, 0, at(101)), Room::Free(1));
         assert_eq!(limits.room(&Usage::default(), 0, at(100)), Room::Free(1));
+    }
+
+    #[test]
+    fn a_place_that_another_process_took_a_moment_later_is_kept_apart_too() {
+        let limits = Limits { per_second: Some(20), ..Limits::default() };
+        let last = at(100) + SignedDuration::from_millis(30);
+        let after = Usage { last: Some(last), ..Usage::default() };
+
+        // By hand: 50 ms after the other's place, although this moment is before it.
+        let until = last + SignedDuration::from_millis(50);
+        assert_eq!(limits.room(&after, 0, at(100)), Room::Full { until, window: Window::Second });
+        // A clock set back by an hour stops nobody.
+        assert_eq!(limits.room(&after, 0, at(100 - 3_600)), Room::Free(1));
     }
 
     #[test]

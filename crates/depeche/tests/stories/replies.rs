@@ -201,7 +201,7 @@ async fn messages_of_a_second_are_evenly_spaced_and_that_is_no_waiting() {
     let totals = story.judge(&[&first]).await;
     assert_eq!((told.ended.why, totals.accepted), (Why::Done, 6));
     assert!(began.elapsed() >= Duration::from_millis(1_000), "{:?}", began.elapsed());
-    assert!(began.elapsed() < Duration::from_millis(2_500), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_millis(5_000), "{:?}", began.elapsed());
     assert_eq!(first.record().begun, 6, "nobody was begun and given up");
 }
 
