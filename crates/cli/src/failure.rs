@@ -5,6 +5,7 @@ use std::fmt::Display;
 use serde::Serialize;
 
 use crate::exit::Exit;
+use crate::words::Words;
 
 /// Why a command stopped.
 #[derive(Debug, Clone)]
@@ -98,6 +99,14 @@ impl Failure {
         let mut first = problems.next()?;
         first.others.extend(problems);
         Some(first)
+    }
+
+    /// The same in the user's language, where it is the library's problem.
+    pub(crate) fn told(mut self, words: &Words) -> Self {
+        self.message = words.problem(&self.code, &self.message);
+        self.hint = self.hint.map(|hint| words.cure(&self.code, &hint));
+        self.others = self.others.into_iter().map(|other| other.told(words)).collect();
+        self
     }
 
     /// What `--json` shows.

@@ -88,6 +88,7 @@ impl Out {
 
     /// A failure, as text or as the one document.
     pub(crate) fn failure(&self, failure: &Failure) {
+        let failure = &failure.clone().told(&self.words);
         if self.json {
             self.document(&failure.document());
             return;

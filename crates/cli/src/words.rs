@@ -7,6 +7,8 @@ use crate::args::Lang;
 
 const ENGLISH: &str = include_str!("../locales/en.ftl");
 const FRENCH: &str = include_str!("../locales/fr.ftl");
+/// What the library's problems mean in French, by their stable codes; with `!`, the cure.
+const PROBLEMS: &str = include_str!("../locales/problems.fr.txt");
 
 /// A catalogue.
 pub(crate) struct Words {
@@ -53,6 +55,27 @@ impl Words {
         }
         let mut problems = Vec::new();
         self.bundle.format_pattern(pattern, Some(&arguments), &mut problems).into_owned()
+    }
+}
+
+impl Words {
+    /// A problem that the library found: in French its meaning, with the library's own words behind it.
+    pub(crate) fn problem(&self, code: &str, english: &str) -> String {
+        match self.french(code) {
+            Some(french) => format!("{french} ({english})"),
+            None => english.to_owned(),
+        }
+    }
+
+    /// What can be done about it.
+    pub(crate) fn cure(&self, code: &str, english: &str) -> String {
+        self.french(&format!("{code}!")).map_or_else(|| english.to_owned(), str::to_owned)
+    }
+
+    fn french(&self, key: &str) -> Option<&'static str> {
+        let is_french = self.lang == Lang::Fr;
+        let mut lines = PROBLEMS.lines().filter(|_| is_french).filter_map(|line| line.split_once(" = "));
+        lines.find(|(known, _)| *known == key).map(|(_, french)| french)
     }
 }
 
@@ -132,6 +155,33 @@ mod tests {
         let used: BTreeSet<String> = said.map(str::to_owned).collect();
 
         assert_eq!(used, keys(ENGLISH));
+    }
+
+    #[test]
+    fn every_problem_of_a_list_a_selection_and_a_rule_has_its_french() {
+        let mut code = String::new();
+        sources(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/src/contact"), &mut code);
+        let quoted = code.split('"').filter(|text| {
+            let is_ours = ["contact.", "list.", "where."].iter().any(|start| text.starts_with(start));
+            is_ours && text.chars().all(|c| c.is_ascii_lowercase() || ".-".contains(c))
+        });
+        let words = Words::of(Lang::Fr);
+        let missing: BTreeSet<&str> = quoted.filter(|code| words.french(code).is_none()).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+        let rules = PROBLEMS.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key);
+        let rules = rules.filter(|key| !key.contains('.') && !key.ends_with('!') && key.contains('-'));
+        let unknown: Vec<_> = rules.filter(|key| depeche::release::explain(key).is_none()).collect();
+        // The files of a release are refused before its rules are asked.
+        assert_eq!(unknown, ["asset-missing", "asset-outside", "asset-type"]);
+    }
+
+    #[test]
+    fn a_problem_keeps_its_own_words_behind_the_french() {
+        let (french, english) = (Words::of(Lang::Fr), Words::of(Lang::En));
+        let said = "there is no address";
+        assert_eq!(french.problem("contact.no-address", said), format!("il n'y a pas d'adresse ({said})"));
+        assert_eq!(english.problem("contact.no-address", said), said);
+        assert_eq!(french.problem("confirm.count", "x"), "x");
     }
 
     #[test]

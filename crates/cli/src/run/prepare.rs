@@ -75,7 +75,7 @@ impl Prepared {
         let frozen = release::freeze(&read, identity, &assets, (&date, &what.release))?;
         let mut prepared = Self {
             embargo: frozen.embargo.filter(|ends| *ends > context.clock.now()),
-            left_out: contacts::left_out(&list),
+            left_out: contacts::left_out(&list, &context.out.words),
             contacts: list.contacts,
             assets: assets.files(),
             frozen,

@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
 use crate::out::Out;
-use crate::words::say;
+use crate::words::{Words, say};
 
 /// Does what was asked.
 pub(crate) fn run(command: &Contacts, context: &Context<'_>) -> Done {
@@ -85,7 +85,7 @@ fn check(asked: &ContactsCheck, context: &Context<'_>) -> Done {
         select(&mut list, expression)?;
         out.note(say!(out, "run-recipients", count = list.contacts.len()));
     }
-    out.document(&check_document(&list, exit));
+    out.document(&check_document(&list, exit, &out.words));
     if !out.json {
         show_files(out, &list);
         show_rows(out, &list);
@@ -100,7 +100,7 @@ fn check(asked: &ContactsCheck, context: &Context<'_>) -> Done {
     Ok(exit)
 }
 
-fn check_document(list: &Loaded, exit: Exit) -> Value {
+fn check_document(list: &Loaded, exit: Exit, words: &Words) -> Value {
     let file = |report: &depeche::contact::FileReport| {
         let column = |column: &depeche::contact::ColumnMapping| json!({ "header": column.header, "name": column.name, "kind": format!("{:?}", column.kind).to_lowercase() });
         json!({
@@ -126,17 +126,21 @@ fn check_document(list: &Loaded, exit: Exit) -> Value {
         "exit": exit.code(),
         "contacts": list.contacts.len(),
         "files": list.files.iter().map(file).collect::<Vec<_>>(),
-        "left_out": left_out(list),
+        "left_out": left_out(list, words),
         "duplicates": list.duplicates.iter().map(duplicate).collect::<Vec<_>>(),
         "remarks": list.remarks.iter().map(remark).collect::<Vec<_>>(),
     })
 }
 
 /// The rows that are left out, as `--json` shows them and a run keeps them.
-pub(crate) fn left_out(list: &Loaded) -> Vec<Value> {
+pub(crate) fn left_out(list: &Loaded, words: &Words) -> Vec<Value> {
     let row = |row: &depeche::contact::LeftOut| {
-        let reasons: Vec<String> = row.problems.iter().map(|problem| problem.to_string()).collect();
-        let cure = row.reason().map(|reason| reason.cure());
+        let reasons: Vec<String> = row
+            .problems
+            .iter()
+            .map(|problem| words.problem(problem.reason.code(), &problem.to_string()))
+            .collect();
+        let cure = row.reason().map(|reason| words.cure(reason.code(), &reason.cure()));
         let code = row.reason().map(|reason| reason.code());
         json!({ "file": row.place.file, "row": row.place.row, "line": row.place.line,
             "address": row.address.as_ref().map(ToString::to_string),
@@ -164,8 +168,10 @@ fn show_files(out: &Out, list: &Loaded) {
 fn show_rows(out: &Out, list: &Loaded) {
     for row in &list.left_out {
         for problem in &row.problems {
-            out.line(format!("{}: {problem}", row.place.file));
-            out.line(format!("  {}: {}", say!(out, "hint-word"), problem.reason.cure()));
+            let (code, words) = (problem.reason.code(), &out.words);
+            out.line(format!("{}: {}", row.place.file, words.problem(code, &problem.to_string())));
+            let cure = words.cure(code, &problem.reason.cure());
+            out.line(format!("  {}: {cure}", say!(out, "hint-word")));
         }
     }
     for row in &list.duplicates {
@@ -179,7 +185,9 @@ fn show_rows(out: &Out, list: &Loaded) {
         ));
     }
     for remark in &list.remarks {
-        out.line(format!("{}: {}", remark.file, remark.problem));
+        let code = remark.problem.reason.code();
+        let said = out.words.problem(code, &remark.problem.to_string());
+        out.line(format!("{}: {said}", remark.file));
     }
 }
 

@@ -120,7 +120,7 @@ fn lint(asked: &ReleaseLint, context: &Context<'_>) -> Done {
         Some(config) => config.identity,
         None => Identity::example(),
     };
-    let findings = findings(&text, &asked.file, &identity);
+    let findings = told(findings(&text, &asked.file, &identity), context);
     let counts = |finding: &Finding| match asked.fail_on {
         FailOn::Error => finding.severity == Severity::Error,
         FailOn::Warn => matches!(finding.severity, Severity::Error | Severity::Warn),
@@ -156,6 +156,17 @@ fn findings(text: &str, path: &Path, identity: &Identity) -> Vec<Finding> {
     };
     found.extend(release.lint(identity, &files));
     found
+}
+
+/// In the user's language.
+fn told(findings: Vec<Finding>, context: &Context<'_>) -> Vec<Finding> {
+    let words = &context.out.words;
+    let one = |finding: Finding| Finding {
+        message: words.problem(finding.id, &finding.message),
+        fix: words.cure(finding.id, &finding.fix),
+        ..finding
+    };
+    findings.into_iter().map(one).collect()
 }
 
 fn as_finding(problem: ReleaseProblem) -> Finding {
