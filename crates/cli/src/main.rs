@@ -10,6 +10,7 @@ mod failure;
 mod help;
 mod out;
 mod run;
+mod unix;
 mod verbs;
 mod words;
 

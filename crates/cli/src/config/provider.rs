@@ -12,7 +12,8 @@ use depeche::providers::smtp::{Preset, Tls, preset, presets};
 
 use super::nearest::nearest;
 use super::reader::{Found, Reader, Section};
-use super::secret::{SecretSource, open_mode};
+use super::secret::SecretSource;
+use crate::unix::open_mode;
 use crate::words::say;
 
 /// One provider.

@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 use aws_lc_rs::digest;
 use depeche::secret::Secret;
 
+use crate::unix::open_mode;
+
 /// Where a secret is.
 #[derive(Clone)]
 pub(crate) enum SecretSource {
@@ -83,21 +85,6 @@ impl SecretError {
             Self::Open { path, .. } => Some(format!("chmod 600 {}", path.display())),
             _ => None,
         }
-    }
-}
-
-/// The mode of a file that others than its owner can read.
-pub(crate) fn open_mode(path: &Path) -> Option<u32> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
-        (mode & 0o044 != 0).then_some(mode)
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = path;
-        None
     }
 }
 

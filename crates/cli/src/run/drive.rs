@@ -12,6 +12,7 @@ use super::tell;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::unix::Signals;
 use crate::words::say;
 
 /// What a run is driven with.
@@ -84,44 +85,6 @@ async fn interrupted(stop: &Stop, context: &Context<'_>) -> std::convert::Infall
         }
     }
     std::future::pending().await
-}
-
-/// Ctrl-C and SIGTERM. Heard from the first moment on, so that none is lost between two.
-struct Signals {
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    #[cfg(unix)]
-    fn listen() -> Option<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let interrupt = signal(SignalKind::interrupt()).ok()?;
-        let terminate = signal(SignalKind::terminate()).ok()?;
-        Some(Self { interrupt, terminate })
-    }
-
-    #[cfg(not(unix))]
-    fn listen() -> Option<Self> {
-        Some(Self {})
-    }
-
-    /// Waits for the next one; false when none can come.
-    async fn next(&mut self) -> bool {
-        #[cfg(unix)]
-        {
-            tokio::select! {
-                heard = self.interrupt.recv() => heard.is_some(),
-                heard = self.terminate.recv() => heard.is_some(),
-            }
-        }
-        #[cfg(not(unix))]
-        {
-            tokio::signal::ctrl_c().await.is_ok()
-        }
-    }
 }
 
 /// Whom to ring: the uncertain ones by name, and how to say what they said.

@@ -1,0 +1,56 @@
+//! The calls that exist on Unix only: the mode of a file, and SIGTERM.
+
+use std::path::Path;
+
+/// The mode of a file that others than its owner can read.
+pub(crate) fn open_mode(path: &Path) -> Option<u32> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
+        (mode & 0o044 != 0).then_some(mode)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
+}
+
+/// Ctrl-C and SIGTERM. Heard from the first moment on, so that none is lost between two.
+pub(crate) struct Signals {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    #[cfg(unix)]
+    pub(crate) fn listen() -> Option<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let interrupt = signal(SignalKind::interrupt()).ok()?;
+        let terminate = signal(SignalKind::terminate()).ok()?;
+        Some(Self { interrupt, terminate })
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) fn listen() -> Option<Self> {
+        Some(Self {})
+    }
+
+    /// Waits for the next one; false when none can come.
+    pub(crate) async fn next(&mut self) -> bool {
+        #[cfg(unix)]
+        {
+            tokio::select! {
+                heard = self.interrupt.recv() => heard.is_some(),
+                heard = self.terminate.recv() => heard.is_some(),
+            }
+        }
+        #[cfg(not(unix))]
+        {
+            tokio::signal::ctrl_c().await.is_ok()
+        }
+    }
+}
