@@ -13,13 +13,15 @@ mod ledger;
 mod macros;
 mod parse;
 mod record;
+mod verdict;
 
 pub use audit::{Audit, AuditTerm, audit, included_twice};
-pub use evaluate::{Problem, Request, SpfResult, Verdict, check_host};
+pub use evaluate::check_host;
 pub use ledger::{LedgerEntry, Outcome, Query};
 pub use macros::{DomainSpec, MacroError};
 pub use parse::{SyntaxError, is_spf, parse};
 pub use record::{Directive, DualCidr, Mechanism, Modifier, Qualifier, Record, Term, TermKind};
+pub use verdict::{Problem, Request, SpfResult, Verdict};
 
 /// The most terms of one evaluation that may ask DNS (RFC 7208, section 4.6.4).
 pub const MAX_LOOKUPS: u32 = 10;
