@@ -300,3 +300,15 @@ fn a_plan_foresees_who_takes_how_many() {
     );
     assert_eq!(plan["forecast_waits"], 0);
 }
+
+#[test]
+fn an_outbox_that_cannot_be_written_ends_at_once_and_says_why() {
+    let project = Project::new(vec![], 3);
+    project.write("file", "not a folder");
+
+    let below_a_file = project.send(3, &["--outbox", "file/out"]);
+
+    assert_eq!(below_a_file.exit, Some(1), "{below_a_file:?}");
+    let message = below_a_file.document()["error"]["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("file/out"), "{message}");
+}

@@ -60,7 +60,11 @@ impl Way {
     /// The providers, with their secrets.
     fn chain(&self, context: &Context<'_>) -> Result<Vec<LinkConfig>, Failure> {
         match (&self.outbox, &self.config) {
-            (Some(folder), _) => Ok(frozen::outbox_chain(folder)),
+            (Some(folder), _) => {
+                // A folder that cannot be made is a slip, and no outage to wait out.
+                std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, &error))?;
+                Ok(frozen::outbox_chain(folder))
+            }
             (None, Some(config)) => config.chain(&self.route, &context.clock),
             (None, None) => Ok(Vec::new()),
         }
@@ -110,7 +114,9 @@ pub(crate) async fn run(asked: &Send, context: &Context<'_>) -> Done {
     let id = freeze(&way, &mut prepared, asked, (kind, confirmed), context).await?;
     let record = store::run_named(&*way.journal, id.as_str(), context).await?;
     let render = frozen::renderer(&*way.journal, &record).await?;
-    let policy = policy(way.config.as_ref(), asked.on_unknown.map(on_unknown), asked.no_wait);
+    // A disk does not come back by waiting.
+    let no_wait = asked.no_wait || way.outbox.is_some();
+    let policy = policy(way.config.as_ref(), asked.on_unknown.map(on_unknown), no_wait);
     context.out.note(say!(context.out, "send-begins", run = id.as_str(), count = confirmed));
     Drive { journal: way.journal, render, chain, policy, admission }.run(&id, context).await
 }
