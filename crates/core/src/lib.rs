@@ -6,6 +6,7 @@
 //! re-exports this one.
 
 pub mod address;
+pub mod after;
 pub mod breaker;
 pub mod budget;
 pub mod clock;

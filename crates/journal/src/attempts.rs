@@ -358,9 +358,12 @@ pub(crate) async fn resolve(
     reason: &str,
     at: Timestamp,
 ) -> Result<Vec<DeliveryRecord>, JournalError> {
-    let found = sqlx::query(
-        "SELECT * FROM delivery WHERE run = $1 AND state IN ('unknown', 'held') ORDER BY tier, position",
-    )
+    let burned = decision == Decision::ResendAccepted;
+    let found = sqlx::query(if burned {
+        "SELECT * FROM delivery WHERE run = $1 AND state = 'accepted' ORDER BY tier, position"
+    } else {
+        "SELECT * FROM delivery WHERE run = $1 AND state IN ('unknown', 'held') ORDER BY tier, position"
+    })
     .bind(run.as_str())
     .fetch_all(&mut *c)
     .await
@@ -368,12 +371,13 @@ pub(crate) async fn resolve(
     let mut moved = Vec::new();
     for row in &found {
         let record = rows::delivery(row)?;
-        if keys.is_empty() || keys.contains(&record.address.key()) {
+        let named = keys.contains(&record.address.key());
+        if named || (keys.is_empty() && !burned) {
             resolve_one(c, run, &record, decision, reason, at).await?;
             moved.push(record);
         }
     }
-    if decision == Decision::Resend && !moved.is_empty() {
+    if decision != Decision::Sent && !moved.is_empty() {
         sqlx::query("UPDATE run SET state = 'waiting' WHERE id = $1 AND state = 'finished'")
             .bind(run.as_str())
             .execute(&mut *c)
@@ -394,21 +398,24 @@ async fn resolve_one(
     let (delivery_state, attempt_state, action) = match decision {
         Decision::Sent => ("accepted", "accepted", "resolve --sent"),
         Decision::Resend => ("pending", "superseded", "resolve --resend"),
+        Decision::ResendAccepted => ("pending", "superseded", "resolve --at-risk --resend"),
     };
-    sqlx::query("UPDATE attempt SET state = $2 WHERE delivery = $1 AND state IN ('unknown', 'held')")
+    sqlx::query("UPDATE attempt SET state = $2 WHERE delivery = $1 AND state = $3")
         .bind(record.id.0)
         .bind(attempt_state)
+        .bind(record.state.as_str())
         .execute(&mut *c)
         .await
         .map_err(|error| write_failed(&error))?;
     let moved = sqlx::query(
         "UPDATE delivery SET state = $3, fence = fence + 1, not_before = NULL, at = $4
-         WHERE id = $1 AND fence = $2 AND state IN ('unknown', 'held')",
+         WHERE id = $1 AND fence = $2 AND state = $5",
     )
     .bind(record.id.0)
     .bind(record.fence)
     .bind(delivery_state)
     .bind(micros(at))
+    .bind(record.state.as_str())
     .execute(&mut *c)
     .await
     .map_err(|error| write_failed(&error))?;

@@ -157,13 +157,16 @@ pub(crate) async fn save_breaker(
 pub(crate) async fn suppress(c: &mut SqliteConnection, entries: &[Suppression]) -> Result<u64, JournalError> {
     let mut added = 0;
     for entry in entries {
-        // The first reason stays; a quarantined address that is suppressed for good is so from then on.
+        // The first reason stays; a quarantined address that is suppressed for good is so from then on. A
+        // bad address that turns out to be one of a wave is quarantined again (bounces trickle in).
         let done = sqlx::query(
             "INSERT INTO suppression (recipient_key, reason, source, quarantined, at)
              VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (recipient_key) DO UPDATE SET reason = excluded.reason, source = excluded.source,
              quarantined = excluded.quarantined, at = excluded.at
-             WHERE suppression.quarantined = 1 AND excluded.quarantined = 0",
+             WHERE (suppression.quarantined = 1 AND excluded.quarantined = 0)
+             OR (suppression.quarantined = 0 AND excluded.quarantined = 1
+                 AND suppression.source = excluded.source AND suppression.reason = excluded.reason)",
         )
         .bind(entry.key.as_str())
         .bind(&entry.reason)

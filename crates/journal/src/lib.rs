@@ -6,6 +6,7 @@
 //! ("Write-ahead journal"); the tables are in `migrations/`.
 
 mod attempts;
+mod events;
 mod freeze;
 mod hold;
 mod keeping;
@@ -21,9 +22,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use depeche_core::address::RecipientKey;
+use depeche_core::event::{ProviderEvent, StoredEvent};
 use depeche_core::journal::{
     AttemptRecord, AuditEntry, BreakerRecord, Decision, DeliveryId, DeliveryRecord, FreezeError, Frozen,
-    Hold, HoldError, Intent, Journal, JournalError, NewDelivery, NewRun, RunId, RunRecord, RunState,
+    Hold, HoldError, Intent, Journal, JournalError, NewDelivery, NewRun, Recorded, RunId, RunRecord, RunState,
     Settlement, Suppression, Taken, Totals, Urgency, Usage,
 };
 use depeche_core::outcome::Denied;
@@ -286,6 +288,31 @@ impl Journal for SqliteJournal {
 
     async fn save_breaker(&self, record: BreakerRecord) -> Result<(), JournalError> {
         self.write(move |c| Box::pin(async move { keeping::save_breaker(c, &record).await })).await
+    }
+
+    async fn record_events(
+        &self,
+        source: &ProviderName,
+        events: Vec<ProviderEvent>,
+        now: Timestamp,
+    ) -> Result<Recorded, JournalError> {
+        let source = source.clone();
+        self.write(move |c| Box::pin(async move { events::record(c, &source, &events, now).await })).await
+    }
+
+    async fn events_of(&self, run: &RunId) -> Result<Vec<(DeliveryId, StoredEvent)>, JournalError> {
+        let run = run.clone();
+        self.read(move |c| Box::pin(async move { events::of_run(c, &run).await })).await
+    }
+
+    async fn mark(&self, source: &ProviderName) -> Result<Option<String>, JournalError> {
+        let source = source.clone();
+        self.read(move |c| Box::pin(async move { events::mark(c, &source).await })).await
+    }
+
+    async fn save_mark(&self, source: &ProviderName, mark: &str) -> Result<(), JournalError> {
+        let (source, mark) = (source.clone(), mark.to_owned());
+        self.write(move |c| Box::pin(async move { events::save_mark(c, &source, &mark).await })).await
     }
 
     async fn bad_addresses(&self, run: &RunId) -> Result<Vec<(RecipientKey, Timestamp)>, JournalError> {

@@ -146,7 +146,10 @@ pub(crate) async fn bad_addresses(
     run: &RunId,
 ) -> Result<Vec<(RecipientKey, Timestamp)>, JournalError> {
     let found = sqlx::query(
-        "SELECT recipient_key, at FROM delivery WHERE run = $1 AND state = 'refused' AND bad_address = 1",
+        // A bounce tells of it after the acceptance: then the moment of the bounce counts.
+        "SELECT recipient_key, COALESCE((SELECT MIN(COALESCE(e.at, e.seen_at)) FROM event e
+         WHERE e.delivery = delivery.id AND e.kind = 'invalid_address'), at) AS at
+         FROM delivery WHERE run = $1 AND state IN ('refused', 'accepted') AND bad_address = 1",
     )
     .bind(run.as_str())
     .fetch_all(c)
@@ -168,7 +171,9 @@ pub(crate) async fn accepted_since(
         let places: Vec<String> = (2..keys.len() + 2).map(|place| format!("${place}")).collect();
         let question = format!(
             "SELECT DISTINCT recipient_key FROM delivery WHERE kind = 'real' AND state = 'accepted'
-             AND at >= $1 AND recipient_key IN ({})",
+             AND at >= $1 AND NOT EXISTS (SELECT 1 FROM event e WHERE e.delivery = delivery.id AND e.kind IN
+             ('bounced_hard', 'bounced_soft', 'invalid_address', 'blocked', 'failed'))
+             AND recipient_key IN ({})",
             places.join(", ")
         );
         // Only numbered places are put into the text.

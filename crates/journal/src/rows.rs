@@ -50,7 +50,7 @@ fn optional_time(row: &SqliteRow, name: &str) -> Result<Option<Timestamp>, Journ
     column::<Option<i64>>(row, name)?.map(time).transpose()
 }
 
-fn parsed<T>(text: &str, what: &str) -> Result<T, JournalError>
+pub(crate) fn parsed<T>(text: &str, what: &str) -> Result<T, JournalError>
 where
     T: FromStr,
     T::Err: std::fmt::Display,
@@ -58,7 +58,7 @@ where
     text.parse().map_err(|error: T::Err| corrupt(what)(error.to_string()))
 }
 
-fn provider(text: &str) -> Result<ProviderName, JournalError> {
+pub(crate) fn provider(text: &str) -> Result<ProviderName, JournalError> {
     ProviderName::new(text).map_err(|error| corrupt("a provider")(error.to_string()))
 }
 

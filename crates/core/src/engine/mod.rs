@@ -27,7 +27,6 @@ mod take_in;
 mod waiting;
 mod work;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -38,10 +37,10 @@ pub use event::{Event, Events};
 pub use link::LinkConfig;
 pub use render::{Needs, Render, RenderRefused};
 
+use crate::after;
 use crate::clock::{Clock, Entropy};
-use crate::journal::{Hold, Journal, JournalError, RunId, RunState, Suppression, Totals};
+use crate::journal::{Hold, Journal, JournalError, RunId, RunState, Totals};
 use crate::policy::Policy;
-use crate::wave;
 
 /// What a run needs. Everything is handed in; nothing is global.
 pub struct Engine {
@@ -190,45 +189,12 @@ impl Engine {
         let stored = self.journal.set_run_state(run, state, note, self.clock.now()).await;
         if !matches!(why, Why::JournalFailed(_)) {
             stored?;
-            self.suppress_bad_addresses(run).await?;
+            // True bad addresses go to the suppression list, but for those of a wave.
+            after::judge_bad_addresses(self.journal.as_ref(), run, self.clock.now()).await?;
             totals = self.journal.totals(run).await?;
         }
         self.events.tell(Event::Ended { state, totals });
         Ok(Ended { state, totals, why, resume_at })
-    }
-
-    /// True bad addresses go to the suppression list, but for those of a wave.
-    async fn suppress_bad_addresses(&self, run: &RunId) -> Result<(), JournalError> {
-        let bad = self.journal.bad_addresses(run).await?;
-        if bad.is_empty() {
-            return Ok(());
-        }
-        let recipients = self.recipients_by_domain(run).await?;
-        let keys: Vec<_> = bad.iter().map(|(key, _)| key.clone()).collect();
-        let recently = self.journal.accepted_since(&keys, self.clock.now() - wave::RECENT).await?;
-        let recently = recently.into_iter().collect();
-        let entry = |(key, verdict): (_, wave::Verdict)| Suppression {
-            key,
-            reason: "bad address".to_owned(),
-            source: format!("run {run}"),
-            quarantined: verdict == wave::Verdict::Quarantine,
-            at: self.clock.now(),
-        };
-        let entries = wave::judge(&bad, &recipients, &recently).into_iter().map(entry).collect();
-        self.journal.suppress(entries).await?;
-        Ok(())
-    }
-
-    async fn recipients_by_domain(&self, run: &RunId) -> Result<BTreeMap<String, u64>, JournalError> {
-        let (mut counts, mut after) = (BTreeMap::new(), None);
-        loop {
-            let page = self.journal.deliveries(run, after, 1_000).await?;
-            let Some(last) = page.last() else { return Ok(counts) };
-            after = Some((last.tier, last.position));
-            for delivery in &page {
-                *counts.entry(delivery.address.domain().to_owned()).or_insert(0) += 1;
-            }
-        }
     }
 }
 

@@ -19,6 +19,7 @@ pub use record::*;
 pub use state::{AttemptState, DeliveryState, RunKind, RunState};
 
 use crate::address::RecipientKey;
+use crate::event::{ProviderEvent, StoredEvent};
 use crate::outcome::Denied;
 use crate::provider::ProviderName;
 
@@ -210,7 +211,8 @@ pub trait Journal: Send + Sync {
     async fn cancel(&self, run: &RunId, at: Timestamp) -> Result<u64, JournalError>;
 
     /// A person's decision about unknown or held recipients of a run (all of them when `keys` is
-    /// empty), with an audit entry each. Returns the addresses that it moved.
+    /// empty), with an audit entry each. [`Decision::ResendAccepted`] moves accepted ones, and only
+    /// those in `keys`. Returns the deliveries that it moved, as they were.
     async fn resolve(
         &self,
         hold: &dyn Hold,
@@ -229,11 +231,31 @@ pub trait Journal: Send + Sync {
     /// Keeps what is known of a provider.
     async fn save_breaker(&self, record: BreakerRecord) -> Result<(), JournalError>;
 
-    /// Refused deliveries of a run with a true bad address: key, when, and whether it is in the
-    /// suppression list already.
+    /// Keeps what was told of messages after their acceptance; the same event told again changes
+    /// nothing. An event belongs to the attempt that it names, or else to the one with the provider's
+    /// id, or else to the delivery with the Message-ID. One that proves what became of an unknown or
+    /// held attempt moves it on, with an audit entry; nothing else moves.
+    async fn record_events(
+        &self,
+        source: &ProviderName,
+        events: Vec<ProviderEvent>,
+        now: Timestamp,
+    ) -> Result<Recorded, JournalError>;
+
+    /// Everything told of a run's messages, by delivery, in order of their arrival.
+    async fn events_of(&self, run: &RunId) -> Result<Vec<(DeliveryId, StoredEvent)>, JournalError>;
+
+    /// Up to where a source was read: the text that [`Journal::save_mark`] kept.
+    async fn mark(&self, source: &ProviderName) -> Result<Option<String>, JournalError>;
+
+    /// Keeps up to where a source was read.
+    async fn save_mark(&self, source: &ProviderName, mark: &str) -> Result<(), JournalError>;
+
+    /// Recipients of a run with a true bad address, refused or bounced, and when.
     async fn bad_addresses(&self, run: &RunId) -> Result<Vec<(RecipientKey, Timestamp)>, JournalError>;
 
-    /// Which of `keys` a real run reached, as far as its providers accepted, at or after `since`.
+    /// Which of `keys` a real run reached at or after `since`, as far as its providers accepted and no
+    /// event tells otherwise.
     async fn accepted_since(
         &self,
         keys: &[RecipientKey],

@@ -328,13 +328,36 @@ pub struct BreakerRecord {
     pub resting_until: Option<Timestamp>,
 }
 
-/// What a person decides about an unknown or held recipient.
+/// What a person decides about a recipient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// It was sent: counts as accepted.
+    /// An unknown or held one was sent: counts as accepted.
     Sent,
-    /// Send it again: the old attempt is superseded.
+    /// Send an unknown or held one again: the old attempt is superseded.
     Resend,
+    /// Send an accepted one again, because its provider burned with it (DELIVERY.md, "accepted, at
+    /// risk"): the old attempt is superseded. Only for recipients that are named.
+    ResendAccepted,
+}
+
+/// What became of events that were told to the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Recorded {
+    /// One for each event, in order.
+    pub events: Vec<RecordedEvent>,
+    /// Unknown or held recipients that an event proved accepted or refused, with what it proved.
+    pub resolved: Vec<(RunId, RecipientKey, DeliveryState)>,
+}
+
+/// What became of one event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedEvent {
+    /// False for one that the journal had already.
+    pub new: bool,
+    /// Whose message it is about; `None` when the journal knows of none.
+    pub of: Option<(RunId, RecipientKey)>,
+    /// It tells of a message that its provider is said to have refused: somebody may have it twice.
+    pub contradicts: bool,
 }
 
 /// A line of the audit.

@@ -171,6 +171,8 @@ macro_rules! state_names {
     };
 }
 
+pub(crate) use state_names;
+
 state_names!(RunKind { Real = "real", Outbox = "outbox", Test = "test" });
 state_names!(RunState {
     Running = "running",

@@ -51,6 +51,7 @@ fn event(item: &Value) -> Result<Option<ProviderEvent>, WebhookError> {
         at: moment(item),
         recipient: one_line(recipient),
         provider_id: text("message-id").or_else(|| text("messageId")).map(one_line),
+        message_id: None,
         attempt: text("X-Mailin-custom").and_then(|custom| custom.parse().ok()),
         reason: text("reason").filter(|reason| !reason.is_empty()).map(one_line),
     }))

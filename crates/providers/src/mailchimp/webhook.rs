@@ -70,6 +70,7 @@ fn event(item: &Value) -> Option<ProviderEvent> {
         at: item.get("ts").and_then(Value::as_i64).and_then(|ts| Timestamp::from_second(ts).ok()),
         recipient: one_line(text("email")?),
         provider_id: text("_id").or_else(|| item.get("_id").and_then(Value::as_str)).map(one_line),
+        message_id: None,
         attempt: attempt.and_then(|attempt| attempt.parse().ok()),
         reason: reason.map(one_line),
     })

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use depeche_core::address::RecipientKey;
+use depeche_core::event::{ProviderEvent, StoredEvent};
 use depeche_core::journal::*;
 use depeche_core::outcome::Denied;
 use depeche_core::provider::ProviderName;
@@ -211,6 +212,27 @@ impl Journal for FaultyJournal {
 
     async fn save_breaker(&self, record: BreakerRecord) -> Result<(), JournalError> {
         self.inner.save_breaker(record).await
+    }
+
+    async fn record_events(
+        &self,
+        source: &ProviderName,
+        events: Vec<ProviderEvent>,
+        now: Timestamp,
+    ) -> Result<Recorded, JournalError> {
+        self.write(self.inner.record_events(source, events, now)).await
+    }
+
+    async fn events_of(&self, run: &RunId) -> Result<Vec<(DeliveryId, StoredEvent)>, JournalError> {
+        self.inner.events_of(run).await
+    }
+
+    async fn mark(&self, source: &ProviderName) -> Result<Option<String>, JournalError> {
+        self.inner.mark(source).await
+    }
+
+    async fn save_mark(&self, source: &ProviderName, mark: &str) -> Result<(), JournalError> {
+        self.inner.save_mark(source, mark).await
     }
 
     async fn bad_addresses(&self, run: &RunId) -> Result<Vec<(RecipientKey, Timestamp)>, JournalError> {

@@ -1,5 +1,6 @@
 //! The promises of a journal, one by one: DELIVERY.md, "Write-ahead journal".
 
+mod events;
 mod freezing;
 mod intents;
 mod keeping;
@@ -53,6 +54,12 @@ pub async fn journal_conformance(harness: &dyn JournalHarness) {
     outcomes::an_orphan_becomes_unknown_and_never_pending(harness).await;
     outcomes::a_person_or_a_proof_moves_an_unknown_on_with_an_audit_row(harness).await;
     outcomes::a_cancel_takes_the_pending_and_leaves_the_open(harness).await;
+    events::an_event_told_again_changes_nothing(harness).await;
+    events::an_event_finds_its_message_by_attempt_id_or_message_id(harness).await;
+    events::an_event_proves_only_what_was_unknown_or_held(harness).await;
+    events::an_event_of_a_superseded_attempt_proves_nothing_of_the_next(harness).await;
+    events::a_bounce_makes_a_bad_address_of_an_accepted_one(harness).await;
+    events::an_accepted_recipient_is_sent_again_only_by_name(harness).await;
     keeping::a_run_is_held_once(harness).await;
     keeping::the_suppression_list_keeps_its_first_reason(harness).await;
     keeping::breakers_and_rests_outlive_their_process(harness).await;

@@ -1,0 +1,148 @@
+//! After the send: what providers and bounce reports tell is kept, and what it means for the
+//! suppression list is drawn from it.
+//!
+//! One list over all providers. Opt-outs and complaints go on it at once. A true bad address goes on
+//! it unless a wave speaks against it ([`crate::wave`]); whether a refusal is one is decided where the
+//! reply is read (PROVIDERS.md, section 5: the receivers' codes mislead). Full mailboxes, policy
+//! blocks and everything that is not the address's fault stay off it.
+//!
+//! Everything here may be done twice: a webhook is repeated when it was not answered in time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::address::{EmailAddress, RecipientKey};
+use crate::event::{EventKind, ProviderEvent};
+use crate::journal::{DeliveryState, Journal, JournalError, Recorded, RunId, Suppression};
+use crate::provider::ProviderName;
+use crate::wave;
+
+/// What became of events that were taken in.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TakenIn {
+    /// Events that the journal did not have yet.
+    pub new: u64,
+    /// Events that it had.
+    pub repeated: u64,
+    /// Events about messages of no run of this journal.
+    pub unmatched: u64,
+    /// Events about messages that their provider is said to have refused; each is in the audit.
+    pub contradicting: u64,
+    /// Unknown or held recipients that are so no longer, and what they are.
+    pub resolved: Vec<(RunId, RecipientKey, DeliveryState)>,
+    /// Addresses that opted out or complained, and were not on the list before.
+    pub suppressed: u64,
+    /// Runs with a bad address to be judged ([`judge_bad_addresses`]).
+    pub to_judge: BTreeSet<RunId>,
+}
+
+/// Takes in what `source` told. Bad addresses are left to [`judge_bad_addresses`], which looks at a
+/// whole run and need not be done for each event.
+///
+/// # Errors
+///
+/// When the journal cannot be read or written; what was told must then be told again.
+pub async fn take_in(
+    journal: &dyn Journal,
+    source: &ProviderName,
+    events: Vec<ProviderEvent>,
+    now: Timestamp,
+) -> Result<TakenIn, JournalError> {
+    let wishes: Vec<(usize, &'static str, String)> = events
+        .iter()
+        .enumerate()
+        .filter_map(|(place, event)| Some((place, wish(event.kind)?, event.recipient.clone())))
+        .collect();
+    let bad: Vec<usize> = places_of(&events, EventKind::InvalidAddress);
+    let recorded = journal.record_events(source, events, now).await?;
+    let entries = wishes.iter().filter_map(|(place, reason, recipient)| {
+        // The journal's own spelling of the address, where the message is known.
+        let known = recorded.events.get(*place).and_then(|event| event.of.as_ref()).map(|(_, key)| key.clone());
+        let key = known.or_else(|| Some(EmailAddress::parse(recipient).ok()?.key()))?;
+        Some(Suppression {
+            key,
+            reason: (*reason).to_owned(),
+            source: source.to_string(),
+            quarantined: false,
+            at: now,
+        })
+    });
+    let suppressed = journal.suppress(entries.collect()).await?;
+    Ok(summary(recorded, &bad, suppressed))
+}
+
+fn places_of(events: &[ProviderEvent], kind: EventKind) -> Vec<usize> {
+    events.iter().enumerate().filter(|(_, event)| event.kind == kind).map(|(place, _)| place).collect()
+}
+
+/// Why the recipient is never to be mailed again, if that is what the event says.
+fn wish(kind: EventKind) -> Option<&'static str> {
+    match kind {
+        EventKind::Unsubscribed => Some("opted out"),
+        EventKind::Complained => Some("complaint"),
+        _ => None,
+    }
+}
+
+fn summary(recorded: Recorded, bad: &[usize], suppressed: u64) -> TakenIn {
+    let mut taken_in = TakenIn { suppressed, resolved: recorded.resolved, ..TakenIn::default() };
+    for (place, event) in recorded.events.into_iter().enumerate() {
+        match event.new {
+            true => taken_in.new += 1,
+            false => taken_in.repeated += 1,
+        }
+        taken_in.contradicting += u64::from(event.contradicts && event.new);
+        match event.of {
+            None => taken_in.unmatched += 1,
+            Some((run, _)) if bad.contains(&place) => {
+                taken_in.to_judge.insert(run);
+            }
+            Some(_) => {}
+        }
+    }
+    taken_in
+}
+
+/// Puts a run's true bad addresses on the suppression list, and those of a wave before a person.
+///
+/// # Errors
+///
+/// When the journal cannot be read or written.
+pub async fn judge_bad_addresses(
+    journal: &dyn Journal,
+    run: &RunId,
+    now: Timestamp,
+) -> Result<u64, JournalError> {
+    let bad = journal.bad_addresses(run).await?;
+    if bad.is_empty() {
+        return Ok(0);
+    }
+    let recipients = recipients_by_domain(journal, run).await?;
+    let keys: Vec<_> = bad.iter().map(|(key, _)| key.clone()).collect();
+    let recently = journal.accepted_since(&keys, now - wave::RECENT).await?;
+    let entry = |(key, verdict): (_, wave::Verdict)| Suppression {
+        key,
+        reason: "bad address".to_owned(),
+        source: format!("run {run}"),
+        quarantined: verdict == wave::Verdict::Quarantine,
+        at: now,
+    };
+    let judged = wave::judge(&bad, &recipients, &recently.into_iter().collect());
+    journal.suppress(judged.into_iter().map(entry).collect()).await
+}
+
+async fn recipients_by_domain(
+    journal: &dyn Journal,
+    run: &RunId,
+) -> Result<BTreeMap<String, u64>, JournalError> {
+    let (mut counts, mut after) = (BTreeMap::new(), None);
+    loop {
+        let page = journal.deliveries(run, after, 1_000).await?;
+        let Some(last) = page.last() else { return Ok(counts) };
+        after = Some((last.tier, last.position));
+        for delivery in &page {
+            *counts.entry(delivery.address.domain().to_owned()).or_insert(0) += 1;
+        }
+    }
+}

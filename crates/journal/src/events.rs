@@ -1,0 +1,310 @@
+//! What happened after the acceptance: events, whose they are, and what they prove.
+//!
+//! An event is kept once, whoever repeats it. It belongs to the attempt that it names, or else to the
+//! one with the provider's id, or else to the delivery with the Message-ID. Only an attempt that is
+//! unknown or held is moved on by it, and only by an event of that very attempt.
+
+use depeche_core::address::{EmailAddress, RecipientKey};
+use depeche_core::event::{EventKind, ProviderEvent, StoredEvent};
+use depeche_core::journal::{
+    AttemptState, AuditEntry, DeliveryId, DeliveryState, JournalError, Recorded, RecordedEvent, RunId,
+};
+use depeche_core::provider::ProviderName;
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+
+use crate::rows::{column, corrupt, micros, parsed, provider, run_id, time};
+use crate::{keeping, read_failed, write_failed};
+
+/// Whose message an event is about.
+struct Owner {
+    delivery: i64,
+    run: RunId,
+    key: RecipientKey,
+    /// The attempt, where it is certain.
+    attempt: Option<(String, AttemptState)>,
+}
+
+pub(crate) async fn record(
+    c: &mut SqliteConnection,
+    source: &ProviderName,
+    events: &[ProviderEvent],
+    now: Timestamp,
+) -> Result<Recorded, JournalError> {
+    let mut recorded = Recorded::default();
+    for event in events {
+        let owner = owner(c, source, event).await?;
+        let new = keep(c, source, event, owner.as_ref(), now).await?;
+        let contradicts = owner.as_ref().is_some_and(|owner| contradicts(owner, event.kind));
+        if let Some(owner) = &owner {
+            if event.kind == EventKind::InvalidAddress {
+                mark_bad(c, owner.delivery).await?;
+            }
+            if contradicts && new {
+                tell_contradiction(c, source, event, owner, now).await?;
+            }
+            if let Some(to) = prove(c, source, event, owner, now).await? {
+                recorded.resolved.push((owner.run.clone(), owner.key.clone(), to));
+            }
+        }
+        let of = owner.map(|owner| (owner.run, owner.key));
+        recorded.events.push(RecordedEvent { new, of, contradicts });
+    }
+    Ok(recorded)
+}
+
+async fn owner(
+    c: &mut SqliteConnection,
+    source: &ProviderName,
+    event: &ProviderEvent,
+) -> Result<Option<Owner>, JournalError> {
+    let by_attempt = "SELECT a.id AS attempt, a.state AS attempt_state, d.id AS delivery, d.run, d.recipient_key
+         FROM attempt a JOIN delivery d ON d.id = a.delivery WHERE ";
+    if let Some(attempt) = event.attempt {
+        let question = format!("{by_attempt} a.id = $1");
+        let found = one(c, question, &[&attempt.to_string()]).await?;
+        if let Some(row) = found.first() {
+            return attempt_of(row).map(Some);
+        }
+    }
+    if let Some(id) = &event.provider_id {
+        // Brevo writes its ids with and without angle brackets.
+        let bare = id.trim_matches(['<', '>']);
+        let question = format!("{by_attempt} a.provider = $1 AND a.provider_id IN ($2, $3)");
+        let found = one(c, question, &[source.as_str(), bare, &format!("<{bare}>")]).await?;
+        // One id may stand for a batch: then the address decides.
+        let key = EmailAddress::parse(&event.recipient).ok().map(|address| address.key());
+        let about = |row: &&SqliteRow| -> bool {
+            let theirs = column::<&str>(row, "recipient_key").unwrap_or_default();
+            found.len() == 1 || key.as_ref().is_some_and(|key| key.as_str() == theirs)
+        };
+        if let Some(row) = found.iter().find(about) {
+            return attempt_of(row).map(Some);
+        }
+    }
+    match &event.message_id {
+        Some(id) => by_message_id(c, id).await,
+        None => Ok(None),
+    }
+}
+
+/// The delivery with the Message-ID, and its attempt if only one can have reached the wire.
+async fn by_message_id(c: &mut SqliteConnection, id: &str) -> Result<Option<Owner>, JournalError> {
+    let bracketed = format!("<{}>", id.trim_matches(['<', '>']));
+    let question = "SELECT id AS delivery, run, recipient_key FROM delivery WHERE message_id = $1
+         ORDER BY id DESC LIMIT 1";
+    let found = one(c, question.to_owned(), &[&bracketed]).await?;
+    let Some(row) = found.first() else { return Ok(None) };
+    let delivery: i64 = column(row, "delivery")?;
+    let wired: Vec<(String, String)> = sqlx::query_as(
+        "SELECT id, state FROM attempt WHERE delivery = $1
+         AND state IN ('intent', 'accepted', 'held', 'unknown', 'superseded')",
+    )
+    .bind(delivery)
+    .fetch_all(&mut *c)
+    .await
+    .map_err(|error| read_failed(&error))?;
+    let attempt = match wired.as_slice() {
+        [(id, state)] => Some((id.clone(), parsed::<AttemptState>(state, "an attempt's state")?)),
+        _ => None,
+    };
+    Ok(Some(Owner { delivery, run: run_id(column(row, "run")?)?, key: key_of(row)?, attempt }))
+}
+
+fn attempt_of(row: &SqliteRow) -> Result<Owner, JournalError> {
+    let state = parsed::<AttemptState>(column(row, "attempt_state")?, "an attempt's state")?;
+    Ok(Owner {
+        delivery: column(row, "delivery")?,
+        run: run_id(column(row, "run")?)?,
+        key: key_of(row)?,
+        attempt: Some((column(row, "attempt")?, state)),
+    })
+}
+
+fn key_of(row: &SqliteRow) -> Result<RecipientKey, JournalError> {
+    Ok(RecipientKey::from_stored(column(row, "recipient_key")?))
+}
+
+async fn one(
+    c: &mut SqliteConnection,
+    question: String,
+    values: &[&str],
+) -> Result<Vec<SqliteRow>, JournalError> {
+    // The texts are fixed ones of this file; every value is bound.
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(question));
+    for value in values {
+        query = query.bind((*value).to_owned());
+    }
+    query.fetch_all(c).await.map_err(|error| read_failed(&error))
+}
+
+/// True when the event is new.
+async fn keep(
+    c: &mut SqliteConnection,
+    source: &ProviderName,
+    event: &ProviderEvent,
+    owner: Option<&Owner>,
+    now: Timestamp,
+) -> Result<bool, JournalError> {
+    let attempt = owner.and_then(|owner| owner.attempt.as_ref()).map(|(id, _)| id.clone());
+    let done = sqlx::query(
+        "INSERT INTO event (identity, source, kind, at, seen_at, recipient, provider_id, tag, message_id,
+         reason, delivery, attempt) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+         ON CONFLICT (identity) DO NOTHING",
+    )
+    .bind(event.identity(source).as_slice())
+    .bind(source.as_str())
+    .bind(event.kind.as_str())
+    .bind(event.at.map(micros))
+    .bind(micros(now))
+    .bind(&event.recipient)
+    .bind(&event.provider_id)
+    .bind(event.attempt.map(|attempt| attempt.to_string()))
+    .bind(&event.message_id)
+    .bind(&event.reason)
+    .bind(owner.map(|owner| owner.delivery))
+    .bind(attempt)
+    .execute(c)
+    .await
+    .map_err(|error| write_failed(&error))?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// A provider that tells of a message which it is said to have refused.
+fn contradicts(owner: &Owner, kind: EventKind) -> bool {
+    let refused = matches!(
+        owner.attempt,
+        Some((_, AttemptState::NotAccepted | AttemptState::Refused | AttemptState::Written))
+    );
+    refused && kind.proves() == DeliveryState::Accepted && kind != EventKind::InvalidAddress
+}
+
+async fn tell_contradiction(
+    c: &mut SqliteConnection,
+    source: &ProviderName,
+    event: &ProviderEvent,
+    owner: &Owner,
+    now: Timestamp,
+) -> Result<(), JournalError> {
+    let detail =
+        format!("{}: {source} told `{}` of an attempt that it is said to have refused", owner.key, event.kind);
+    let entry =
+        AuditEntry { at: now, run: Some(owner.run.clone()), action: "contradiction".to_owned(), detail };
+    keeping::audit(c, &entry).await
+}
+
+async fn mark_bad(c: &mut SqliteConnection, delivery: i64) -> Result<(), JournalError> {
+    sqlx::query("UPDATE delivery SET bad_address = 1 WHERE id = $1 AND bad_address = 0")
+        .bind(delivery)
+        .execute(c)
+        .await
+        .map_err(|error| write_failed(&error))?;
+    Ok(())
+}
+
+/// Moves an unknown or held attempt on; what it came to be.
+async fn prove(
+    c: &mut SqliteConnection,
+    source: &ProviderName,
+    event: &ProviderEvent,
+    owner: &Owner,
+    now: Timestamp,
+) -> Result<Option<DeliveryState>, JournalError> {
+    let Some((attempt, AttemptState::Unknown | AttemptState::Held)) = &owner.attempt else { return Ok(None) };
+    let to = event.kind.proves();
+    let said = event.reason.as_deref().unwrap_or_default();
+    let reply = format!("{source} told: {} {said}", event.kind).trim_end().to_owned();
+    // Held or unknown both: the delivery stands where its one open attempt does.
+    let moved = sqlx::query(
+        "UPDATE delivery SET state = $2, fence = fence + 1, reply = $3, at = $4,
+         provider_id = COALESCE(provider_id, $5) WHERE id = $1 AND state IN ('unknown', 'held')",
+    )
+    .bind(owner.delivery)
+    .bind(to.as_str())
+    .bind(&reply)
+    .bind(micros(now))
+    .bind(&event.provider_id)
+    .execute(&mut *c)
+    .await
+    .map_err(|error| write_failed(&error))?;
+    if moved.rows_affected() == 0 {
+        return Ok(None);
+    }
+    sqlx::query(
+        "UPDATE attempt SET state = $2, reply = $3, ended_at = $4, provider_id = COALESCE(provider_id, $5)
+         WHERE id = $1 AND state IN ('unknown', 'held')",
+    )
+    .bind(attempt)
+    .bind(to.as_str())
+    .bind(&reply)
+    .bind(micros(now))
+    .bind(&event.provider_id)
+    .execute(&mut *c)
+    .await
+    .map_err(|error| write_failed(&error))?;
+    let detail = format!("{}: {to} ({reply})", owner.key);
+    let entry = AuditEntry { at: now, run: Some(owner.run.clone()), action: "proof".to_owned(), detail };
+    keeping::audit(c, &entry).await?;
+    Ok(Some(to))
+}
+
+pub(crate) async fn of_run(
+    c: &mut SqliteConnection,
+    run: &RunId,
+) -> Result<Vec<(DeliveryId, StoredEvent)>, JournalError> {
+    let found = sqlx::query(
+        "SELECT e.* FROM event e JOIN delivery d ON d.id = e.delivery WHERE d.run = $1 ORDER BY e.id",
+    )
+    .bind(run.as_str())
+    .fetch_all(c)
+    .await
+    .map_err(|error| read_failed(&error))?;
+    found.iter().map(stored).collect()
+}
+
+fn stored(row: &SqliteRow) -> Result<(DeliveryId, StoredEvent), JournalError> {
+    let tag = column::<Option<&str>>(row, "tag")?;
+    let event = ProviderEvent {
+        kind: parsed(column(row, "kind")?, "an event")?,
+        at: column::<Option<i64>>(row, "at")?.map(time).transpose()?,
+        recipient: column(row, "recipient")?,
+        provider_id: column(row, "provider_id")?,
+        attempt: tag.map(|tag| parsed(tag, "an attempt")).transpose()?,
+        message_id: column(row, "message_id")?,
+        reason: column(row, "reason")?,
+    };
+    let source = provider(column(row, "source")?)?;
+    let delivery: Option<i64> = column(row, "delivery")?;
+    let delivery = delivery.ok_or_else(|| corrupt("an event")("it has no delivery".to_owned()))?;
+    Ok((DeliveryId(delivery), StoredEvent { source, event, seen_at: time(column(row, "seen_at")?)? }))
+}
+
+pub(crate) async fn mark(
+    c: &mut SqliteConnection,
+    source: &ProviderName,
+) -> Result<Option<String>, JournalError> {
+    let found: Option<(String,)> = sqlx::query_as("SELECT mark FROM mark WHERE source = $1")
+        .bind(source.as_str())
+        .fetch_optional(c)
+        .await
+        .map_err(|error| read_failed(&error))?;
+    Ok(found.map(|(mark,)| mark))
+}
+
+pub(crate) async fn save_mark(
+    c: &mut SqliteConnection,
+    source: &ProviderName,
+    mark: &str,
+) -> Result<(), JournalError> {
+    sqlx::query(
+        "INSERT INTO mark (source, mark) VALUES ($1, $2)
+         ON CONFLICT (source) DO UPDATE SET mark = excluded.mark",
+    )
+    .bind(source.as_str())
+    .bind(mark)
+    .execute(c)
+    .await
+    .map_err(|error| write_failed(&error))?;
+    Ok(())
+}
