@@ -58,7 +58,8 @@ pub async fn take_in(
     let recorded = journal.record_events(source, events, now).await?;
     let entries = wishes.iter().filter_map(|(place, reason, recipient)| {
         // The journal's own spelling of the address, where the message is known.
-        let known = recorded.events.get(*place).and_then(|event| event.of.as_ref()).map(|(_, key)| key.clone());
+        let known =
+            recorded.events.get(*place).and_then(|event| event.of.as_ref()).map(|(_, key)| key.clone());
         let key = known.or_else(|| Some(EmailAddress::parse(recipient).ok()?.key()))?;
         Some(Suppression {
             key,

@@ -59,7 +59,8 @@ async fn owner(
     source: &ProviderName,
     event: &ProviderEvent,
 ) -> Result<Option<Owner>, JournalError> {
-    let by_attempt = "SELECT a.id AS attempt, a.state AS attempt_state, d.id AS delivery, d.run, d.recipient_key
+    let by_attempt =
+        "SELECT a.id AS attempt, a.state AS attempt_state, d.id AS delivery, d.run, d.recipient_key
          FROM attempt a JOIN delivery d ON d.id = a.delivery WHERE ";
     if let Some(attempt) = event.attempt {
         let question = format!("{by_attempt} a.id = $1");
@@ -187,8 +188,10 @@ async fn tell_contradiction(
     owner: &Owner,
     now: Timestamp,
 ) -> Result<(), JournalError> {
-    let detail =
-        format!("{}: {source} told `{}` of an attempt that it is said to have refused", owner.key, event.kind);
+    let detail = format!(
+        "{}: {source} told `{}` of an attempt that it is said to have refused",
+        owner.key, event.kind
+    );
     let entry =
         AuditEntry { at: now, run: Some(owner.run.clone()), action: "contradiction".to_owned(), detail };
     keeping::audit(c, &entry).await

@@ -25,8 +25,8 @@ use depeche_core::address::RecipientKey;
 use depeche_core::event::{ProviderEvent, StoredEvent};
 use depeche_core::journal::{
     AttemptRecord, AuditEntry, BreakerRecord, Decision, DeliveryId, DeliveryRecord, FreezeError, Frozen,
-    Hold, HoldError, Intent, Journal, JournalError, NewDelivery, NewRun, Recorded, RunId, RunRecord, RunState,
-    Settlement, Suppression, Taken, Totals, Urgency, Usage,
+    Hold, HoldError, Intent, Journal, JournalError, NewDelivery, NewRun, Recorded, RunId, RunRecord,
+    RunState, Settlement, Suppression, Taken, Totals, Urgency, Usage,
 };
 use depeche_core::outcome::Denied;
 use depeche_core::provider::ProviderName;

@@ -23,7 +23,8 @@ async fn ended(
     let intent = opened(journal, run, entropy).await;
     let mut settlement = settled(&intent, to, attempt, at(2));
     if let Some(attempt) = &mut settlement.attempt {
-        attempt.provider_id = (to == DeliveryState::Accepted).then(|| format!("<{}@relay>", intent.delivery.0));
+        attempt.provider_id =
+            (to == DeliveryState::Accepted).then(|| format!("<{}@relay>", intent.delivery.0));
     }
     journal.settle(vec![settlement], Urgency::Now).await.expect("written");
     intent
@@ -38,7 +39,8 @@ pub(super) async fn an_event_told_again_changes_nothing(harness: &dyn JournalHar
     event.at = Some(at(30));
     event.reason = Some("250 ok".to_owned());
 
-    let first = journal.record_events(&ovh(), vec![event.clone(), event.clone()], at(40)).await.expect("kept");
+    let first =
+        journal.record_events(&ovh(), vec![event.clone(), event.clone()], at(40)).await.expect("kept");
     let other = harness.reopened().await;
     let again = other.record_events(&ovh(), vec![event.clone()], at(50)).await.expect("kept");
 
@@ -65,7 +67,8 @@ pub(super) async fn an_event_finds_its_message_by_attempt_id_or_message_id(harne
     let new = |kind| ProviderEvent::new(kind, "j0@journal.example");
     let bounces = ProviderName::new("bounces").expect("a fixed name");
     let by_id = |id: &str| ProviderEvent { provider_id: Some(id.to_owned()), ..new(EventKind::Delivered) };
-    let by_message = |id: &str| ProviderEvent { message_id: Some(id.to_owned()), ..new(EventKind::Delivered) };
+    let by_message =
+        |id: &str| ProviderEvent { message_id: Some(id.to_owned()), ..new(EventKind::Delivered) };
     let ours = Some((run.clone(), key));
     let table = [
         (&ovh(), told(EventKind::Delivered, &intent), &ours),
@@ -117,7 +120,9 @@ pub(super) async fn an_event_proves_only_what_was_unknown_or_held(harness: &dyn 
     }
 }
 
-pub(super) async fn an_event_of_a_superseded_attempt_proves_nothing_of_the_next(harness: &dyn JournalHarness) {
+pub(super) async fn an_event_of_a_superseded_attempt_proves_nothing_of_the_next(
+    harness: &dyn JournalHarness,
+) {
     let (journal, entropy) = (harness.fresh().await, CountingEntropy::default());
     let run = run_of(journal.as_ref(), 1).await;
     let first = ended(journal.as_ref(), &run, &entropy, DeliveryState::Unknown, AttemptState::Unknown).await;
