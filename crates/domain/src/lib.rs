@@ -56,6 +56,7 @@ pub mod dkim;
 pub mod dmarc;
 pub mod dns;
 pub mod finding;
+pub mod mta_sts;
 pub mod name;
 pub mod report;
 pub mod rules;

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use depeche_domain::align::{Kind, Method, Proof, Provider};
 use depeche_domain::check::{DomainReport, Options, check};
@@ -11,6 +13,7 @@ use depeche_domain::dns::recorded::Recorded;
 use depeche_domain::dns::zone::Zone;
 use depeche_domain::dns::{Answer, RecordType, Status};
 use depeche_domain::finding::Severity;
+use depeche_domain::mta_sts::{Document, FetchError, PolicyFetcher};
 use depeche_domain::rules;
 use jiff::Timestamp;
 
@@ -42,11 +45,23 @@ fn signing() -> String {
     format!("s1._domainkey 3600 IN TXT \"{KEY}\"\n")
 }
 
+/// Serves an MTA-STS policy for every exchanger below the domain.
+#[derive(Debug)]
+struct Enforced;
+
+#[async_trait::async_trait]
+impl PolicyFetcher for Enforced {
+    async fn fetch(&self, _: &str, _: &[IpAddr]) -> Result<Document, FetchError> {
+        let body = b"version: STSv1\nmode: enforce\nmx: *.exemple.fr\nmax_age: 1209600\n".to_vec();
+        Ok(Document { content_type: "text/plain".to_owned(), body })
+    }
+}
+
 async fn look(zone: &str, providers: &[Provider]) -> DomainReport {
     let zone = Zone::parse(zone, "exemple.fr").unwrap();
     // Without a provider the user names the selector.
     let selectors = if providers.is_empty() { vec!["s1".to_owned()] } else { Vec::new() };
-    let options = Options { selectors, ..Options::default() };
+    let options = Options { selectors, policies: Some(Arc::new(Enforced)), ..Options::default() };
     check(&zone, "exemple.fr", providers, &options, Timestamp::UNIX_EPOCH).await.unwrap()
 }
 
@@ -152,8 +167,9 @@ async fn every_rule_is_broken_by_its_zone() {
         let report = look(zone, providers).await;
         assert!(ids(&report).contains(id), "{id}: {:?}\n{zone}", ids(&report));
     }
-    // Those that a zone file cannot show have tests of their own, here and in `check.rs`.
+    // Those that a zone file cannot show have tests of their own, here, in `check.rs` and `mta_sts.rs`.
     reached.extend([DNS_UNCHECKED, DNS_NO_DOMAIN, DKIM_SHORT]);
+    reached.extend([MTA_STS_POLICY, MTA_STS_MX, MTA_STS_MODE]);
     let all: BTreeSet<&str> = all().map(|rule| rule.id).collect();
     assert_eq!(reached, all);
 }

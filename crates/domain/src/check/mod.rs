@@ -8,8 +8,11 @@ mod bulk;
 mod dkim;
 mod dmarc;
 mod hosts;
+mod mta_sts;
 mod providers;
 mod spf;
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -18,6 +21,7 @@ use crate::dmarc::Policy;
 use crate::dns::Dns;
 use crate::dns::session::{MAX_QUERIES, Session};
 use crate::finding::{Finding, Severity};
+use crate::mta_sts::PolicyFetcher;
 use crate::name;
 
 /// What a check may know beside the domain and its providers.
@@ -27,6 +31,8 @@ pub struct Options {
     pub selectors: Vec<String>,
     /// The domain of Reply-To, when it is another.
     pub reply_to: Option<String>,
+    /// Who fetches MTA-STS policies; without one they are not looked at, and the report says so.
+    pub policies: Option<Arc<dyn PolicyFetcher>>,
 }
 
 /// What a check found.
@@ -108,12 +114,13 @@ pub async fn check(
     let session = Session::new(dns);
     let home = Home::find(&session, &domain).await;
     // Side by side: what two of them ask is asked once.
-    let (chain, (spf_findings, spf_lookups), dmarc, hosts, beyond) = tokio::join!(
+    let (chain, (spf_findings, spf_lookups), dmarc, hosts, beyond, mta_sts) = tokio::join!(
         chain(&session, &home, providers, options),
         spf::findings(&session, &domain, providers),
         dmarc::findings(&session, &home),
         hosts::findings(&session, &domain, providers, options),
         beyond::findings(&session, &domain, &home),
+        mta_sts::findings(&session, &domain, options.policies.as_deref()),
     );
     let (reports, keys) = chain;
     let mut findings = providers::findings(&home, &reports);
@@ -123,6 +130,7 @@ pub async fn check(
     findings.extend(bulk::findings(&home, &reports));
     findings.extend(hosts);
     findings.extend(beyond);
+    findings.extend(mta_sts);
     // A stable sort: within a severity the order of the parts above stays.
     findings.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.unchecked));
     let bound_reached = session.asked() >= MAX_QUERIES;

@@ -51,6 +51,12 @@ impl<'a> Session<'a> {
         self.asked.load(Ordering::Relaxed).min(self.most)
     }
 
+    /// How long it may still ask.
+    #[must_use]
+    pub fn time_left(&self) -> Duration {
+        self.until.saturating_duration_since(Instant::now())
+    }
+
     async fn ask(&self, name: &str, kind: RecordType) -> Answer {
         if self.asked.fetch_add(1, Ordering::Relaxed) >= self.most {
             return Answer::without_records(Status::NotAsked);

@@ -148,6 +148,48 @@ pub(super) const RULES: &[Rule] = &[
         ),
     },
     Rule {
+        id: "MTA-STS-POLICY",
+        reference: "RFC 8461, sections 3.2 and 3.3",
+        en: words(
+            "the MTA-STS policy cannot be used",
+            "Senders fetch the policy from https://mta-sts.<domain>/.well-known/mta-sts.txt: without a redirect, as text/plain, with a certificate for that host. A policy that they cannot fetch or read counts as absent, and those who kept the one before go on obeying it.",
+            "Serve the file as RFC 8461, section 3.2 shows it; after each change of it, change the id of the record.",
+        ),
+        fr: words(
+            "la politique MTA-STS est inutilisable",
+            "Les expéditeurs prennent la politique sur https://mta-sts.<domaine>/.well-known/mta-sts.txt : sans redirection, en text/plain, avec un certificat pour cet hôte. Une politique introuvable ou illisible compte comme absente, et qui a gardé la précédente continue de la suivre.",
+            "Servez le fichier comme le montre la RFC 8461, section 3.2 ; après chaque changement, changez le id de l'enregistrement.",
+        ),
+    },
+    Rule {
+        id: "MTA-STS-MX",
+        reference: "RFC 8461, section 4.1",
+        en: words(
+            "the MTA-STS policy leaves out a mail exchanger",
+            "In mode enforce senders do not deliver to an exchanger that no mx line covers: answers to you come late or never. `*.` stands for exactly one label.",
+            "Add the mx line, wait until the new policy is served, change the id of the record, and only then change the MX.",
+        ),
+        fr: words(
+            "la politique MTA-STS oublie un serveur MX",
+            "En mode enforce, les expéditeurs ne livrent pas à un serveur qu'aucune ligne mx ne couvre : les réponses arrivent tard ou jamais. `*.` vaut exactement un niveau.",
+            "Ajoutez la ligne mx, attendez que la nouvelle politique soit servie, changez le id de l'enregistrement, et alors seulement changez le MX.",
+        ),
+    },
+    Rule {
+        id: "MTA-STS-MODE",
+        reference: "RFC 8461, section 5",
+        en: words(
+            "the MTA-STS policy is not enforced",
+            "In mode testing senders deliver all the same and only report, to the TLS-RPT address; mode none takes a policy back.",
+            "When the reports stay clean, set mode: enforce and change the id of the record.",
+        ),
+        fr: words(
+            "la politique MTA-STS n'est pas appliquée",
+            "En mode testing, les expéditeurs livrent quand même et ne font que le signaler, à l'adresse TLS-RPT ; le mode none retire une politique.",
+            "Quand les rapports restent propres, passez à mode: enforce et changez le id de l'enregistrement.",
+        ),
+    },
+    Rule {
         id: "BIMI",
         reference: "draft-brand-indicators-for-message-identification",
         en: words(

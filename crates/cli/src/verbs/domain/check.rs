@@ -21,12 +21,13 @@ const AT_ONCE: usize = 8;
 pub(crate) async fn run(asked: &DomainCheck, context: &Context<'_>) -> Done {
     let providers = chain::providers(&asked.provider, context)?;
     let reply_to = context.config_if_any()?.and_then(|config| config.identity.reply_to);
+    let origin = asked.domains.first().map(String::as_str).unwrap_or_default();
+    let door = Door::open(&asked.dns, origin, context)?;
     let options = Options {
         selectors: asked.selector.clone(),
         reply_to: reply_to.map(|address| address.domain().to_owned()),
+        policies: door.policies(),
     };
-    let origin = asked.domains.first().map(String::as_str).unwrap_or_default();
-    let door = Door::open(&asked.dns, origin, context)?;
     let now = context.clock.now();
     let one = |domain: &String| {
         let (domain, door, providers, options) = (domain.clone(), &door, &providers, &options);

@@ -2,12 +2,15 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 
 use depeche::domain::dns::Dns;
 use depeche::domain::dns::layered::Layered;
 use depeche::domain::dns::recorded::{Recorded, Recorder};
 use depeche::domain::dns::resolver::Resolver;
 use depeche::domain::dns::zone::Zone;
+use depeche::domain::mta_sts::PolicyFetcher;
+use depeche::domain::mta_sts::https::HttpsFetcher;
 
 use crate::args;
 use crate::context::Context;
@@ -19,6 +22,7 @@ use crate::words::say;
 pub(crate) struct Door {
     recorder: Recorder<Box<dyn Dns>>,
     zone: Option<Zone>,
+    is_live: bool,
 }
 
 impl Door {
@@ -31,18 +35,24 @@ impl Door {
             (None, None) if zone.is_some() && !asked.live => None,
             (None, None) => Some(Box::new(system()?) as _),
         };
+        let is_live = asked.replay.is_none() && (live.is_some() || zone.is_none());
         let dns: Box<dyn Dns> = match (zone.clone(), live) {
             (Some(zone), Some(live)) => Box::new(Layered::new(zone, live)),
             (Some(zone), None) => Box::new(zone),
             (None, Some(live)) => live,
             (None, None) => Box::new(system()?),
         };
-        Ok(Self { recorder: Recorder::new(dns), zone })
+        Ok(Self { recorder: Recorder::new(dns), zone, is_live })
     }
 
     /// Asks.
     pub(crate) fn dns(&self) -> &dyn Dns {
         &self.recorder
+    }
+
+    /// Who fetches MTA-STS policies: nobody, where the answers come from files alone.
+    pub(crate) fn policies(&self) -> Option<Arc<dyn PolicyFetcher>> {
+        self.is_live.then(|| Arc::new(HttpsFetcher::new()) as _)
     }
 
     /// The line of the zone file on which a record of that name begins.
