@@ -89,9 +89,10 @@ fn wish(kind: EventKind) -> Option<&'static str> {
 fn summary(recorded: Recorded, bad: &[usize], suppressed: u64) -> TakenIn {
     let mut taken_in = TakenIn { suppressed, resolved: recorded.resolved, ..TakenIn::default() };
     for (place, event) in recorded.events.into_iter().enumerate() {
-        match event.new {
-            true => taken_in.new += 1,
-            false => taken_in.repeated += 1,
+        match (event.new, &event.of) {
+            (true, _) => taken_in.new += 1,
+            (false, Some(_)) => taken_in.repeated += 1,
+            (false, None) => {}
         }
         taken_in.contradicting += u64::from(event.contradicts && event.new);
         match event.of {

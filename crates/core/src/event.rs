@@ -144,6 +144,12 @@ impl EventKind {
         }
     }
 
+    /// Whether it is the recipient's own word, which counts whatever message it was about.
+    #[must_use]
+    pub fn is_wish(self) -> bool {
+        matches!(self, Self::Unsubscribed | Self::Complained)
+    }
+
     /// Whether the message reached the receiver's server, as far as this event tells.
     #[must_use]
     pub fn reached(self) -> bool {

@@ -11,6 +11,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use uuid::Uuid;
 
+use crate::address::EmailAddress;
+use crate::event::{EventKind, ProviderEvent};
 use crate::message::Message;
 use crate::outcome::{Denied, Outcome, Refusal};
 
@@ -93,6 +95,50 @@ pub enum LookUp {
     Failed(String),
 }
 
+/// What a provider tells of messages that it took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EventList {
+    /// What happened in the time asked for.
+    Listed {
+        /// In any order; some may be known already, and some may be about other mail of the account.
+        events: Vec<ProviderEvent>,
+        /// False when there is more than the provider lets anybody ask for.
+        complete: bool,
+    },
+    /// This provider cannot be asked: a relay tells by bounces only.
+    CannotTell,
+    /// It could not be asked now.
+    Failed(String),
+}
+
+/// An address that a provider keeps on a block list of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blocked {
+    /// As the provider writes it.
+    pub address: String,
+    /// [`EventKind::Unsubscribed`], [`EventKind::Complained`], [`EventKind::InvalidAddress`] for a true
+    /// bad address, and [`EventKind::Blocked`] for everything else.
+    pub kind: EventKind,
+    /// In the provider's words.
+    pub reason: String,
+}
+
+/// A provider's own block list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BlockList {
+    /// Its entries.
+    Listed {
+        /// In the provider's order.
+        entries: Vec<Blocked>,
+        /// False when there are more than the provider lets anybody ask for.
+        complete: bool,
+    },
+    /// This provider has none.
+    None,
+    /// It could not be asked now.
+    Failed(String),
+}
+
 /// An earlier attempt whose outcome is unknown.
 #[derive(Debug, Clone)]
 pub struct EarlierAttempt {
@@ -136,6 +182,25 @@ pub trait Provider: Send + Sync {
     /// Looks for an earlier attempt whose outcome is unknown.
     async fn look_up(&self, _earlier: &EarlierAttempt) -> LookUp {
         LookUp::CannotTell
+    }
+
+    /// What happened to messages since `since`, as far as the provider can be asked.
+    async fn events(&self, _since: jiff::Timestamp) -> EventList {
+        EventList::CannotTell
+    }
+
+    /// The provider's own block list.
+    async fn block_list(&self) -> BlockList {
+        BlockList::None
+    }
+
+    /// Puts an address on the provider's own block list; false when it has none.
+    ///
+    /// # Errors
+    ///
+    /// Why the provider did not.
+    async fn block(&self, _address: &EmailAddress, _comment: &str) -> Result<bool, Refusal> {
+        Ok(false)
     }
 
     /// Ends kept connections politely. Bounded in time by the provider itself (5 s).

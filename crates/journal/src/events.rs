@@ -35,7 +35,8 @@ pub(crate) async fn record(
     let mut recorded = Recorded::default();
     for event in events {
         let owner = owner(c, source, event).await?;
-        let new = keep(c, source, event, owner.as_ref(), now).await?;
+        let known = owner.is_some() || event.kind.is_wish();
+        let new = known && keep(c, source, event, owner.as_ref(), now).await?;
         let contradicts = owner.as_ref().is_some_and(|owner| contradicts(owner, event.kind));
         if let Some(owner) = &owner {
             if event.kind == EventKind::InvalidAddress {

@@ -60,7 +60,10 @@ async fn a_wave_of_two_hundred_bounces_that_trickle_in_suppresses_nobody() {
         let event = told(EventKind::InvalidAddress, place, intent, second);
         let taken_in = take_in(&journal, &ovh(), vec![event], at(second)).await.unwrap();
         assert!(taken_in.to_judge.contains(&run));
-        judge_bad_addresses(&journal, &run, at(second)).await.unwrap();
+        // The first ones are judged before anything looks like a wave.
+        if place < 10 || place % 20 == 19 {
+            judge_bad_addresses(&journal, &run, at(second)).await.unwrap();
+        }
     }
 
     let list = suppressed(&journal).await;
@@ -106,7 +109,7 @@ async fn opt_outs_and_complaints_count_at_once_even_of_messages_that_nobody_know
     let again = take_in(&journal, &ovh(), events(), at(90)).await.unwrap();
 
     assert_eq!((first.new, first.unmatched, first.suppressed), (3, 2, 2));
-    assert_eq!((again.new, again.repeated, again.suppressed), (0, 3, 0));
+    assert_eq!((again.new, again.repeated, again.suppressed), (0, 1, 0));
     assert_eq!(
         suppressed(&journal).await,
         [

@@ -4,4 +4,5 @@ pub mod brevo;
 pub mod http;
 pub mod mailchimp;
 pub mod outbox;
+pub mod reason;
 pub mod smtp;

@@ -111,6 +111,7 @@ impl Config {
             made.lanes = lanes as usize;
         }
         made.sender_domain = Some(self.identity.from.address.domain().to_owned());
+        made.sender_address = Some(self.identity.from.address.clone());
         BrevoProvider::new(made, Arc::clone(clock)).map_err(|error| unusable_http(config, &error))
     }
 

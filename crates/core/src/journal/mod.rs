@@ -234,7 +234,8 @@ pub trait Journal: Send + Sync {
     /// Keeps what was told of messages after their acceptance; the same event told again changes
     /// nothing. An event belongs to the attempt that it names, or else to the one with the provider's
     /// id, or else to the delivery with the Message-ID. One that proves what became of an unknown or
-    /// held attempt moves it on, with an audit entry; nothing else moves.
+    /// held attempt moves it on, with an audit entry; nothing else moves. Of messages that this journal
+    /// does not know only opt-outs and complaints are kept: an account may send other mail as well.
     async fn record_events(
         &self,
         source: &ProviderName,

@@ -65,7 +65,8 @@ async fn ask<T: serde::de::DeserializeOwned>(provider: &BrevoProvider, path: &st
     }
 }
 
-fn fault(answer: &Answer) -> Refusal {
+/// An answer that proves nothing.
+pub(super) fn fault(answer: &Answer) -> Refusal {
     Refusal::provider(Trouble::Fault, answer.line()).with_retry_after(stated_wait(answer))
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use depeche_core::address::EmailAddress;
 use depeche_core::provider::ProviderName;
 use depeche_core::secret::Secret;
 
@@ -24,6 +25,8 @@ pub struct BrevoConfig {
     pub lanes: usize,
     /// The domain of the release's From, to be checked at login.
     pub sender_domain: Option<String>,
+    /// The release's From: what an address that is blocked at Brevo never hears from again.
+    pub sender_address: Option<EmailAddress>,
 }
 
 impl BrevoConfig {
@@ -38,6 +41,7 @@ impl BrevoConfig {
             sender_ips: Vec::new(),
             lanes: 4,
             sender_domain: None,
+            sender_address: None,
         }
     }
 

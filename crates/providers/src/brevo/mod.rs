@@ -10,6 +10,7 @@
 //! Images inside the message (Brevo has none), and scheduled sending: depeche keeps the time itself.
 
 mod account;
+mod after;
 mod config;
 mod look_up;
 mod pace;

@@ -1,7 +1,7 @@
 //! Brevo's limits per group of endpoints, kept before Brevo has to say 429 (PROVIDERS.md, section 1.3).
 //!
 //! Only what is asked beside the sending is paced here: `/account` and its like share 100 calls an
-//! hour, the statistics 300, the list of e-mails 2 a second. Each group is one governor (GCRA) over the
+//! hour, the statistics 300, the list of e-mails 2 a second, contacts 10 a second. Each group is one governor (GCRA) over the
 //! injected clock, for this process alone; what other programs use of the account shows as a 429, which
 //! is obeyed as ever.
 
@@ -26,6 +26,7 @@ type Governor = RateLimiter<NotKeyed, InMemoryState, Injected, NoOpMiddleware<Du
 pub(super) struct Pace {
     emails: Arc<Governor>,
     statistics: Arc<Governor>,
+    contacts: Arc<Governor>,
     rest: Arc<Governor>,
     clock: Injected,
 }
@@ -56,6 +57,7 @@ impl Pace {
         Self {
             emails: governor(Quota::per_second(calls(2))),
             statistics: governor(Quota::per_hour(calls(300))),
+            contacts: governor(Quota::per_second(calls(10))),
             rest: governor(Quota::per_hour(calls(100))),
             clock: clock.clone(),
         }
@@ -84,6 +86,8 @@ impl Pace {
             &self.emails
         } else if path.starts_with("/smtp/") {
             &self.statistics
+        } else if path.starts_with("/contacts") {
+            &self.contacts
         } else {
             &self.rest
         }

@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lc_rs::digest::{SHA256, digest};
+use depeche_core::address::EmailAddress;
 use depeche_core::clock::Clock;
 use depeche_core::outcome::{Outcome, Refusal};
 use depeche_core::provider::{
-    Capability, Commit, EarlierAttempt, Login, LookUp, Parcel, Provider, ProviderName,
+    BlockList, Capability, Commit, EarlierAttempt, EventList, Login, LookUp, Parcel, Provider, ProviderName,
 };
+use jiff::Timestamp;
 
 use super::config::BrevoConfig;
 use super::pace::Pace;
-use super::{account, look_up, payload, reply};
+use super::{account, after, look_up, payload, reply};
 use crate::http::classify::failed;
 use crate::http::{Answer, Failure, HttpClient, HttpConfigError, Request};
 
@@ -67,8 +69,17 @@ impl BrevoProvider {
         path: &str,
         query: Vec<(&'static str, String)>,
     ) -> Result<Answer, Refusal> {
-        self.pace.free(path).await?;
-        self.client.call(Request::fetch(path, query), &|| ()).await.map_err(|failure| failure.refusal())
+        self.free(path).await?;
+        self.call(Request::fetch(path, query)).await.map_err(|failure| failure.refusal())
+    }
+
+    /// Waits for the group of `path` to be free.
+    pub(super) async fn free(&self, path: &str) -> Result<(), Refusal> {
+        self.pace.free(path).await
+    }
+
+    pub(super) async fn call(&self, request: Request) -> Result<Answer, Failure> {
+        self.client.call(request, &|| ()).await
     }
 
     pub(super) fn config(&self) -> &BrevoConfig {
@@ -120,6 +131,18 @@ impl Provider for BrevoProvider {
 
     async fn look_up(&self, earlier: &EarlierAttempt) -> LookUp {
         look_up::look_up(self, earlier, self.clock.now()).await
+    }
+
+    async fn events(&self, since: Timestamp) -> EventList {
+        after::events(self, since, self.clock.now()).await
+    }
+
+    async fn block_list(&self) -> BlockList {
+        after::block_list(self).await
+    }
+
+    async fn block(&self, address: &EmailAddress, comment: &str) -> Result<bool, Refusal> {
+        after::block(self, address, comment).await
     }
 }
 

@@ -9,6 +9,8 @@ use depeche_core::outcome::one_line;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::reason::judged;
+
 /// Why a body is not Brevo's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -41,11 +43,13 @@ pub fn events(body: &[u8]) -> Result<Vec<ProviderEvent>, WebhookError> {
     Ok(events)
 }
 
-fn event(item: &Value) -> Result<Option<ProviderEvent>, WebhookError> {
+/// One event; `None` for those that are none of ours.
+pub(super) fn event(item: &Value) -> Result<Option<ProviderEvent>, WebhookError> {
     let text = |field: &'static str| item.get(field).and_then(Value::as_str);
     let name = text("event").ok_or(WebhookError::Missing("event"))?;
     let recipient = text("email").ok_or(WebhookError::Missing("email"))?;
-    let Some(kind) = kind(name) else { return Ok(None) };
+    let reason = text("reason").filter(|reason| !reason.is_empty()).map(one_line);
+    let Some(kind) = kind(name).map(|kind| judged(kind, reason.as_deref())) else { return Ok(None) };
     Ok(Some(ProviderEvent {
         kind,
         at: moment(item),
@@ -53,7 +57,7 @@ fn event(item: &Value) -> Result<Option<ProviderEvent>, WebhookError> {
         provider_id: text("message-id").or_else(|| text("messageId")).map(one_line),
         message_id: None,
         attempt: text("X-Mailin-custom").and_then(|custom| custom.parse().ok()),
-        reason: text("reason").filter(|reason| !reason.is_empty()).map(one_line),
+        reason,
     }))
 }
 

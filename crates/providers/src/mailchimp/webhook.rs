@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::transactional::METADATA;
+use crate::reason::judged;
 
 /// The key with which Mailchimp signs the empty list that it posts to try a URL out.
 pub const TEST_KEY: &str = "test-webhook";
@@ -66,7 +67,7 @@ fn event(item: &Value) -> Option<ProviderEvent> {
     let reason = text("diag").or_else(|| text("bounce_description"));
     let attempt = message.get("metadata").and_then(|metadata| metadata.get(METADATA)).and_then(Value::as_str);
     Some(ProviderEvent {
-        kind: kind(item.get("event")?.as_str()?)?,
+        kind: judged(kind(item.get("event")?.as_str()?)?, reason),
         at: item.get("ts").and_then(Value::as_i64).and_then(|ts| Timestamp::from_second(ts).ok()),
         recipient: one_line(text("email")?),
         provider_id: text("_id").or_else(|| item.get("_id").and_then(Value::as_str)).map(one_line),

@@ -4,6 +4,7 @@
 // A test crate: its wiring panics and prints as its tests do, but clippy only sees that inside `#[test]`.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod after;
 mod arrange;
 mod conformance;
 mod login;

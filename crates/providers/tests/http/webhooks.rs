@@ -17,7 +17,7 @@ fn every_brevo_body_of_the_collection_is_read() {
         ("defered", Some(K::Deferred)),
         ("delivered", Some(K::Delivered)),
         ("error", Some(K::InvalidAddress)), // the file's event is `invalid_email`
-        ("hard_bounce", Some(K::BouncedHard)),
+        ("hard_bounce", Some(K::InvalidAddress)), // 5.1.1 in the receiver's own words
         ("invalid_email", Some(K::InvalidAddress)),
         ("opened", None),
         ("proxy_open", None),

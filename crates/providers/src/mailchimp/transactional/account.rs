@@ -67,7 +67,20 @@ async fn ask<T: serde::de::DeserializeOwned>(
     provider: &TransactionalProvider,
     path: &str,
 ) -> Result<T, Refusal> {
-    let body = json!({"key": provider.config().api_key.expose_secret()}).to_string().into_bytes();
+    ask_with(provider, path, &json!({"key": provider.config().api_key.expose_secret()})).await
+}
+
+/// What `path` answers to `body`, when it is what was expected.
+///
+/// # Errors
+///
+/// The refusal in the words of the API, or a fault.
+pub(super) async fn ask_with<T: serde::de::DeserializeOwned>(
+    provider: &TransactionalProvider,
+    path: &str,
+    body: &Value,
+) -> Result<T, Refusal> {
+    let body = body.to_string().into_bytes();
     let answer = provider.call(path, body, &|| ()).await.map_err(|failure| failure.refusal())?;
     let read = || serde_json::from_value(answer.document()?).ok();
     match read().filter(|_| answer.status == 200) {

@@ -12,6 +12,7 @@
 //! Templates, merge tags, scheduled sending and subaccounts: depeche does all of that itself.
 
 mod account;
+mod after;
 mod config;
 mod look_up;
 mod payload;

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use depeche_core::address::EmailAddress;
 use depeche_core::clock::Clock;
 use depeche_core::outcome::{Outcome, Refusal};
 use depeche_core::provider::{
-    Capability, Commit, EarlierAttempt, Login, LookUp, Parcel, Provider, ProviderName,
+    BlockList, Capability, Commit, EarlierAttempt, EventList, Login, LookUp, Parcel, Provider, ProviderName,
 };
+use jiff::Timestamp;
 
 use super::config::TransactionalConfig;
-use super::{account, look_up, payload, reply};
+use super::{account, after, look_up, payload, reply};
 use crate::http::classify::failed;
 use crate::http::{Answer, Failure, HttpClient, HttpConfigError, Request};
 
@@ -106,6 +108,18 @@ impl Provider for TransactionalProvider {
 
     async fn look_up(&self, earlier: &EarlierAttempt) -> LookUp {
         look_up::look_up(self, earlier, self.clock.now()).await
+    }
+
+    async fn events(&self, since: Timestamp) -> EventList {
+        after::events(self, since, self.clock.now()).await
+    }
+
+    async fn block_list(&self) -> BlockList {
+        after::block_list(self).await
+    }
+
+    async fn block(&self, address: &EmailAddress, comment: &str) -> Result<bool, Refusal> {
+        after::block(self, address, comment).await
     }
 }
 

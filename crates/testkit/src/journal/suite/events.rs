@@ -177,8 +177,8 @@ pub(super) async fn an_accepted_recipient_is_sent_again_only_by_name(harness: &d
     };
 
     assert_eq!(decide(Decision::ResendAccepted, &[]).await, 0, "never all of them");
-    assert_eq!(decide(Decision::Resend, &[key.clone()]).await, 0, "never by the way");
-    assert_eq!(decide(Decision::ResendAccepted, &[key.clone()]).await, 1);
+    assert_eq!(decide(Decision::Resend, std::slice::from_ref(&key)).await, 0, "never by the way");
+    assert_eq!(decide(Decision::ResendAccepted, std::slice::from_ref(&key)).await, 1);
 
     let pending = due(journal.as_ref(), &run).await;
     assert_eq!(pending.len(), 1);

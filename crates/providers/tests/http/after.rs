@@ -1,0 +1,188 @@
+//! What the providers tell after the send, and their own block lists.
+
+use std::sync::Arc;
+
+use depeche_core::address::EmailAddress;
+use depeche_core::clock::Clock;
+use depeche_core::event::EventKind as K;
+use depeche_core::provider::{BlockList, EventList, Provider};
+use depeche_providers::brevo::BrevoProvider;
+use depeche_providers::mailchimp::transactional::{TransactionalConfig, TransactionalProvider};
+use depeche_testkit::http::{HttpStub, Says};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::arrange::{brevo_config, key, short};
+
+struct Noon;
+
+impl Clock for Noon {
+    fn now(&self) -> Timestamp {
+        at("2026-12-03T12:00:00Z")
+    }
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn brevo(stub: &HttpStub) -> BrevoProvider {
+    let mut config = brevo_config(&stub.base_url());
+    config.sender_address = Some(EmailAddress::parse("presse@exemple.fr").unwrap());
+    BrevoProvider::new(config, Arc::new(Noon)).unwrap()
+}
+
+fn mailchimp(stub: &HttpStub) -> TransactionalProvider {
+    let name = depeche_core::provider::ProviderName::new("mailchimp").unwrap();
+    let mut config = TransactionalConfig::new(name, key());
+    config.http.base_url = stub.base_url();
+    config.http.timeouts = short();
+    TransactionalProvider::new(config, Arc::new(Noon)).unwrap()
+}
+
+/// `count` deliveries in the form of `GET /smtp/statistics/events`.
+fn page(count: usize) -> Says {
+    let event = |n: usize| {
+        json!({ "date": "2026-12-03T09:00:00Z", "email": format!("j{n}@journal.example"),
+            "event": "delivered", "messageId": format!("<{n}@relay>"), "from": "presse@exemple.fr" })
+    };
+    Says::json(200, &json!({ "events": (0..count).map(event).collect::<Vec<_>>() }).to_string())
+}
+
+#[tokio::test]
+async fn brevo_is_asked_page_by_page_until_one_is_not_full() {
+    let stub = HttpStub::start(|seen| page(if seen.target.contains("offset=0") { 2_000 } else { 3 })).await;
+
+    let told = brevo(&stub).events(at("2026-12-02T00:00:00Z")).await;
+
+    let EventList::Listed { events, complete } = told else { panic!("{told:?}") };
+    assert!(complete);
+    assert_eq!(events.len(), 2_003);
+    assert_eq!(events[0].kind, K::Delivered);
+    assert_eq!(events[0].provider_id.as_deref(), Some("<0@relay>"));
+    assert_eq!(events[0].at, Some(at("2026-12-03T09:00:00Z")));
+    let seen: Vec<String> = stub.seen().into_iter().map(|request| request.target).collect();
+    assert_eq!(seen.len(), 2);
+    assert!(seen[0].contains("startDate=2026-12-02&endDate=2026-12-03"), "{seen:?}");
+}
+
+#[tokio::test]
+async fn brevo_is_never_asked_for_more_than_ninety_days_and_tells_only_what_is_newer() {
+    let stub = HttpStub::start(|_| page(1)).await;
+
+    let told = brevo(&stub).events(at("2025-01-01T00:00:00Z")).await;
+    let later = brevo(&stub).events(at("2026-12-03T10:00:00Z")).await;
+
+    assert!(stub.seen()[0].target.contains("startDate=2026-09-05"), "{}", stub.seen()[0].target);
+    assert!(matches!(told, EventList::Listed { events, .. } if events.len() == 1));
+    assert!(matches!(later, EventList::Listed { events, complete: true } if events.is_empty()));
+}
+
+#[tokio::test]
+async fn what_is_no_answer_to_the_question_is_a_failure_and_no_empty_list() {
+    for says in [
+        Says::json(401, r#"{"code":"unauthorized","message":"Key not found"}"#),
+        Says::html(403, "<h1>blocked</h1>"),
+        Says::json(200, r#"{"events": {"a": 1}, "contacts": 7}"#),
+        Says::json(200, "{\"events\": ["),
+        Says::json(500, "{}"),
+        Says::Close,
+    ] {
+        let brevo_stub = HttpStub::saying(says.clone()).await;
+        let told = brevo(&brevo_stub).events(at("2026-12-02T00:00:00Z")).await;
+        assert!(matches!(told, EventList::Failed(_)), "{says:?}: {told:?}");
+        let told = brevo(&brevo_stub).block_list().await;
+        assert!(matches!(told, BlockList::Failed(_)), "{says:?}: {told:?}");
+
+        let stub = HttpStub::saying(says.clone()).await;
+        let told = mailchimp(&stub).events(at("2026-12-02T00:00:00Z")).await;
+        assert!(matches!(told, EventList::Failed(_)), "{says:?}: {told:?}");
+        let told = mailchimp(&stub).block_list().await;
+        assert!(matches!(told, BlockList::Failed(_)), "{says:?}: {told:?}");
+    }
+}
+
+#[tokio::test]
+async fn mailchimp_is_searched_day_by_day_and_a_full_day_is_told_as_incomplete() {
+    let attempt = uuid::Uuid::from_u128(7);
+    let message = |state: &str, diag: &str| {
+        json!({ "ts": 1_796_288_400, "_id": "abc", "email": "ana@journal.example", "state": state,
+            "diag": diag, "metadata": { "depeche_attempt": attempt.to_string() } })
+    };
+    let first = Value::Array(vec![
+        message("sent", ""),
+        message("bounced", "smtp;550 5.1.1 no such user"),
+        message("bounced", "smtp;552 5.2.2 mailbox full"),
+        message("rejected", ""),
+        message("a state of next year", ""),
+    ]);
+    let full = Value::Array((0..500).map(|_| message("sent", "")).collect());
+    let stub = HttpStub::start(move |seen| {
+        let body: Value = serde_json::from_slice(&seen.body).unwrap_or_default();
+        let is_first = body["date_from"] == "2026-12-02";
+        Says::json(200, &if is_first { first.clone() } else { full.clone() }.to_string())
+    })
+    .await;
+
+    let told = mailchimp(&stub).events(at("2026-12-02T18:00:00Z")).await;
+
+    let EventList::Listed { events, complete } = told else { panic!("{told:?}") };
+    assert!(!complete, "500 of a day are all that are told");
+    let kinds: Vec<K> = events[..4].iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, [K::Accepted, K::InvalidAddress, K::BouncedHard, K::Blocked]);
+    assert!(events.iter().all(|event| event.attempt == Some(attempt)));
+    assert_eq!(events.len(), 504);
+    assert_eq!(stub.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn a_block_list_is_read_for_what_it_says_and_not_for_more() {
+    let contact = |code: &str, message: &str| {
+        json!({ "email": "ana@journal.example", "senderEmail": "presse@exemple.fr",
+            "blockedAt": "2026-05-01T12:30:00Z", "reason": { "code": code, "message": message } })
+    };
+    let contacts = [
+        contact("unsubscribedViaEmail", ""),
+        contact("contactFlaggedAsSpam", ""),
+        contact("hardBounce", "Hard bounced"),
+        contact("hardBounce", "550 5.1.1 no such user"),
+        contact("adminBlocked", "Admin blocked"),
+    ];
+    let stub = HttpStub::saying(Says::json(200, &json!({ "contacts": contacts, "count": 5 }).to_string())).await;
+    let list = brevo(&stub).block_list().await;
+    let BlockList::Listed { entries, complete: true } = list else { panic!("{list:?}") };
+    let kinds: Vec<K> = entries.iter().map(|entry| entry.kind).collect();
+    assert_eq!(kinds, [K::Unsubscribed, K::Complained, K::Blocked, K::InvalidAddress, K::Blocked]);
+
+    let reject = |reason: &str, detail: &str| {
+        json!({ "email": "ana@journal.example", "reason": reason, "detail": detail, "expired": false })
+    };
+    let rejects = [reject("unsub", ""), reject("spam", ""), reject("hard-bounce", "550 5.1.1 User unknown"),
+        reject("soft-bounce", "452 full"), reject("custom", "ours")];
+    let stub = HttpStub::saying(Says::json(200, &json!(rejects).to_string())).await;
+    let list = mailchimp(&stub).block_list().await;
+    let BlockList::Listed { entries, complete: true } = list else { panic!("{list:?}") };
+    let kinds: Vec<K> = entries.iter().map(|entry| entry.kind).collect();
+    assert_eq!(kinds, [K::Unsubscribed, K::Complained, K::InvalidAddress, K::Blocked, K::Blocked]);
+}
+
+#[tokio::test]
+async fn an_address_is_put_on_each_providers_own_list() {
+    let address = EmailAddress::parse("ana@journal.example").unwrap();
+    let stub = HttpStub::saying(Says::json(201, r#"{"id": 7}"#)).await;
+    assert_eq!(brevo(&stub).block(&address, "opted out").await, Ok(true));
+    let seen: Value = serde_json::from_slice(&stub.seen()[0].body).unwrap();
+    assert_eq!(stub.seen()[0].target, "/contacts");
+    assert_eq!(
+        seen,
+        json!({ "email": "ana@journal.example", "updateEnabled": true,
+            "smtpBlacklistSender": ["presse@exemple.fr"] })
+    );
+    let stub = HttpStub::saying(Says::json(400, r#"{"code":"invalid_parameter","message":"no"}"#)).await;
+    assert!(brevo(&stub).block(&address, "opted out").await.is_err());
+
+    let stub = HttpStub::saying(Says::json(200, r#"{"email":"ana@journal.example","added":true}"#)).await;
+    assert_eq!(mailchimp(&stub).block(&address, "opted out").await, Ok(true));
+    let seen: Value = serde_json::from_slice(&stub.seen()[0].body).unwrap();
+    assert_eq!((&seen["email"], &seen["comment"]), (&json!("ana@journal.example"), &json!("opted out")));
+}
