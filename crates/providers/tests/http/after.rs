@@ -148,17 +148,21 @@ async fn a_block_list_is_read_for_what_it_says_and_not_for_more() {
         contact("hardBounce", "550 5.1.1 no such user"),
         contact("adminBlocked", "Admin blocked"),
     ];
-    let stub = HttpStub::saying(Says::json(200, &json!({ "contacts": contacts, "count": 5 }).to_string())).await;
+    let stub =
+        HttpStub::saying(Says::json(200, &json!({ "contacts": contacts, "count": 5 }).to_string())).await;
     let list = brevo(&stub).block_list().await;
     let BlockList::Listed { entries, complete: true } = list else { panic!("{list:?}") };
     let kinds: Vec<K> = entries.iter().map(|entry| entry.kind).collect();
     assert_eq!(kinds, [K::Unsubscribed, K::Complained, K::Blocked, K::InvalidAddress, K::Blocked]);
 
-    let reject = |reason: &str, detail: &str| {
-        json!({ "email": "ana@journal.example", "reason": reason, "detail": detail, "expired": false })
-    };
-    let rejects = [reject("unsub", ""), reject("spam", ""), reject("hard-bounce", "550 5.1.1 User unknown"),
-        reject("soft-bounce", "452 full"), reject("custom", "ours")];
+    let reject = |reason: &str, detail: &str| json!({ "email": "ana@journal.example", "reason": reason, "detail": detail, "expired": false });
+    let rejects = [
+        reject("unsub", ""),
+        reject("spam", ""),
+        reject("hard-bounce", "550 5.1.1 User unknown"),
+        reject("soft-bounce", "452 full"),
+        reject("custom", "ours"),
+    ];
     let stub = HttpStub::saying(Says::json(200, &json!(rejects).to_string())).await;
     let list = mailchimp(&stub).block_list().await;
     let BlockList::Listed { entries, complete: true } = list else { panic!("{list:?}") };

@@ -84,7 +84,8 @@ async fn fifty_journalists_through_brevo_without_a_violation() {
         config.http.timeouts.answer = Duration::from_secs(60);
         config.http.timeouts.total = Duration::from_secs(60);
         config.batch = batch;
-        config.sender_address = Some(depeche_core::address::EmailAddress::parse("presse@exemple.fr").unwrap());
+        config.sender_address =
+            Some(depeche_core::address::EmailAddress::parse("presse@exemple.fr").unwrap());
         config.sender_ips = vec!["192.0.2.7".parse().unwrap(), "192.0.2.8".parse().unwrap()];
         let provider = BrevoProvider::new(config, Arc::new(depeche_core::clock::SystemClock)).unwrap();
 
