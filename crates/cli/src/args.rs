@@ -423,6 +423,12 @@ pub(crate) struct DomainCheck {
     /// How the report is written
     #[arg(long, value_enum, default_value_t = DomainFormat::Text)]
     pub(crate) format: DomainFormat,
+    /// Only what is new or worse since a file that --write-baseline made, and what was mended
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
+    /// Keep what was found in a file, to compare later checks with
+    #[arg(long, value_name = "FILE")]
+    pub(crate) write_baseline: Option<PathBuf>,
 }
 
 /// Where DNS answers come from.

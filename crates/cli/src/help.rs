@@ -40,6 +40,7 @@ const EXAMPLES: [(&str, &[&str]); 14] = [
             "depeche domain check exemple.fr",
             "depeche domain check exemple.fr --provider ovh,brevo --format sarif",
             "depeche domain check exemple.fr --zone exemple.fr.zone --live",
+            "depeche domain check exemple.fr --baseline dns.json --write-baseline dns.json",
         ],
     ),
     ("domain suggest", &["depeche domain suggest exemple.fr --provider ovh,brevo --diff"]),

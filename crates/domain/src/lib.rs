@@ -51,6 +51,7 @@
 //! ```
 
 pub mod align;
+pub mod baseline;
 pub mod check;
 pub mod dkim;
 pub mod dmarc;

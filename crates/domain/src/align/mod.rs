@@ -12,7 +12,7 @@ mod provider;
 mod spf_leg;
 
 use futures_util::future::join_all;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use dkim_leg::is_good;
 pub use provider::{Kind, Provider, key_targets};
@@ -25,7 +25,7 @@ use crate::span::Span;
 use crate::text::Text;
 
 /// Whether something is proven.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Proof {
     /// DNS proves it.
@@ -62,7 +62,7 @@ impl Proof {
 }
 
 /// A way to pass DMARC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Method {
     /// A signature.

@@ -46,7 +46,7 @@ fn one(report: &DomainReport, lang: Lang) -> String {
 }
 
 /// Text in which nothing is markup: DNS records come from strangers.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -2,6 +2,7 @@
 //!
 //! Nothing here prints: every format is a `String` or a JSON value.
 
+mod drift;
 mod json;
 mod junit;
 mod markdown;
@@ -13,6 +14,7 @@ use crate::check::DomainReport;
 use crate::finding::Severity;
 use crate::text::Lang;
 
+pub use drift::{drift_document, drift_markdown, drift_text};
 pub use json::{check_document, spf_document, verify_document};
 pub use junit::junit;
 pub use markdown::markdown;

@@ -50,6 +50,20 @@ pub(super) const RULES: &[Rule] = &[
         ),
     },
     Rule {
+        id: "PROV-LEG-LOST",
+        reference: "RFC 9989, section 4.4; the baseline of `domain check --baseline`",
+        en: words(
+            "a provider lost a leg that it had",
+            "When the baseline was written, mail through this provider passed DMARC by this leg; now it does not. Somebody changed the zone, or the provider changed its own.",
+            "Put back the record that the leg rested on; the reason names it. If the change was meant, write a new baseline.",
+        ),
+        fr: words(
+            "un fournisseur a perdu une jambe qu'il avait",
+            "Quand la référence a été écrite, le courrier de ce fournisseur passait DMARC par cette jambe ; plus maintenant. Quelqu'un a changé la zone, ou le fournisseur la sienne.",
+            "Remettez l'enregistrement sur lequel la jambe reposait ; la raison le nomme. Si le changement est voulu, écrivez une nouvelle référence.",
+        ),
+    },
+    Rule {
         id: "DMARC-PROV-POLICY",
         reference: "RFC 9989, section 4.7",
         en: words(

@@ -1,5 +1,6 @@
 //! `domain check`: whether every provider can pass DMARC, and what to paste when one cannot.
 
+use depeche::domain::baseline::{Baseline, Drift};
 use depeche::domain::check::{DomainReport, Options, check};
 use depeche::domain::finding::{Finding, Severity};
 use depeche::domain::report;
@@ -7,7 +8,7 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 
 use super::door::Door;
-use super::{chain, language};
+use super::{baseline, chain, language};
 use crate::args::{DomainCheck, DomainFormat, FailOn};
 use crate::context::Context;
 use crate::exit::Exit;
@@ -51,8 +52,41 @@ pub(crate) async fn run(asked: &DomainCheck, context: &Context<'_>) -> Done {
     }
     door.keep(&asked.dns)?;
     let fail_on = threshold(asked.fail_on);
-    show(asked, &reports, &door, context);
-    Ok(Exit::of_code(DomainReport::exit_of_all(&reports, fail_on)))
+    let Some(file) = &asked.baseline else {
+        baseline::write(asked, Baseline::default(), &reports, context)?;
+        show(asked, &reports, &door, context);
+        return Ok(Exit::of_code(DomainReport::exit_of_all(&reports, fail_on)));
+    };
+    let known = baseline::read(file)?;
+    let drifts: Vec<Drift> = reports.iter().map(|report| known.compare(report.clone())).collect();
+    baseline::write(asked, known, &reports, context)?;
+    let changed: Vec<DomainReport> = drifts.iter().map(|drift| drift.report.clone()).collect();
+    show_drift(asked, &drifts, changed.clone(), &door, context);
+    Ok(Exit::of_code(DomainReport::exit_of_all(&changed, fail_on)))
+}
+
+/// The drift; in the forms that a machine fails on, a provider appears only for what changed.
+fn show_drift(
+    asked: &DomainCheck,
+    drifts: &[Drift],
+    mut changed: Vec<DomainReport>,
+    door: &Door,
+    context: &Context<'_>,
+) {
+    let (out, lang, fail_on) = (context.out, language(context), threshold(asked.fail_on));
+    match asked.format {
+        _ if out.json => out.document(&report::drift_document(drifts, fail_on, lang)),
+        DomainFormat::Json => out.raw(&format!("{:#}\n", report::drift_document(drifts, fail_on, lang))),
+        DomainFormat::Markdown => out.raw(&report::drift_markdown(drifts, lang)),
+        DomainFormat::Text => drifts.iter().for_each(|drift| out.raw(&report::drift_text(drift, lang))),
+        DomainFormat::Sarif | DomainFormat::Junit => {
+            for DomainReport { providers, findings, .. } in &mut changed {
+                let is_about = |name: &str| findings.iter().any(|one| one.provider.as_deref() == Some(name));
+                providers.retain(|one| is_about(&one.provider.name));
+            }
+            show(asked, &changed, door, context);
+        }
+    }
 }
 
 fn threshold(asked: FailOn) -> Severity {

@@ -3,6 +3,7 @@
 //! The rules are those of `depeche-domain`; here stands where its answers come from and how its
 //! verdicts are shown.
 
+mod baseline;
 pub(crate) mod chain;
 mod check;
 pub(crate) mod door;
