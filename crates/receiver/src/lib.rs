@@ -1,0 +1,2 @@
+//! Takes what comes back after a release went out.
+pub mod token;
