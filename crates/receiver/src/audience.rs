@@ -9,7 +9,7 @@ use depeche_core::event::{EventKind, ProviderEvent};
 use depeche_core::outcome::one_line;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
+use jiff::tz::Offset;
 
 /// The form has no `type`, or an event of ours no `data[email]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -31,20 +31,19 @@ pub fn events(form: &[(String, String)]) -> Result<Vec<ProviderEvent>, NotAnEven
         _ => return Ok(Vec::new()),
     };
     let recipient = field("data[email]").filter(|address| !address.is_empty()).ok_or(NotAnEvent)?;
-    let said: Vec<&str> =
-        [field("data[action]").unwrap_or_default(), reason].into_iter().filter(|word| !word.is_empty()).collect();
+    let said: Vec<&str> = [field("data[action]").unwrap_or_default(), reason]
+        .into_iter()
+        .filter(|word| !word.is_empty())
+        .collect();
     Ok(vec![ProviderEvent {
-        kind,
         at: field("fired_at").and_then(moment),
-        recipient: one_line(recipient),
-        provider_id: None,
-        attempt: None,
         reason: (!said.is_empty()).then(|| one_line(&said.join(", "))),
+        ..ProviderEvent::new(kind, &one_line(recipient))
     }])
 }
 
 /// `2026-12-03 08:00:00`, in UTC.
 fn moment(text: &str) -> Option<Timestamp> {
     let moment: DateTime = text.parse().ok()?;
-    Some(moment.to_zoned(TimeZone::UTC).ok()?.timestamp())
+    Offset::UTC.to_timestamp(moment).ok()
 }

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use depeche_core::event::ProviderEvent;
+use depeche_core::provider::ProviderName;
 use jiff::Timestamp;
 
 use crate::token::DeliveryReference;
@@ -18,7 +19,7 @@ pub trait Sink: Send + Sync {
     /// # Errors
     ///
     /// [`SinkError::Busy`] when nothing of it is kept: the sender is asked to repeat it later.
-    async fn record(&self, source: &str, events: Vec<ProviderEvent>) -> Result<(), SinkError>;
+    async fn record(&self, source: &ProviderName, events: Vec<ProviderEvent>) -> Result<(), SinkError>;
 
     /// Keeps that the recipient of a delivery wants no more releases.
     ///
