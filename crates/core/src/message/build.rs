@@ -163,7 +163,7 @@ fn image_part(image: &InlineImage, placeholder: String) -> MimePart<'static> {
 }
 
 /// A token that no text of a stranger can hold: from the hash of the Message-ID, which is random.
-fn token_of(id: &MessageId) -> String {
+pub(super) fn token_of(id: &MessageId) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, id.as_str().as_bytes());
     digest.as_ref()[..12].iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -196,7 +196,7 @@ fn splice(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::address::EmailAddress;
 
@@ -224,7 +224,7 @@ mod tests {
         }
     }
 
-    fn file(name: &str) -> Attachment {
+    pub(crate) fn file(name: &str) -> Attachment {
         Attachment {
             name: HeaderText::new(name).unwrap(),
             media_type: "application/pdf".to_owned(),

@@ -9,7 +9,7 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
 
 use super::assets::attachment;
 use super::freeze::{FrozenRelease, TOKEN, content_id};
-use super::wrap::wrap;
+use super::wrap::Wrapper;
 use crate::address::{EmailAddress, Mailbox};
 use crate::clock::Entropy;
 use crate::contact::Fields;
@@ -46,6 +46,7 @@ pub struct Renderer {
     date: ZonedDateTime,
     attachments: Arc<[Attachment]>,
     images: Arc<[InlineImage]>,
+    wrapper: Wrapper,
     is_test: bool,
 }
 
@@ -96,6 +97,7 @@ impl Renderer {
             date,
             attachments: attachments.into(),
             images: images.into(),
+            wrapper: Wrapper::new(&release.text),
             is_test: false,
         })
     }
@@ -121,7 +123,8 @@ impl Renderer {
         self.refuse_control_characters(fields)?;
         let identity = &self.release.identity;
         let token = token_of(message_id);
-        let subject = self.fill("subject", fields)?;
+        let contact = context! { contact => with_defaults(fields, &self.release.defaults) };
+        let subject = self.fill("subject", &contact)?;
         let subject = if self.is_test { format!("[TEST] {subject}") } else { subject };
         let parts = Parts {
             from: identity.from.clone(),
@@ -140,8 +143,8 @@ impl Renderer {
                     .filter(|url| url.contains("{token}"))
                     .map(|url| url.replace("{token}", &token)),
             },
-            html: to_crlf(&self.fill("html", fields)?.replace(TOKEN, &token)),
-            text: to_crlf(&wrap(&self.fill("text", fields)?.replace(TOKEN, &token))),
+            html: to_crlf(&with_token(self.fill("html", &contact)?, &token)),
+            text: to_crlf(&self.wrapper.wrap(&with_token(self.fill("text", &contact)?, &token))),
             attachments: Arc::clone(&self.attachments),
             images: Arc::clone(&self.images),
         };
@@ -159,10 +162,9 @@ impl Renderer {
         Ok(())
     }
 
-    fn fill(&self, name: &'static str, fields: &Fields) -> Result<String, RenderRefused> {
+    fn fill(&self, name: &'static str, contact: &minijinja::Value) -> Result<String, RenderRefused> {
         let template = self.environment.get_template(name).map_err(|error| refused(error.to_string()))?;
-        let contact = with_defaults(fields, &self.release.defaults);
-        template.render(context! { contact }).map_err(|error| {
+        template.render(contact).map_err(|error| {
             // Never the template's or the contact's text: only what kind of error it was.
             refused(match error.kind() {
                 minijinja::ErrorKind::UndefinedError => "a field that the release uses is missing".to_owned(),
@@ -221,13 +223,68 @@ fn token_of(id: &MessageId) -> String {
     digest.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The text with the recipient's own token; a release without an opt-out page has none.
+fn with_token(text: String, token: &str) -> String {
+    match memchr::memmem::find(text.as_bytes(), TOKEN.as_bytes()) {
+        Some(_) => text.replace(TOKEN, token),
+        None => text,
+    }
+}
+
 /// CRLF line ends, and no control character that mail must not carry.
 fn to_crlf(text: &str) -> String {
-    let clean = text.replace("\r\n", "\n").replace('\r', "\n");
-    let clean: String = clean.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
-    clean.trim_end().split('\n').map(str::trim_end).collect::<Vec<_>>().join("\r\n") + "\r\n"
+    if has_control(text) {
+        let clean = text.replace("\r\n", "\n").replace('\r', "\n");
+        let clean: String = clean.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+        return end_lines(&clean);
+    }
+    end_lines(text)
+}
+
+/// A control character but for LF and TAB: C0, DEL, or what may be a C1 (U+0080 to U+009F).
+fn has_control(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.iter().any(|b| (*b < 0x20 && !matches!(b, b'\n' | b'\t')) || *b == 0x7f)
+        || memchr::memchr_iter(0xC2, bytes).any(|at| bytes.get(at + 1).is_some_and(|next| *next < 0xA0))
+}
+
+fn end_lines(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + text.len() / 16 + 2);
+    for line in text.trim_end().split('\n') {
+        out.push_str(line.trim_end());
+        out.push_str("\r\n");
+    }
+    out
 }
 
 fn refused(reason: impl Into<String>) -> RenderRefused {
     RenderRefused { reason: reason.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn control_characters_go_and_line_ends_become_crlf() {
+        for (text, expected) in [
+            ("a\nb", "a\r\nb\r\n"),
+            ("a \t\r\nb\rc\n\n", "a\r\nb\r\nc\r\n"),
+            ("a\u{7f}\u{85}\u{0}b\u{a0}c", "ab\u{a0}c\r\n"),
+            ("", "\r\n"),
+        ] {
+            assert_eq!(to_crlf(text), expected, "{text:?}");
+        }
+    }
+
+    proptest! {
+        /// The quick way and the thorough way agree.
+        #[test]
+        fn a_text_without_control_characters_needs_no_cleaning(text in "[a-é \u{80}-\u{a1}\n\r\t.]{0,40}") {
+            let clean = text.replace("\r\n", "\n").replace('\r', "\n");
+            let clean: String = clean.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+            prop_assert_eq!(to_crlf(&text), end_lines(&clean));
+        }
+    }
 }

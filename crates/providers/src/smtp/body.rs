@@ -37,37 +37,75 @@ pub(super) struct Nature {
 
 /// Reads the whole message once.
 pub(super) fn examine(mime: &Mime) -> Result<Nature, Unfit> {
-    let mut line = 0;
-    let mut before = 0;
-    let mut in_header = true;
-    let mut has_8bit_header = false;
-    let mut length = 0;
-    for (index, byte) in mime.segments.iter().flat_map(|segment| segment.iter().copied()).enumerate() {
-        match byte {
-            0 => return Err(Unfit::Nul(index)),
-            b'\n' if before != b'\r' => return Err(Unfit::BareLineBreak(index)),
-            b'\n' => {
-                in_header &= line != 1;
-                line = 0;
-            }
-            _ if before == b'\r' => return Err(Unfit::BareLineBreak(index - 1)),
-            _ => {
-                line += 1;
-                if line > MAX_LINE + usize::from(byte == b'\r') {
-                    return Err(Unfit::LongLine(index));
+    let mut reading = Reading::default();
+    for segment in &mime.segments {
+        reading.take(segment)?;
+    }
+    reading.end()
+}
+
+/// Where reading a message stands, between two of its segments.
+#[derive(Default)]
+struct Reading {
+    /// Octets read.
+    length: usize,
+    /// Octets of the current line, without its line end.
+    line: usize,
+    after_cr: bool,
+    is_line_ended: bool,
+    in_body: bool,
+    has_8bit_header: bool,
+}
+
+impl Reading {
+    fn take(&mut self, segment: &[u8]) -> Result<(), Unfit> {
+        let mut from = 0;
+        for at in memchr::memchr3_iter(b'\r', b'\n', 0, segment) {
+            self.plain(&segment[from..at])?;
+            let index = self.length + (at - from);
+            match segment[at] {
+                b'\n' if self.after_cr => {
+                    self.in_body |= self.line == 0;
+                    (self.line, self.after_cr, self.is_line_ended) = (0, false, true);
                 }
+                b'\n' => return Err(Unfit::BareLineBreak(index)),
+                0 => return Err(Unfit::Nul(index)),
+                _ if self.after_cr => return Err(Unfit::BareLineBreak(index - 1)),
+                _ => (self.after_cr, self.is_line_ended) = (true, false),
             }
+            self.length = index + 1;
+            from = at + 1;
         }
-        has_8bit_header |= in_header && byte > 127;
-        before = byte;
-        length = index + 1;
+        self.plain(&segment[from..])?;
+        self.length += segment.len() - from;
+        Ok(())
     }
-    if before == b'\r' {
-        return Err(Unfit::BareLineBreak(length - 1));
+
+    /// Octets that are no line end and no NUL; `length` is where they begin.
+    fn plain(&mut self, run: &[u8]) -> Result<(), Unfit> {
+        if run.is_empty() {
+            return Ok(());
+        }
+        if self.after_cr {
+            return Err(Unfit::BareLineBreak(self.length - 1));
+        }
+        if self.line + run.len() > MAX_LINE {
+            return Err(Unfit::LongLine(self.length + MAX_LINE - self.line));
+        }
+        self.line += run.len();
+        self.is_line_ended = false;
+        self.has_8bit_header |= !self.in_body && !run.is_ascii();
+        Ok(())
     }
-    let is_line_ended = before == b'\n';
-    let size_bytes = length as u64 + if is_line_ended { 0 } else { 2 };
-    Ok(Nature { size_bytes, has_8bit_header, is_line_ended })
+
+    fn end(self) -> Result<Nature, Unfit> {
+        if self.after_cr {
+            return Err(Unfit::BareLineBreak(self.length - 1));
+        }
+        let size_bytes = self.length as u64 + if self.is_line_ended { 0 } else { 2 };
+        let Self { has_8bit_header, is_line_ended, .. } = self;
+        Ok(Nature { size_bytes, has_8bit_header, is_line_ended })
+    }
 }
 
 /// The message with its added dots and without its terminator, in pieces for writing.
@@ -90,7 +128,7 @@ impl<'a> Stuffed<'a> {
             current: &[],
             left: length - held_back,
             at_line_start: true,
-            piece: Vec::with_capacity(PIECE + PIECE / 16),
+            piece: Vec::with_capacity((length + length / 16).min(PIECE + PIECE / 16)),
         }
     }
 
@@ -104,14 +142,18 @@ impl<'a> Stuffed<'a> {
             }
             let step = self.current.len().min(self.left).min(PIECE);
             let (now, later) = self.current.split_at(step);
-            for byte in now {
+            let mut from = 0;
+            for dot in memchr::memchr_iter(b'.', now) {
                 // RFC 5321, section 4.5.2: a line that begins with a dot gets one more.
-                if self.at_line_start && *byte == b'.' {
+                let is_first = if dot == 0 { self.at_line_start } else { now[dot - 1] == b'\n' };
+                if is_first {
+                    self.piece.extend_from_slice(&now[from..dot]);
                     self.piece.push(b'.');
+                    from = dot;
                 }
-                self.piece.push(*byte);
-                self.at_line_start = *byte == b'\n';
             }
+            self.piece.extend_from_slice(&now[from..]);
+            self.at_line_start = now.last() == Some(&b'\n');
             self.current = later;
             self.left -= step;
         }
@@ -182,7 +224,53 @@ mod tests {
         assert_eq!(nature("a: b\r\n\r\nc").size_bytes, 11);
     }
 
+    /// The rules of [`examine`], octet by octet.
+    fn examine_slowly(mime: &Mime) -> Result<Nature, Unfit> {
+        let mut line = 0;
+        let mut before = 0;
+        let mut in_header = true;
+        let mut has_8bit_header = false;
+        let mut length = 0;
+        for (index, byte) in mime.segments.iter().flat_map(|segment| segment.iter().copied()).enumerate() {
+            match byte {
+                0 => return Err(Unfit::Nul(index)),
+                b'\n' if before != b'\r' => return Err(Unfit::BareLineBreak(index)),
+                b'\n' => {
+                    in_header &= line != 1;
+                    line = 0;
+                }
+                _ if before == b'\r' => return Err(Unfit::BareLineBreak(index - 1)),
+                _ => {
+                    line += 1;
+                    if line > MAX_LINE + usize::from(byte == b'\r') {
+                        return Err(Unfit::LongLine(index));
+                    }
+                }
+            }
+            has_8bit_header |= in_header && byte > 127;
+            before = byte;
+            length = index + 1;
+        }
+        if before == b'\r' {
+            return Err(Unfit::BareLineBreak(length - 1));
+        }
+        let is_line_ended = before == b'\n';
+        let size_bytes = length as u64 + if is_line_ended { 0 } else { 2 };
+        Ok(Nature { size_bytes, has_8bit_header, is_line_ended })
+    }
+
     proptest! {
+        #[test]
+        fn a_message_is_judged_as_octet_by_octet(
+            pieces in prop::collection::vec("[a\u{e9}]{0,3}|\r\n|\r\n\r\n|\r|\n|\u{0}|a{500}", 0..12),
+            cut in 0usize..400
+        ) {
+            let whole = pieces.concat().into_bytes();
+            let (first, second) = whole.split_at(cut.min(whole.len()));
+            let mime = mime(&[first, second]);
+            prop_assert_eq!(examine(&mime), examine_slowly(&mime));
+        }
+
         /// Taking the dots out again (RFC 5321, section 4.5.2) gives the message, and no line of it
         /// is the terminator.
         #[test]
