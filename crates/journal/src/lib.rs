@@ -12,11 +12,13 @@ mod hold;
 mod keeping;
 mod reading;
 mod rows;
+mod together;
 mod unix;
 mod writer;
 
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -37,7 +39,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{SqliteConnection, SqlitePool};
 
 use crate::hold::Holds;
-use crate::writer::{Writer, describe};
+use crate::writer::{Rows, Writer, describe};
 
 /// The journal in one SQLite file.
 pub struct SqliteJournal {
@@ -97,7 +99,7 @@ impl SqliteJournal {
             .map_err(|error| unusable(describe(&error)))?
             .foreign_keys(true);
         let connection = connect(&options).await.map_err(unusable)?;
-        let holds = Holds::Memory(std::sync::Arc::default());
+        let holds = Holds::Memory(Arc::default());
         Ok(Self { writer: Writer::start(connection), readers: None, holds })
     }
 
@@ -231,18 +233,22 @@ impl Journal for SqliteJournal {
     }
 
     async fn intend(&self, intents: Vec<Intent>) -> Result<(), Denied> {
-        let answer: Result<(), attempts::NotIntended> =
-            self.write(move |c| Box::pin(async move { attempts::intend(c, &intents).await })).await;
-        answer.map_err(|refused| refused.0)
+        let intents: Arc<[Intent]> = intents.into();
+        let rows = Rows::Intents(Arc::clone(&intents));
+        let work: writer::Work<(), attempts::NotIntended> =
+            Box::new(move |c| Box::pin(async move { attempts::intend(c, &intents).await }));
+        self.writer.write_rows(true, rows, work).await.map_err(|refused| refused.0)
     }
 
     async fn settle(&self, settlements: Vec<Settlement>, urgency: Urgency) -> Result<(), JournalError> {
         if settlements.is_empty() {
             return Ok(());
         }
+        let settlements: Arc<[Settlement]> = settlements.into();
+        let rows = Rows::Outcomes(Arc::clone(&settlements));
         let work: writer::Work<(), JournalError> =
             Box::new(move |c| Box::pin(async move { attempts::settle(c, &settlements).await }));
-        self.writer.write(urgency == Urgency::Now, work).await
+        self.writer.write_rows(urgency == Urgency::Now, rows, work).await
     }
 
     async fn set_run_state(

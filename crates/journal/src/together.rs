@@ -1,0 +1,161 @@
+//! The intents and outcomes of one commit, each kind as a few statements over all of its rows.
+//!
+//! A connection to the database lives on a thread of its own, and every statement is a way there and
+//! back: with one statement per step and message these ways cost more than the writing. Here the usual
+//! case goes in two of them: nobody is denied, no window is in the way, and nothing was moved by
+//! another process. Whatever is otherwise changes nothing, by the caller's roll-back, and is then done
+//! one by one by [`crate::attempts`], which says who is denied and why. The conditions are the same.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use depeche_core::journal::{DeliveryState, Intent, Settlement};
+use sqlx::{AssertSqlSafe, SqliteConnection};
+
+use crate::rows::micros;
+
+/// So many rows share a statement at the most: the texts are kept prepared, one for each number of rows.
+const ROWS: usize = 24;
+
+/// Whether the intents need nothing but rows.
+pub(crate) fn are_plain_intents(intents: &[Intent]) -> bool {
+    !intents.is_empty() && intents.iter().all(|intent| intent.limits.is_unlimited())
+}
+
+/// Whether the outcomes end attempts that are open, and nothing else.
+pub(crate) fn are_plain_outcomes(settlements: &[Settlement]) -> bool {
+    let is_plain = |s: &Settlement| {
+        s.from == DeliveryState::Intent
+            && s.from.may_become(s.to)
+            && s.avoid.is_none()
+            && s.attempt.as_ref().is_some_and(|attempt| attempt.had_intent)
+    };
+    !settlements.is_empty() && settlements.iter().all(is_plain)
+}
+
+/// Takes all intents. False when one of them is not to be had: then the caller rolls back.
+pub(crate) async fn intend(c: &mut SqliteConnection, intents: &[&Intent]) -> Result<bool, sqlx::Error> {
+    for intents in intents.chunks(ROWS) {
+        let mut query = sqlx::query(AssertSqlSafe(intent_text(intents.len())));
+        for intent in intents {
+            query = query
+                .bind(intent.attempt.to_string())
+                .bind(intent.delivery.0)
+                .bind(intent.fence)
+                .bind(intent.run.as_str())
+                .bind(intent.provider.as_str())
+                .bind(intent.request_id.to_string())
+                .bind(intent.idempotency_key.to_string())
+                .bind(intent.request_digest.map(|digest| digest.to_vec()))
+                .bind(micros(intent.at))
+                .bind(intent.at.as_second());
+        }
+        let seconds: BTreeSet<_> = intents.iter().map(|i| (i.provider.as_str(), i.at.as_second())).collect();
+        let providers: BTreeSet<_> = intents.iter().map(|intent| intent.provider.as_str()).collect();
+        // Each statement changes this many rows at the most, so the sum is reached by all of them or not.
+        let whole = 2 * intents.len() + seconds.len() + providers.len();
+        if query.execute(&mut *c).await?.rows_affected() != whole as u64 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Writes all outcomes. False when one of them is out of date: then the caller rolls back.
+pub(crate) async fn settle(
+    c: &mut SqliteConnection,
+    settlements: &[&Settlement],
+) -> Result<bool, sqlx::Error> {
+    for settlements in settlements.chunks(ROWS) {
+        let mut query = sqlx::query(AssertSqlSafe(outcome_text(settlements.len())));
+        for s in settlements {
+            let attempt = s.attempt.as_ref();
+            query = query
+                .bind(s.delivery.0)
+                .bind(s.fence)
+                .bind(s.to.as_str())
+                .bind(s.not_before.map(micros))
+                .bind(i64::from(s.transient))
+                .bind(i64::from(s.bad_address))
+                .bind(&s.reply)
+                .bind(micros(s.at))
+                .bind(attempt.map(|attempt| attempt.provider.as_str()))
+                .bind(attempt.and_then(|attempt| attempt.provider_id.as_deref()))
+                .bind(attempt.map(|attempt| attempt.id.to_string()))
+                .bind(attempt.map(|attempt| attempt.state.as_str()))
+                .bind(attempt.and_then(|attempt| attempt.blames.as_deref()));
+        }
+        if query.execute(&mut *c).await?.rows_affected() != 2 * settlements.len() as u64 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Forgets what no window looks at any more; see [`crate::keeping::use_window`].
+pub(crate) async fn forget_usage(c: &mut SqliteConnection, second: i64) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM usage WHERE second < $1").bind(second - 172_800).execute(c).await?;
+    Ok(())
+}
+
+fn intent_text(rows: usize) -> String {
+    let v = values(
+        "attempt, delivery, fence, run, provider, request_id, idempotency_key, request_digest, at, second",
+        rows,
+    );
+    format!(
+        "{v} UPDATE delivery SET state = 'intent', fence = delivery.fence + 1, attempts = attempts + 1,
+            provider = v.provider, at = v.at
+         FROM v WHERE delivery.id = v.delivery AND delivery.state = 'pending' AND delivery.fence = v.fence
+            AND EXISTS (SELECT 1 FROM run WHERE run.id = v.run AND run.state <> 'cancelled')
+            AND NOT EXISTS (SELECT 1 FROM breaker b
+                            WHERE b.provider = v.provider AND b.resting_until > v.at)
+            AND NOT EXISTS (SELECT 1 FROM suppression s
+                            WHERE s.recipient_key = delivery.recipient_key AND s.quarantined = 0);
+         {v} INSERT INTO attempt (id, delivery, number, provider, state, request_id, idempotency_key,
+            request_digest, started_at)
+         SELECT attempt, delivery,
+            COALESCE((SELECT MAX(a.number) FROM attempt a WHERE a.delivery = v.delivery), 0) + 1,
+            provider, 'intent', request_id, idempotency_key, request_digest, at FROM v;
+         {v} INSERT INTO usage (provider, second, count)
+         SELECT provider, second, COUNT(*) FROM v WHERE true GROUP BY provider, second
+         ON CONFLICT (provider, second) DO UPDATE SET count = count + excluded.count;
+         {v} INSERT INTO usage_last (provider, at) SELECT provider, MAX(at) FROM v WHERE true GROUP BY provider
+         ON CONFLICT (provider) DO UPDATE SET at = MAX(at, excluded.at)"
+    )
+}
+
+fn outcome_text(rows: usize) -> String {
+    let v = values(
+        "delivery, fence, state, not_before, transient, bad_address, reply, at, provider, provider_id,
+         attempt, attempt_state, blames",
+        rows,
+    );
+    format!(
+        "{v} UPDATE delivery SET state = v.state, fence = delivery.fence + 1, not_before = v.not_before,
+            transient_refusals = transient_refusals + v.transient,
+            bad_address = MAX(delivery.bad_address, v.bad_address),
+            reply = COALESCE(v.reply, delivery.reply), at = v.at,
+            provider = COALESCE(v.provider, delivery.provider),
+            provider_id = COALESCE(v.provider_id, delivery.provider_id)
+         FROM v WHERE delivery.id = v.delivery AND delivery.state = 'intent' AND delivery.fence = v.fence;
+         {v} UPDATE attempt SET state = v.attempt_state, blames = v.blames, reply = v.reply,
+            provider_id = v.provider_id, ended_at = v.at
+         FROM v WHERE attempt.id = v.attempt AND attempt.state = 'intent'"
+    )
+}
+
+/// `WITH v (…) AS (VALUES ($1, …), …)`: only numbers are put into the text.
+fn values(columns: &str, rows: usize) -> String {
+    let width = columns.split(',').count();
+    let mut text = format!("WITH v ({columns}) AS (VALUES ");
+    for place in 0..rows * width {
+        let before = match (place, place % width) {
+            (0, _) => "(",
+            (_, 0) => "), (",
+            _ => ", ",
+        };
+        let _ = write!(text, "{before}${}", place + 1);
+    }
+    text + "))"
+}
