@@ -159,3 +159,161 @@ fn values(columns: &str, rows: usize) -> String {
     }
     text + "))"
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attempts;
+    use depeche_core::budget::Limits;
+    use depeche_core::journal::{AttemptState, DeliveryId, RunId, SettledAttempt};
+    use depeche_core::provider::ProviderName;
+    use jiff::Timestamp;
+    use sqlx::Row as _;
+    use sqlx::sqlite::SqliteConnectOptions;
+    use uuid::Uuid;
+
+    const COUNT: i64 = 60;
+
+    async fn database() -> SqliteConnection {
+        let options = "sqlite::memory:".parse::<SqliteConnectOptions>().unwrap();
+        let mut c = crate::connect(&options).await.unwrap();
+        let filled = format!(
+            "INSERT INTO run (id, kind, state, slug, release, digest, frozen, route, left_out, settings, created_at)
+             VALUES ('r', 'real', 'running', 's', 'r.md', x'00', '', '[]', '[]', '', 0);
+             INSERT INTO delivery (id, run, kind, digest, recipient_key, address, tier, position, fields,
+                message_id, state)
+             WITH RECURSIVE n (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < {COUNT})
+             SELECT n, 'r', 'real', x'00', 'k' || n, 'j' || n, 1, n, '{{}}', '<' || n || '@a.fr>', 'pending' FROM n;
+             INSERT INTO usage (provider, second, count) VALUES ('ovh', 1, 5), ('ovh', 1000001, 5)"
+        );
+        sqlx::raw_sql(AssertSqlSafe(filled)).execute(&mut c).await.unwrap();
+        c
+    }
+
+    fn at(number: i64) -> Timestamp {
+        Timestamp::from_millisecond(1_000_000_500 + 40 * number).unwrap()
+    }
+
+    fn intent(number: i64) -> Intent {
+        Intent {
+            run: RunId::new("r").unwrap(),
+            delivery: DeliveryId(number),
+            fence: 0,
+            attempt: Uuid::from_u128(number.unsigned_abs().into()),
+            request_id: Uuid::from_u128(7),
+            idempotency_key: Uuid::from_u128(8),
+            request_digest: (number % 2 == 0).then_some([9; 32]),
+            provider: ProviderName::new(if number % 3 == 0 { "brevo" } else { "ovh" }).unwrap(),
+            limits: Limits::default(),
+            at: at(number),
+        }
+    }
+
+    fn outcome(number: i64) -> Settlement {
+        let (to, state) = match number % 3 {
+            0 => (DeliveryState::Accepted, AttemptState::Accepted),
+            1 => (DeliveryState::Pending, AttemptState::NotAccepted),
+            _ => (DeliveryState::Refused, AttemptState::Refused),
+        };
+        let intent = intent(number);
+        Settlement {
+            run: intent.run,
+            delivery: intent.delivery,
+            fence: 1,
+            attempt: Some(SettledAttempt {
+                id: intent.attempt,
+                had_intent: true,
+                provider: intent.provider,
+                state,
+                blames: (number % 3 == 2).then(|| "recipient".to_owned()),
+                provider_id: (number % 2 == 0).then(|| format!("id{number}")),
+                started_at: intent.at,
+            }),
+            from: DeliveryState::Intent,
+            to,
+            not_before: (number % 3 == 1).then(|| at(1_000)),
+            transient: number % 3 == 1,
+            avoid: None,
+            bad_address: number % 3 == 2,
+            reply: (number % 4 != 0).then(|| format!("250 {number}")),
+            at: at(number + 1),
+        }
+    }
+
+    /// Everything in the tables that a send writes to.
+    async fn dump(c: &mut SqliteConnection) -> Vec<String> {
+        let mut lines = Vec::new();
+        for table in ["delivery", "attempt", "usage", "usage_last"] {
+            let columns = sqlx::query("SELECT name FROM pragma_table_info($1)").bind(table);
+            let columns: Vec<String> =
+                columns.fetch_all(&mut *c).await.unwrap().iter().map(|row| row.get(0)).collect();
+            let all: Vec<String> = columns.iter().map(|name| format!("quote({name})")).collect();
+            let text = format!("SELECT {} FROM {table} ORDER BY 1", all.join(" || ',' || "));
+            let rows = sqlx::query(AssertSqlSafe(text)).fetch_all(&mut *c).await.unwrap();
+            lines.extend(rows.iter().map(|row| format!("{table}: {}", row.get::<String, _>(0))));
+        }
+        lines
+    }
+
+    #[tokio::test]
+    async fn together_and_one_by_one_write_the_same() {
+        let (mut together, mut alone) = (database().await, database().await);
+        let intents: Vec<Intent> = (1..=COUNT).map(intent).collect();
+        let outcomes: Vec<Settlement> = (1..=COUNT).map(outcome).collect();
+        assert!(are_plain_intents(&intents) && are_plain_outcomes(&outcomes));
+
+        assert!(intend(&mut together, &intents.iter().collect::<Vec<_>>()).await.unwrap());
+        forget_usage(&mut together, at(COUNT).as_second()).await.unwrap();
+        for intent in &intents {
+            assert!(attempts::intend(&mut alone, std::slice::from_ref(intent)).await.is_ok());
+        }
+        assert_eq!(dump(&mut together).await, dump(&mut alone).await);
+
+        assert!(settle(&mut together, &outcomes.iter().collect::<Vec<_>>()).await.unwrap());
+        attempts::settle(&mut alone, &outcomes).await.unwrap();
+        assert_eq!(dump(&mut together).await, dump(&mut alone).await);
+    }
+
+    #[tokio::test]
+    async fn whoever_would_be_denied_alone_is_not_taken_together() {
+        let resting = at(COUNT + 1).as_microsecond();
+        for change in [
+            "UPDATE run SET state = 'cancelled'".to_owned(),
+            "UPDATE delivery SET state = 'cancelled' WHERE id = 30".to_owned(),
+            "UPDATE delivery SET fence = 1 WHERE id = 30".to_owned(),
+            "INSERT INTO suppression VALUES ('k30', 'r', 's', 0, 0)".to_owned(),
+            format!(
+                "INSERT INTO breaker (provider, config_digest, resting_until) VALUES ('ovh', x'00', {resting})"
+            ),
+        ] {
+            let mut c = database().await;
+            sqlx::raw_sql(AssertSqlSafe(change.clone())).execute(&mut c).await.unwrap();
+            let intents: Vec<Intent> = (1..=COUNT).map(intent).collect();
+            assert!(!intend(&mut c, &intents.iter().collect::<Vec<_>>()).await.unwrap(), "{change}");
+        }
+        let mut c = database().await;
+        let twice = [&intent(1), &intent(2), &intent(1)];
+        assert!(!matches!(intend(&mut c, &twice).await, Ok(true)));
+    }
+
+    #[tokio::test]
+    async fn an_outcome_out_of_date_is_not_written_together() {
+        let mut c = database().await;
+        let intents: Vec<Intent> = (1..=3).map(intent).collect();
+        assert!(intend(&mut c, &intents.iter().collect::<Vec<_>>()).await.unwrap());
+        let mut outcomes: Vec<Settlement> = (1..=3).map(outcome).collect();
+        outcomes[1].fence = 2;
+        assert!(!settle(&mut c, &outcomes.iter().collect::<Vec<_>>()).await.unwrap());
+    }
+
+    #[test]
+    fn what_is_more_than_a_row_goes_alone() {
+        let limited = Intent { limits: Limits { per_day: Some(1), ..Limits::default() }, ..intent(1) };
+        assert!(!are_plain_intents(&[intent(2), limited]));
+        let avoiding = Settlement { avoid: Some(intent(1).provider), ..outcome(1) };
+        assert!(!are_plain_outcomes(&[outcome(2), avoiding]));
+        assert!(!are_plain_outcomes(&[Settlement { from: DeliveryState::Unknown, ..outcome(1) }]));
+        assert!(!are_plain_outcomes(&[Settlement { attempt: None, ..outcome(1) }]));
+        assert!(!are_plain_intents(&[]) && !are_plain_outcomes(&[]));
+    }
+}

@@ -149,11 +149,7 @@ fn same_headers(message: &Message, parsed: &mail_parser::Message<'_>) -> Result<
 }
 
 /// Where each part begins and ends, and of what kind it says to be, against what was meant.
-fn same_parts(
-    message: &Message,
-    parsed: &mail_parser::Message<'_>,
-    body: &[u8],
-) -> Result<(), MessageError> {
+fn same_parts(message: &Message, parsed: &mail_parser::Message<'_>, body: &[u8]) -> Result<(), MessageError> {
     let token = super::build::token_of(&message.message_id);
     let kind = if message.attachments.is_empty() { "alternative" } else { "mixed" };
     let boundary = parsed.content_type().and_then(|kind| kind.attribute("boundary"));
@@ -254,7 +250,9 @@ mod tests {
             (&*format!("--=_related_{token}--\r\n"), &*format!("--=_related_{token}\r\n")),
             (
                 &*format!("--=_alternative_{token}--\r\n"),
-                &*format!("--=_alternative_{token}\r\nContent-Type: text/html\r\n\r\n--=_alternative_{token}--\r\n"),
+                &*format!(
+                    "--=_alternative_{token}\r\nContent-Type: text/html\r\n\r\n--=_alternative_{token}--\r\n"
+                ),
             ),
         ] {
             assert_eq!(inspect(&with(&message, from, to)), Err(MessageError::Parts), "{from}");
