@@ -67,6 +67,10 @@ impl SqliteJournal {
             std::fs::create_dir_all(folder).map_err(|error| unusable(error.to_string()))?;
         }
         unix::private_file(path).map_err(|error| unusable(error.to_string()))?;
+        // An empty file has no tables: this process, or a killed one before it, has just made it.
+        if std::fs::metadata(path).map_err(|error| unusable(error.to_string()))?.len() == 0 {
+            unix::sync_folders(path).map_err(|error| unusable(error.to_string()))?;
+        }
         if let Some(kind) = unix::network_file_system(path) {
             return Err(unusable(format!("it lies on a network file system ({kind}); use a local disk")));
         }

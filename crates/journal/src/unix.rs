@@ -31,6 +31,37 @@ pub(crate) fn private_file(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Makes the names of the folders above `path` durable: a file that was synced in a folder whose own
+/// name was not is lost with it when the power goes (fsync(2): "an explicit fsync() on a file
+/// descriptor for the directory is also needed"). SQLite syncs the folder of its files and none above.
+///
+/// A folder that may not be opened is not one that depeche made: it and those above it stand.
+#[cfg(unix)]
+pub(crate) fn sync_folders(path: &Path) -> io::Result<()> {
+    use io::ErrorKind as Kind;
+    let path = path.canonicalize()?;
+    for folder in path.ancestors().skip(1) {
+        match std::fs::File::open(folder) {
+            Ok(folder) => match folder.sync_all() {
+                // fsync(2), EROFS and EINVAL: nothing was made there, or it has nothing to sync.
+                Err(error) if !matches!(error.kind(), Kind::ReadOnlyFilesystem | Kind::InvalidInput) => {
+                    return Err(error);
+                }
+                _ => {}
+            },
+            Err(error) if error.kind() == Kind::PermissionDenied => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Folders cannot be synced here.
+#[cfg(not(unix))]
+pub(crate) fn sync_folders(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
 /// The network file system that holds `path`, if it is one (Linux: from the mount table).
 ///
 /// SQLite's locks and WAL do not hold there (sqlite.org/wal.html, "all processes … on the same host").
