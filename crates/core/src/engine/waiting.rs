@@ -43,6 +43,8 @@ impl Work<'_> {
         let wake = self.wake_in();
         let mut control = self.control.clone();
         tokio::select! {
+            // In this order, so that a simulation of one seed replays; the loop looks at the level each time.
+            biased;
             Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => self.take_in(done),
             () = control.risen() => self.tell_draining(),
             () = self.answered.notified() => {}
