@@ -6,7 +6,7 @@ use depeche_core::address::RecipientKey;
 use depeche_core::journal::{
     DeliveryState, FreezeError, Frozen, JournalError, NewDelivery, NewRun, RunKind, Taken,
 };
-use sqlx::SqliteConnection;
+use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use crate::rows::{column, micros, run_id, to_json};
 use crate::{read_failed, write_failed};
@@ -41,6 +41,11 @@ pub(crate) async fn taken(
     Ok(taken)
 }
 
+/// So many recipients are inserted by one statement; SQLite takes 32 766 values.
+const ROWS: usize = 64;
+
+type Row<'a> = (&'a NewDelivery, RecipientKey, DeliveryState);
+
 pub(crate) async fn freeze(
     c: &mut SqliteConnection,
     run: &NewRun,
@@ -50,16 +55,18 @@ pub(crate) async fn freeze(
     insert_run(c, run).await?;
     let suppressed = suppressed_keys(c).await?;
     let mut frozen = Frozen { pending: 0, suppressed: 0 };
-    for delivery in deliveries {
-        let key = delivery.address.key();
-        let state = if suppressed.contains(key.as_str()) {
-            frozen.suppressed += 1;
-            DeliveryState::Suppressed
-        } else {
-            frozen.pending += 1;
-            DeliveryState::Pending
-        };
-        insert_delivery(c, run, delivery, key.as_str(), state).await?;
+    for deliveries in deliveries.chunks(ROWS) {
+        let mut rows: Vec<Row<'_>> = Vec::with_capacity(deliveries.len());
+        for delivery in deliveries {
+            let key = delivery.address.key();
+            let is_suppressed = suppressed.contains(key.as_str());
+            let state = if is_suppressed { DeliveryState::Suppressed } else { DeliveryState::Pending };
+            rows.push((delivery, key, state));
+        }
+        let pending = rows.iter().filter(|(_, _, state)| *state == DeliveryState::Pending).count() as u64;
+        frozen.pending += pending;
+        frozen.suppressed += rows.len() as u64 - pending;
+        insert_deliveries(c, run, &rows).await?;
     }
     if frozen.pending != run.confirmed {
         return Err(FreezeError::CountChanged { confirmed: run.confirmed, now: frozen.pending });
@@ -132,31 +139,38 @@ async fn insert_run(c: &mut SqliteConnection, run: &NewRun) -> Result<(), Journa
     Ok(())
 }
 
-async fn insert_delivery(
+async fn insert_deliveries(
     c: &mut SqliteConnection,
     run: &NewRun,
-    delivery: &NewDelivery,
-    key: &str,
-    state: DeliveryState,
+    rows: &[Row<'_>],
 ) -> Result<(), JournalError> {
-    sqlx::query(
+    let place = |row: usize| {
+        let places: Vec<String> = (0..8).map(|column| format!("${}", 4 + row * 8 + column)).collect();
+        format!("($1, $2, $3, {})", places.join(", "))
+    };
+    let places: Vec<String> = (0..rows.len()).map(place).collect();
+    let text = format!(
         "INSERT INTO delivery (run, kind, digest, recipient_key, address, tier, position, fields, message_id,
-         state, not_before) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-    )
-    .bind(run.id.as_str())
-    .bind(run.kind.as_str())
-    .bind(run.digest.as_slice())
-    .bind(key)
-    .bind(delivery.address.to_string())
-    .bind(i64::from(delivery.tier))
-    .bind(i64::try_from(delivery.position).unwrap_or(i64::MAX))
-    .bind(to_json(&delivery.fields)?)
-    .bind(delivery.message_id.as_str())
-    .bind(state.as_str())
-    .bind(delivery.not_before.map(micros))
-    .execute(c)
-    .await
-    .map_err(|error| write_failed(&error))?;
+         state, not_before) VALUES {}",
+        places.join(", ")
+    );
+    // Only numbered places are put into the text.
+    let mut query = sqlx::query(AssertSqlSafe(text))
+        .bind(run.id.as_str())
+        .bind(run.kind.as_str())
+        .bind(run.digest.as_slice());
+    for (delivery, key, state) in rows {
+        query = query
+            .bind(key.as_str())
+            .bind(delivery.address.to_string())
+            .bind(i64::from(delivery.tier))
+            .bind(i64::try_from(delivery.position).unwrap_or(i64::MAX))
+            .bind(to_json(&delivery.fields)?)
+            .bind(delivery.message_id.as_str())
+            .bind(state.as_str())
+            .bind(delivery.not_before.map(micros));
+    }
+    query.execute(c).await.map_err(|error| write_failed(&error))?;
     Ok(())
 }
 

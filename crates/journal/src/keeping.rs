@@ -5,11 +5,14 @@ use depeche_core::journal::{AuditEntry, BreakerRecord, JournalError, RunId, RunS
 use depeche_core::outcome::Trouble;
 use depeche_core::provider::ProviderName;
 use jiff::Timestamp;
-use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use crate::rows::{column, corrupt, digest, json, micros, run_id, small, time, to_json};
 use crate::{read_failed, write_failed};
+
+/// So many addresses are asked for at once; SQLite takes 32 766 values.
+const KEYS: usize = 500;
 
 pub(crate) async fn set_run_state(
     c: &mut SqliteConnection,
@@ -209,12 +212,18 @@ pub(crate) async fn suppressions(
         return found.map_err(|error| read_failed(&error))?.iter().map(suppression).collect();
     };
     let mut entries = Vec::new();
-    for key in keys {
-        let found = sqlx::query("SELECT * FROM suppression WHERE recipient_key = $1 AND quarantined = 0")
-            .bind(key.as_str())
-            .fetch_optional(&mut *c)
-            .await;
-        entries.extend(found.map_err(|error| read_failed(&error))?.map(|row| suppression(&row)).transpose()?);
+    for keys in keys.chunks(KEYS) {
+        let places: Vec<String> = (1..=keys.len()).map(|place| format!("${place}")).collect();
+        let places = places.join(", ");
+        let text = format!("SELECT * FROM suppression WHERE quarantined = 0 AND recipient_key IN ({places})");
+        // Only numbered places are put into the text.
+        let mut query = sqlx::query(AssertSqlSafe(text));
+        for key in keys {
+            query = query.bind(key.as_str());
+        }
+        let found = query.fetch_all(&mut *c).await.map_err(|error| read_failed(&error))?;
+        let found: Result<Vec<_>, _> = found.iter().map(suppression).collect();
+        entries.extend(found?);
     }
     Ok(entries)
 }
