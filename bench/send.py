@@ -34,7 +34,7 @@ def sink():
     raise SystemExit("smtp-sink does not listen")
 
 
-def depeche_project(folder, port, key=None):
+def depeche_project(folder, port, key=None, connections=CONNECTIONS):
     signs = f'dkim = {{ domain = "exemple.fr", selector = "s1", key = {{ file = "{key}" }} }}' if key else ""
     (folder / "depeche.toml").write_text(
         f"""[organisation]
@@ -53,7 +53,7 @@ kind = "smtp"
 host = "127.0.0.1"
 port = {port}
 tls = "none"
-limits = {{ connections = {CONNECTIONS} }}
+limits = {{ connections = {connections} }}
 {signs}
 [fallback]
 require_authenticated = false
@@ -88,6 +88,14 @@ def printed(command):
 def machine():
     model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
     return f"{os.cpu_count()} × {model}, {platform.system()} {platform.release()}"
+
+
+def replace(page, mark, table):
+    """Puts the table between the marks of a page."""
+    page = pathlib.Path(page)
+    begin, end = f"<!-- {mark} -->\n", f"<!-- /{mark} -->"
+    head, rest = page.read_text(encoding="utf-8").split(begin, 1)
+    page.write_text(head + begin + table + "\n" + end + rest.split(end, 1)[1], encoding="utf-8")
 
 
 def main():
@@ -148,11 +156,8 @@ def main():
     table = "\n".join(lines)
     print(table)
     if len(sys.argv) > 4:
-        page = pathlib.Path(sys.argv[4])
-        text = page.read_text(encoding="utf-8")
-        begin, end = "<!-- send -->\n", "<!-- /send -->"
-        head, rest = text.split(begin, 1)
-        page.write_text(head + begin + table + "\n" + end + rest.split(end, 1)[1], encoding="utf-8")
+        replace(sys.argv[4], "send", table)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -32,5 +32,5 @@ mkdir -p "$home"
 [ -d "$home/node_modules/nodemailer" ] || npm install --silent --no-audit --no-fund --prefix "$home" nodemailer@7
 [ -x "$home/venv/bin/python" ] || python3 -m venv "$home/venv"
 "$home/venv/bin/python" -c 'import aiosmtplib' 2>/dev/null || "$home/venv/bin/pip" install --quiet aiosmtplib
-cargo build --release --quiet --locked --bin depeche
+cargo build --release --quiet --locked -p depeche-cli
 exec python3 bench/send.py "$home" "$messages" "$rounds" ${write:+"$write"}

@@ -1,0 +1,72 @@
+"""Measures long contact lists and the start of depeche; see contacts.sh."""
+
+import datetime
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+from send import depeche_project, machine, replace
+
+TRUST = 40
+
+
+def measured(command):
+    """Seconds and the largest resident size, in MiB, of one command."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    error = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    spent = time.perf_counter() - start
+    assert os.waitstatus_to_exitcode(status) == 0, error.decode()[-2000:]
+    return spent, usage.ru_maxrss / 1024
+
+
+def write_list(path, count):
+    with path.open("w", encoding="utf-8") as file:
+        file.write("email,first_name,last_name,outlet\n")
+        for number in range(count):
+            file.write(f"j{number}@journal{number % 997}.example,Zoé{number},Lefèvre,Le Progrès\n")
+
+
+def start_up(binary, folder):
+    """Median milliseconds of starting, over many runs."""
+    found = []
+    for words in (["--version"], ["-C", str(folder), "status"]):
+        times = []
+        for _ in range(TRUST):
+            start = time.perf_counter()
+            subprocess.run([binary, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+            times.append((time.perf_counter() - start) * 1000)
+        found.append((words[-1], sorted(times)[TRUST // 2]))
+    return found
+
+
+def main():
+    write, sizes = sys.argv[1], [int(size) for size in sys.argv[2:]]
+    binary = str(pathlib.Path("target/release/depeche").resolve())
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    lines = [f"{datetime.date.today()}, commit {commit}; {machine()}.", "", "| contacts | command | seconds | largest memory, MiB | microseconds a contact |", "|---|---|---|---|---|"]
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        depeche_project(folder, 2525)
+        (folder / "release.md").write_text("---\ntitle: \"L’usine rouvre\"\nlang: fr\ncity: Grenoble\n---\nBonjour {{ contact.first_name }},\n\nL’usine rouvre.\n", encoding="utf-8")
+        started = start_up(binary, folder)
+        for size in sizes:
+            write_list(folder / "list.csv", size)
+            for words in (["contacts", "check", str(folder / "list.csv")], ["-C", str(folder), "plan", "release.md", "--to", "list.csv", "--json"]):
+                spent, memory = measured([binary, *words])
+                verb = "contacts check" if words[0] == "contacts" else "plan"
+                lines.append(f"| {size} | `{verb}` | {spent:.2f} | {memory:.0f} | {spent / size * 1e6:.1f} |")
+    lines += ["", "| start | median of 40, ms |", "|---|---|"]
+    lines += [f"| `depeche {word}` | {spent:.1f} |" for word, spent in started]
+    table = "\n".join(lines)
+    print(table)
+    if write != "-":
+        replace(write, "contacts", table)
+
+
+if __name__ == "__main__":
+    main()
