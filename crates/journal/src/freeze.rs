@@ -144,23 +144,20 @@ async fn insert_deliveries(
     run: &NewRun,
     rows: &[Row<'_>],
 ) -> Result<(), JournalError> {
-    let place = |row: usize| {
-        let places: Vec<String> = (0..8).map(|column| format!("${}", 4 + row * 8 + column)).collect();
-        format!("($1, $2, $3, {})", places.join(", "))
-    };
-    let places: Vec<String> = (0..rows.len()).map(place).collect();
+    // Without numbers: SQLite looks numbered places up by name, one after the other.
+    let places = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; rows.len()];
     let text = format!(
         "INSERT INTO delivery (run, kind, digest, recipient_key, address, tier, position, fields, message_id,
          state, not_before) VALUES {}",
         places.join(", ")
     );
-    // Only numbered places are put into the text.
-    let mut query = sqlx::query(AssertSqlSafe(text))
-        .bind(run.id.as_str())
-        .bind(run.kind.as_str())
-        .bind(run.digest.as_slice());
+    // Only places are put into the text.
+    let mut query = sqlx::query(AssertSqlSafe(text));
     for (delivery, key, state) in rows {
         query = query
+            .bind(run.id.as_str())
+            .bind(run.kind.as_str())
+            .bind(run.digest.as_slice())
             .bind(key.as_str())
             .bind(delivery.address.to_string())
             .bind(i64::from(delivery.tier))

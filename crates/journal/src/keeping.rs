@@ -213,10 +213,10 @@ pub(crate) async fn suppressions(
     };
     let mut entries = Vec::new();
     for keys in keys.chunks(KEYS) {
-        let places: Vec<String> = (1..=keys.len()).map(|place| format!("${place}")).collect();
-        let places = places.join(", ");
+        // Without numbers: SQLite looks numbered places up by name, one after the other.
+        let places = vec!["?"; keys.len()].join(", ");
         let text = format!("SELECT * FROM suppression WHERE quarantined = 0 AND recipient_key IN ({places})");
-        // Only numbered places are put into the text.
+        // Only places are put into the text.
         let mut query = sqlx::query(AssertSqlSafe(text));
         for key in keys {
             query = query.bind(key.as_str());
