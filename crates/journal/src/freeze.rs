@@ -1,15 +1,21 @@
 //! Freezing a list, in one transaction: all of it, or nothing of the run.
+//!
+//! The list comes one recipient after the other and is written page by page: no step holds all of it.
 
 use std::collections::BTreeSet;
 
 use depeche_core::address::RecipientKey;
 use depeche_core::journal::{
-    DeliveryState, FreezeError, Frozen, JournalError, NewDelivery, NewRun, RunKind, Taken,
+    DeliveryState, FreezeError, Frozen, JournalError, NewDeliveries, NewDelivery, NewRun, RunId, RunKind,
+    Taken,
 };
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use crate::rows::{column, micros, run_id, to_json};
 use crate::{read_failed, write_failed};
+
+/// So many addresses are asked for at once; SQLite takes 32 766 values.
+const KEYS: usize = 500;
 
 /// Which of `keys` another real run of the release holds.
 pub(crate) async fn taken(
@@ -17,31 +23,60 @@ pub(crate) async fn taken(
     digest: &[u8; 32],
     keys: &[RecipientKey],
 ) -> Result<Vec<Taken>, JournalError> {
-    let rows = sqlx::query(
-        "SELECT recipient_key, run, state FROM delivery WHERE digest = $1 AND kind = 'real'
-         AND state IN ('pending', 'intent', 'accepted', 'held', 'unknown') ORDER BY id",
-    )
-    .bind(digest.as_slice())
-    .fetch_all(c)
-    .await
-    .map_err(|error| read_failed(&error))?;
-    let wanted: BTreeSet<&str> = keys.iter().map(RecipientKey::as_str).collect();
     let mut taken = Vec::new();
-    for row in &rows {
-        let key: String = column(row, "recipient_key")?;
-        if wanted.contains(key.as_str()) {
-            let state: &str = column(row, "state")?;
-            taken.push(Taken {
-                key: RecipientKey::from_stored(key),
-                run: run_id(column(row, "run")?)?,
-                state: state.parse::<DeliveryState>().map_err(|e| JournalError::Corrupt(e.to_string()))?,
-            });
-        }
+    if !holds_anybody(c, digest).await? {
+        return Ok(taken);
+    }
+    for keys in keys.chunks(KEYS) {
+        taken_of(c, digest, keys, None, &mut taken).await?;
     }
     Ok(taken)
 }
 
-/// So many recipients are inserted by one statement; SQLite takes 32 766 values.
+/// Whether a real run of the release holds anybody: the first run of a release need not ask for each.
+async fn holds_anybody(c: &mut SqliteConnection, digest: &[u8; 32]) -> Result<bool, JournalError> {
+    let held = sqlx::query(
+        "SELECT 1 FROM delivery WHERE digest = $1 AND kind = 'real'
+         AND state IN ('pending', 'intent', 'accepted', 'held', 'unknown') LIMIT 1",
+    )
+    .bind(digest.as_slice())
+    .fetch_optional(c)
+    .await;
+    Ok(held.map_err(|error| read_failed(&error))?.is_some())
+}
+
+/// Adds those of `keys` that a run other than `but` holds.
+async fn taken_of(
+    c: &mut SqliteConnection,
+    digest: &[u8; 32],
+    keys: &[RecipientKey],
+    but: Option<&RunId>,
+    taken: &mut Vec<Taken>,
+) -> Result<(), JournalError> {
+    let places = vec!["?"; keys.len()].join(", ");
+    let text = format!(
+        "SELECT recipient_key, run, state FROM delivery WHERE digest = ? AND run <> ? AND kind = 'real'
+         AND state IN ('pending', 'intent', 'accepted', 'held', 'unknown') AND recipient_key IN ({places})
+         ORDER BY id"
+    );
+    // Only places are put into the text.
+    let mut query = sqlx::query(AssertSqlSafe(text)).bind(digest.as_slice());
+    query = query.bind(but.map_or("", RunId::as_str));
+    for key in keys {
+        query = query.bind(key.as_str());
+    }
+    for row in &query.fetch_all(c).await.map_err(|error| read_failed(&error))? {
+        let state: &str = column(row, "state")?;
+        taken.push(Taken {
+            key: RecipientKey::from_stored(column(row, "recipient_key")?),
+            run: run_id(column(row, "run")?)?,
+            state: state.parse::<DeliveryState>().map_err(|e| JournalError::Corrupt(e.to_string()))?,
+        });
+    }
+    Ok(())
+}
+
+/// So many recipients are inserted by one statement.
 const ROWS: usize = 64;
 
 type Row<'a> = (&'a NewDelivery, RecipientKey, DeliveryState);
@@ -49,47 +84,77 @@ type Row<'a> = (&'a NewDelivery, RecipientKey, DeliveryState);
 pub(crate) async fn freeze(
     c: &mut SqliteConnection,
     run: &NewRun,
-    deliveries: &[NewDelivery],
+    mut deliveries: NewDeliveries,
 ) -> Result<Frozen, FreezeError> {
-    guard(c, run, deliveries).await?;
-    insert_run(c, run).await?;
-    let suppressed = suppressed_keys(c).await?;
-    let mut frozen = Frozen { pending: 0, suppressed: 0 };
-    for deliveries in deliveries.chunks(ROWS) {
-        let mut rows: Vec<Row<'_>> = Vec::with_capacity(deliveries.len());
-        for delivery in deliveries {
-            let key = delivery.address.key();
-            let is_suppressed = suppressed.contains(key.as_str());
-            let state = if is_suppressed { DeliveryState::Suppressed } else { DeliveryState::Pending };
-            rows.push((delivery, key, state));
-        }
-        let pending = rows.iter().filter(|(_, _, state)| *state == DeliveryState::Pending).count() as u64;
-        frozen.pending += pending;
-        frozen.suppressed += rows.len() as u64 - pending;
-        insert_deliveries(c, run, &rows).await?;
+    let exists = sqlx::query("SELECT 1 FROM run WHERE id = $1").bind(run.id.as_str());
+    if exists.fetch_optional(&mut *c).await.map_err(|error| read_failed(&error))?.is_some() {
+        return Err(FreezeError::RunExists(run.id.clone()));
     }
+    let may_be_taken = run.kind == RunKind::Real && holds_anybody(c, &run.digest).await?;
+    let may_be_suppressed = suppresses_anybody(c).await?;
+    insert_run(c, run).await?;
+    let (mut frozen, mut taken) = (Frozen { pending: 0, suppressed: 0 }, Vec::new());
+    let mut recipients = 0;
+    loop {
+        let page = next_page(&mut deliveries)?;
+        if page.is_empty() {
+            break;
+        }
+        recipients += page.len();
+        let keys: Vec<RecipientKey> = page.iter().map(|delivery| delivery.address.key()).collect();
+        if may_be_taken {
+            taken_of(c, &run.digest, &keys, Some(&run.id), &mut taken).await?;
+        }
+        // Nothing will be frozen; who else is taken must still be told.
+        if taken.is_empty() {
+            let suppressed = if may_be_suppressed { suppressed_of(c, &keys).await? } else { BTreeSet::new() };
+            insert_page(c, run, &page, keys, &suppressed, &mut frozen).await?;
+        }
+    }
+    guard(c, run, taken, recipients).await?;
     if frozen.pending != run.confirmed {
         return Err(FreezeError::CountChanged { confirmed: run.confirmed, now: frozen.pending });
     }
     Ok(frozen)
 }
 
+fn next_page(deliveries: &mut NewDeliveries) -> Result<Vec<NewDelivery>, FreezeError> {
+    let page: std::io::Result<Vec<NewDelivery>> = deliveries.take(ROWS).collect();
+    page.map_err(|error| FreezeError::ListBroken { reason: error.to_string() })
+}
+
+async fn insert_page(
+    c: &mut SqliteConnection,
+    run: &NewRun,
+    page: &[NewDelivery],
+    keys: Vec<RecipientKey>,
+    suppressed: &BTreeSet<String>,
+    frozen: &mut Frozen,
+) -> Result<(), JournalError> {
+    let mut rows: Vec<Row<'_>> = Vec::with_capacity(page.len());
+    for (delivery, key) in page.iter().zip(keys) {
+        let is_suppressed = suppressed.contains(key.as_str());
+        let state = if is_suppressed { DeliveryState::Suppressed } else { DeliveryState::Pending };
+        rows.push((delivery, key, state));
+    }
+    let pending = rows.iter().filter(|(_, _, state)| *state == DeliveryState::Pending).count() as u64;
+    frozen.pending += pending;
+    frozen.suppressed += rows.len() as u64 - pending;
+    insert_deliveries(c, run, &rows).await
+}
+
+/// What forbids a real run: recipients that others hold, or a slug that stands for another content.
 async fn guard(
     c: &mut SqliteConnection,
     run: &NewRun,
-    deliveries: &[NewDelivery],
+    taken: Vec<Taken>,
+    recipients: usize,
 ) -> Result<(), FreezeError> {
-    let exists = sqlx::query("SELECT 1 FROM run WHERE id = $1").bind(run.id.as_str());
-    if exists.fetch_optional(&mut *c).await.map_err(|error| read_failed(&error))?.is_some() {
-        return Err(FreezeError::RunExists(run.id.clone()));
-    }
     if run.kind != RunKind::Real {
         return Ok(());
     }
-    let keys: Vec<RecipientKey> = deliveries.iter().map(|delivery| delivery.address.key()).collect();
-    let taken = taken(c, &run.digest, &keys).await?;
     if let Some(first) = taken.first() {
-        if taken.len() >= keys.len() {
+        if taken.len() >= recipients {
             return Err(FreezeError::NobodyLeft { run: first.run.clone() });
         }
         return Err(FreezeError::Taken(taken));
@@ -171,10 +236,25 @@ async fn insert_deliveries(
     Ok(())
 }
 
-async fn suppressed_keys(c: &mut SqliteConnection) -> Result<BTreeSet<String>, JournalError> {
-    let rows: Vec<(String,)> = sqlx::query_as("SELECT recipient_key FROM suppression WHERE quarantined = 0")
-        .fetch_all(c)
-        .await
-        .map_err(|error| read_failed(&error))?;
+async fn suppresses_anybody(c: &mut SqliteConnection) -> Result<bool, JournalError> {
+    let found =
+        sqlx::query("SELECT 1 FROM suppression WHERE quarantined = 0 LIMIT 1").fetch_optional(c).await;
+    Ok(found.map_err(|error| read_failed(&error))?.is_some())
+}
+
+async fn suppressed_of(
+    c: &mut SqliteConnection,
+    keys: &[RecipientKey],
+) -> Result<BTreeSet<String>, JournalError> {
+    let places = vec!["?"; keys.len()].join(", ");
+    let text = format!(
+        "SELECT recipient_key FROM suppression WHERE quarantined = 0 AND recipient_key IN ({places})"
+    );
+    // Only places are put into the text.
+    let mut query = sqlx::query_as::<_, (String,)>(AssertSqlSafe(text));
+    for key in keys {
+        query = query.bind(key.as_str());
+    }
+    let rows = query.fetch_all(c).await.map_err(|error| read_failed(&error))?;
     Ok(rows.into_iter().map(|(key,)| key).collect())
 }

@@ -26,9 +26,9 @@ use bytes::Bytes;
 use depeche_core::address::RecipientKey;
 use depeche_core::event::{ProviderEvent, StoredEvent};
 use depeche_core::journal::{
-    AttemptRecord, AuditEntry, BreakerRecord, Decision, DeliveryId, DeliveryRecord, FreezeError, Frozen,
-    Hold, HoldError, Intent, Journal, JournalError, NewDelivery, NewRun, Recorded, RunId, RunRecord,
-    RunState, Settlement, Suppression, Taken, Totals, Urgency, Usage,
+    AttemptRecord, AuditEntry, BreakerRecord, Decision, DeliveryId, DeliveryRecord, DeliveryState,
+    FreezeError, Frozen, Hold, HoldError, Intent, Journal, JournalError, NewDeliveries, NewRun, Recorded,
+    RunId, RunRecord, RunState, Settlement, Suppression, Taken, Totals, Urgency, Usage,
 };
 use depeche_core::outcome::Denied;
 use depeche_core::provider::ProviderName;
@@ -165,8 +165,8 @@ impl Journal for SqliteJournal {
         self.read(move |c| Box::pin(async move { freeze::taken(c, &digest, &keys).await })).await
     }
 
-    async fn freeze(&self, run: NewRun, deliveries: Vec<NewDelivery>) -> Result<Frozen, FreezeError> {
-        self.write(move |c| Box::pin(async move { freeze::freeze(c, &run, &deliveries).await })).await
+    async fn freeze_list(&self, run: NewRun, deliveries: NewDeliveries) -> Result<Frozen, FreezeError> {
+        self.write(move |c| Box::pin(async move { freeze::freeze(c, &run, deliveries).await })).await
     }
 
     async fn hold(&self, run: &RunId) -> Result<Box<dyn Hold>, HoldError> {
@@ -199,6 +199,20 @@ impl Journal for SqliteJournal {
     ) -> Result<Vec<DeliveryRecord>, JournalError> {
         let run = run.clone();
         self.read(move |c| Box::pin(async move { reading::deliveries(c, &run, after, limit).await })).await
+    }
+
+    async fn deliveries_in(
+        &self,
+        run: &RunId,
+        states: &[DeliveryState],
+        after: Option<(u32, u64)>,
+        limit: usize,
+    ) -> Result<Vec<DeliveryRecord>, JournalError> {
+        let (run, states) = (run.clone(), states.to_vec());
+        self.read(move |c| {
+            Box::pin(async move { reading::deliveries_in(c, &run, &states, after, limit).await })
+        })
+        .await
     }
 
     async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<AttemptRecord>, JournalError> {

@@ -41,8 +41,7 @@ pub(crate) async fn deliveries(
     after: Option<(u32, u64)>,
     limit: usize,
 ) -> Result<Vec<DeliveryRecord>, JournalError> {
-    let (tier, position) = after
-        .map_or((-1, -1), |(tier, position)| (i64::from(tier), i64::try_from(position).unwrap_or(i64::MAX)));
+    let (tier, position) = place(after);
     let found = sqlx::query(
         "SELECT * FROM delivery WHERE run = $1 AND (tier, position) > ($2, $3)
          ORDER BY tier, position LIMIT $4",
@@ -54,6 +53,39 @@ pub(crate) async fn deliveries(
     .fetch_all(c)
     .await;
     found.map_err(|error| read_failed(&error))?.iter().map(rows::delivery).collect()
+}
+
+/// Those in `states` alone. States that most of a list is in are picked out on the way along the list;
+/// the few refused or uncertain ones of a long list are looked up by their state.
+pub(crate) async fn deliveries_in(
+    c: &mut SqliteConnection,
+    run: &RunId,
+    states: &[DeliveryState],
+    after: Option<(u32, u64)>,
+    limit: usize,
+) -> Result<Vec<DeliveryRecord>, JournalError> {
+    use DeliveryState::{Held, Intent, Refused, Unknown};
+    let few = states.iter().all(|state| matches!(state, Intent | Held | Unknown | Refused));
+    // A plus keeps SQLite from using an index over the column (sqlite.org/optoverview.html).
+    let (along, state) = if few { ("+", "") } else { ("", "+") };
+    let places = vec!["?"; states.len()].join(", ");
+    let text = format!(
+        "SELECT * FROM delivery WHERE run = ? AND {state}state IN ({places})
+         AND ({along}tier, {along}position) > (?, ?) ORDER BY {along}tier, {along}position LIMIT ?"
+    );
+    let (tier, position) = place(after);
+    // Only places and signs are put into the text.
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(run.as_str());
+    for state in states {
+        query = query.bind(state.as_str());
+    }
+    let found = query.bind(tier).bind(position).bind(to_limit(limit)).fetch_all(c).await;
+    found.map_err(|error| read_failed(&error))?.iter().map(rows::delivery).collect()
+}
+
+/// Before everybody, when there is no place to go on after.
+fn place(after: Option<(u32, u64)>) -> (i64, i64) {
+    after.map_or((-1, -1), |(tier, position)| (i64::from(tier), i64::try_from(position).unwrap_or(i64::MAX)))
 }
 
 pub(crate) async fn attempts(

@@ -57,6 +57,7 @@ impl From<FreezeError> for Failure {
     fn from(error: FreezeError) -> Self {
         match error {
             FreezeError::Journal(error) => error.into(),
+            FreezeError::ListBroken { .. } => Self::new(Exit::Problems, "list.broken", error),
             FreezeError::SlugUsed { .. } => {
                 Self::guard("run.slug-used", error).with_hint("--again, when that is meant")
             }

@@ -8,6 +8,7 @@
 //! Implementations live elsewhere (`depeche-journal` on SQLite) and pass the one conformance suite of
 //! `depeche-testkit`. The trait names nothing of SQL, so that PostgreSQL and a mirror fit behind it.
 
+mod list;
 pub mod record;
 pub mod state;
 
@@ -15,6 +16,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 
+pub use list::NewDeliveries;
 pub use record::*;
 pub use state::{AttemptState, DeliveryState, RunKind, RunState};
 
@@ -97,6 +99,12 @@ pub enum FreezeError {
         /// As it would be now.
         now: u64,
     },
+    /// The list that was being frozen could not be read to its end.
+    #[error("the list could not be read to its end: {reason}")]
+    ListBroken {
+        /// What the system said.
+        reason: String,
+    },
     /// The journal itself failed.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -135,7 +143,14 @@ pub trait Journal: Send + Sync {
     /// suppressed. For a real run, recipients held elsewhere make it fail with
     /// [`FreezeError::Taken`] (or [`FreezeError::NobodyLeft`]); the caller leaves them out and shows
     /// them.
-    async fn freeze(&self, run: NewRun, deliveries: Vec<NewDelivery>) -> Result<Frozen, FreezeError>;
+    ///
+    /// The list is taken page by page: memory does not grow with it.
+    async fn freeze_list(&self, run: NewRun, deliveries: NewDeliveries) -> Result<Frozen, FreezeError>;
+
+    /// [`Journal::freeze_list`] for a list that is in memory.
+    async fn freeze(&self, run: NewRun, deliveries: Vec<NewDelivery>) -> Result<Frozen, FreezeError> {
+        self.freeze_list(run, deliveries.into()).await
+    }
 
     /// Takes the sole right to work on a run.
     async fn hold(&self, run: &RunId) -> Result<Box<dyn Hold>, HoldError>;
@@ -159,6 +174,25 @@ pub trait Journal: Send + Sync {
         after: Option<(u32, u64)>,
         limit: usize,
     ) -> Result<Vec<DeliveryRecord>, JournalError>;
+
+    /// The same, of the deliveries in one of `states` alone; an empty page is the end.
+    async fn deliveries_in(
+        &self,
+        run: &RunId,
+        states: &[DeliveryState],
+        mut after: Option<(u32, u64)>,
+        limit: usize,
+    ) -> Result<Vec<DeliveryRecord>, JournalError> {
+        let mut found = Vec::new();
+        while found.len() < limit {
+            let page = self.deliveries(run, after, limit).await?;
+            let Some(last) = page.last() else { break };
+            after = Some((last.tier, last.position));
+            found.extend(page.into_iter().filter(|one| states.contains(&one.state)));
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
 
     /// Every attempt at one delivery, in order.
     async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<AttemptRecord>, JournalError>;
@@ -197,6 +231,17 @@ pub trait Journal: Send + Sync {
     /// Makes outcomes durable, each as a compare-and-set. With [`Urgency::Soon`] the write joins the
     /// next commit and waits 100 ms at most; the call returns when it is durable.
     async fn settle(&self, settlements: Vec<Settlement>, urgency: Urgency) -> Result<(), JournalError>;
+
+    /// The last outcomes of a connection and its next intents, in one commit: no intent is durable whose
+    /// connection has an outcome that is not. Intents that are denied take no outcome with them.
+    ///
+    /// Here it is two commits, the second only after the first is durable, which promises the same.
+    async fn settle_and_intend(&self, settlements: Vec<Settlement>, intents: Vec<Intent>) -> Stepped {
+        if let Err(error) = self.settle(settlements, Urgency::Now).await {
+            return Stepped::failed(error);
+        }
+        Stepped { settled: Ok(()), intended: self.intend(intents).await }
+    }
 
     /// Writes where the run stands, and why.
     async fn set_run_state(
@@ -281,6 +326,27 @@ pub trait Journal: Send + Sync {
 
     /// Ends the journal politely: everything queued is durable.
     async fn close(&self);
+}
+
+/// What became of [`Journal::settle_and_intend`].
+#[derive(Debug)]
+pub struct Stepped {
+    /// Whether the outcomes are durable.
+    pub settled: Result<(), JournalError>,
+    /// Whether the intents are.
+    pub intended: Result<(), Denied>,
+}
+
+impl Stepped {
+    /// Neither is durable.
+    #[must_use]
+    pub fn failed(error: JournalError) -> Self {
+        let reason = match &error {
+            JournalError::WriteFailed { reason } => reason.clone(),
+            other => other.to_string(),
+        };
+        Self { settled: Err(error), intended: Err(Denied::JournalFailed { reason }) }
+    }
 }
 
 /// Where a run stands, given whether a process holds it: a run that says `running` and is held by

@@ -82,8 +82,8 @@ impl Journal for Disk {
         at_once(self.journal.taken(digest, keys))
     }
 
-    async fn freeze(&self, run: NewRun, deliveries: Vec<NewDelivery>) -> Result<Frozen, FreezeError> {
-        self.write("freeze", self.journal.freeze(run, deliveries)).await
+    async fn freeze_list(&self, run: NewRun, deliveries: NewDeliveries) -> Result<Frozen, FreezeError> {
+        self.write("freeze", self.journal.freeze_list(run, deliveries)).await
     }
 
     async fn hold(&self, run: &RunId) -> Result<Box<dyn Hold>, HoldError> {

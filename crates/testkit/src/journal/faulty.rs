@@ -101,8 +101,8 @@ impl Journal for FaultyJournal {
         self.inner.taken(digest, keys).await
     }
 
-    async fn freeze(&self, run: NewRun, deliveries: Vec<NewDelivery>) -> Result<Frozen, FreezeError> {
-        self.inner.freeze(run, deliveries).await
+    async fn freeze_list(&self, run: NewRun, deliveries: NewDeliveries) -> Result<Frozen, FreezeError> {
+        self.inner.freeze_list(run, deliveries).await
     }
 
     async fn hold(&self, run: &RunId) -> Result<Box<dyn Hold>, HoldError> {

@@ -125,3 +125,25 @@ pub(super) async fn two_freezes_at_once_give_one_run(harness: &dyn JournalHarnes
     assert!(first.is_ok() ^ second.is_ok(), "{freezes:?}");
     assert_eq!(journal.runs().await.expect("the journal is read").len(), 1);
 }
+
+pub(super) async fn a_long_list_is_taken_page_by_page_and_whole_or_not_at_all(harness: &dyn JournalHarness) {
+    let journal = harness.fresh().await;
+    let broken = std::io::Error::other("the disk is gone");
+    let half = recipients(0..700).into_iter().map(Ok).chain([Err(broken)]);
+    let refused = journal.freeze_list(new_run("r1", 7, 700, at(0)), NewDeliveries::new(half)).await;
+    assert!(matches!(refused, Err(FreezeError::ListBroken { .. })), "{refused:?}");
+    assert!(journal.runs().await.expect("the journal is read").is_empty(), "nothing of it remains");
+
+    let whole = NewDeliveries::from(recipients(0..700));
+    let frozen = journal.freeze_list(new_run("r1", 7, 700, at(0)), whole).await.expect("nobody holds them");
+    assert_eq!(frozen, Frozen { pending: 700, suppressed: 0 });
+
+    // Those whom an earlier run holds are told, however far down the list they stand.
+    let overlapping = journal.freeze(new_run("r2", 7, 700, at(1)), recipients(650..1_350)).await;
+    let Err(FreezeError::Taken(taken)) = overlapping else { panic!("{overlapping:?}") };
+    let mut keys: Vec<_> = taken.iter().map(|taken| taken.key.clone()).collect();
+    let mut expected: Vec<_> = recipients(650..700).iter().map(|one| one.address.key()).collect();
+    keys.sort();
+    expected.sort();
+    assert_eq!(keys, expected);
+}

@@ -3,8 +3,9 @@
 use depeche_core::journal::*;
 use depeche_core::outcome::Trouble;
 
-use super::super::fixtures::{new_run, recipients};
-use super::{JournalHarness, all, at, ovh, run_of};
+use super::super::fixtures::{intent_for, new_run, recipients, settled};
+use super::{JournalHarness, all, at, due, ovh, run_of};
+use crate::clock::CountingEntropy;
 
 pub(super) async fn a_run_is_held_once(harness: &dyn JournalHarness) {
     let journal = harness.fresh().await;
@@ -118,4 +119,40 @@ pub(super) async fn states_runs_and_pages_are_read_as_written(harness: &dyn Jour
     let refused = journal.set_run_state(&nobody, RunState::Finished, None, at(6)).await;
     assert!(matches!(refused, Err(JournalError::NoSuchRun(_))), "{refused:?}");
     journal.close().await;
+}
+
+pub(super) async fn recipients_in_a_state_are_read_page_by_page(harness: &dyn JournalHarness) {
+    let journal = harness.fresh().await;
+    let entropy = CountingEntropy::default();
+    let run = run_of(journal.as_ref(), 9).await;
+    let waiting = due(journal.as_ref(), &run).await;
+    for (place, to, attempt) in [
+        (1, DeliveryState::Refused, AttemptState::Refused),
+        (4, DeliveryState::Unknown, AttemptState::Unknown),
+        (6, DeliveryState::Refused, AttemptState::Refused),
+        (8, DeliveryState::Accepted, AttemptState::Accepted),
+    ] {
+        let intent = intent_for(&run, &waiting[place], &ovh(), &entropy, at(1));
+        journal.intend(vec![intent.clone()]).await.expect("nothing stands against it");
+        journal.settle(vec![settled(&intent, to, attempt, at(2))], Urgency::Now).await.expect("it is open");
+    }
+    let places = |states: &'static [DeliveryState], limit| {
+        let (journal, run) = (&journal, &run);
+        async move {
+            let (mut after, mut seen) = (None, Vec::new());
+            loop {
+                let page = journal.deliveries_in(run, states, after, limit).await.expect("read");
+                let Some(last) = page.last() else { return seen };
+                assert!(page.len() <= limit);
+                after = Some((last.tier, last.position));
+                seen.extend(page.iter().map(|one| one.position));
+            }
+        }
+    };
+
+    use DeliveryState as D;
+    assert_eq!(places(&[D::Refused, D::Unknown], 2).await, [1, 4, 6]);
+    assert_eq!(places(&[D::Pending, D::Accepted], 2).await, [0, 2, 3, 5, 7, 8]);
+    assert_eq!(places(&[D::Held], 2).await, [0; 0]);
+    assert_eq!(places(&D::ALL, 4).await, (0..9).collect::<Vec<_>>());
 }

@@ -39,6 +39,7 @@ pub async fn journal_conformance(harness: &dyn JournalHarness) {
     freezing::outbox_and_test_runs_never_count(harness).await;
     freezing::a_slug_names_one_content_unless_it_is_meant(harness).await;
     freezing::two_freezes_at_once_give_one_run(harness).await;
+    freezing::a_long_list_is_taken_page_by_page_and_whole_or_not_at_all(harness).await;
     intents::due_recipients_come_by_tier_and_place_when_it_is_time(harness).await;
     intents::an_intent_excludes_every_other(harness).await;
     intents::intents_are_taken_all_or_none(harness).await;
@@ -51,6 +52,8 @@ pub async fn journal_conformance(harness: &dyn JournalHarness) {
     outcomes::accepted_held_and_unknown_exclude_a_second_send(harness).await;
     outcomes::what_a_refusal_teaches_is_kept(harness).await;
     outcomes::an_outcome_that_may_wait_is_durable_when_told(harness).await;
+    outcomes::no_intent_is_durable_without_the_outcome_before_it(harness).await;
+    outcomes::a_denied_intent_takes_no_outcome_with_it(harness).await;
     outcomes::an_orphan_becomes_unknown_and_never_pending(harness).await;
     outcomes::a_person_or_a_proof_moves_an_unknown_on_with_an_audit_row(harness).await;
     outcomes::a_cancel_takes_the_pending_and_leaves_the_open(harness).await;
@@ -64,6 +67,7 @@ pub async fn journal_conformance(harness: &dyn JournalHarness) {
     keeping::the_suppression_list_keeps_its_first_reason(harness).await;
     keeping::breakers_and_rests_outlive_their_process(harness).await;
     keeping::states_runs_and_pages_are_read_as_written(harness).await;
+    keeping::recipients_in_a_state_are_read_page_by_page(harness).await;
 }
 
 /// A moment of the suite, in seconds after its beginning.

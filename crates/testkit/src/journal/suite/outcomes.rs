@@ -156,6 +156,47 @@ pub(super) async fn an_outcome_that_may_wait_is_durable_when_told(harness: &dyn 
     assert_eq!((since(2).await, since(3).await), (vec![key(0)], vec![]));
 }
 
+pub(super) async fn no_intent_is_durable_without_the_outcome_before_it(harness: &dyn JournalHarness) {
+    let journal = harness.fresh().await;
+    let entropy = CountingEntropy::default();
+    let run = run_of(journal.as_ref(), 3).await;
+    let first = opened(journal.as_ref(), &run, &entropy).await;
+    let waiting = due(journal.as_ref(), &run).await;
+    let next = intent_for(&run, &waiting[0], &ovh(), &entropy, at(3));
+    let yes = settled(&first, DeliveryState::Accepted, AttemptState::Accepted, at(2));
+    let stale = Settlement { fence: yes.fence + 7, ..yes.clone() };
+
+    let refused = journal.settle_and_intend(vec![stale], vec![next.clone()]).await;
+    assert!(matches!(refused.settled, Err(JournalError::Stale { .. })), "{refused:?}");
+    assert!(matches!(refused.intended, Err(Denied::JournalFailed { .. })), "{refused:?}");
+    let states = |records: Vec<DeliveryRecord>| records.into_iter().map(|one| one.state).collect::<Vec<_>>();
+    use DeliveryState as D;
+    let other = harness.reopened().await;
+    assert_eq!(states(all(other.as_ref(), &run).await), [D::Intent, D::Pending, D::Pending]);
+
+    let both = journal.settle_and_intend(vec![yes], vec![next]).await;
+    assert!(both.settled.is_ok() && both.intended.is_ok(), "{both:?}");
+    assert_eq!(states(all(other.as_ref(), &run).await), [D::Accepted, D::Intent, D::Pending]);
+}
+
+pub(super) async fn a_denied_intent_takes_no_outcome_with_it(harness: &dyn JournalHarness) {
+    let journal = harness.fresh().await;
+    let entropy = CountingEntropy::default();
+    let run = run_of(journal.as_ref(), 2).await;
+    let first = opened(journal.as_ref(), &run, &entropy).await;
+    let waiting = due(journal.as_ref(), &run).await;
+    let moved = Intent { fence: 9, ..intent_for(&run, &waiting[0], &ovh(), &entropy, at(3)) };
+    let yes = settled(&first, DeliveryState::Accepted, AttemptState::Accepted, at(2));
+
+    let denied = journal.settle_and_intend(vec![yes], vec![moved]).await;
+
+    assert!(denied.settled.is_ok(), "{denied:?}");
+    assert_eq!(denied.intended, Err(Denied::AlreadyTaken));
+    let other = harness.reopened().await;
+    let kept = totals(other.as_ref(), &run).await;
+    assert_eq!((kept.accepted, kept.pending), (1, 1));
+}
+
 pub(super) async fn an_orphan_becomes_unknown_and_never_pending(harness: &dyn JournalHarness) {
     let entropy = CountingEntropy::default();
     let journal = harness.fresh().await;
