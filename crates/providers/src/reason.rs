@@ -5,6 +5,7 @@
 //! as an answer to our own dialogue ([`crate::smtp::classify`]; PROVIDERS.md, section 5).
 
 use depeche_core::event::EventKind;
+use depeche_core::outcome::Refusal;
 
 use crate::smtp::{Phase, classify, parse_reply};
 
@@ -20,10 +21,17 @@ pub fn judged(kind: EventKind, reason: Option<&str>) -> EventKind {
     }
 }
 
-/// Whether the answer says that there is no such address, as `550 5.1.1 User unknown` does. Takes what
-/// stands before the code in diagnostics (`smtp;`), and an enhanced code without its three digits.
+/// Whether the answer says that there is no such address, as `550 5.1.1 User unknown` does.
 #[must_use]
 pub fn is_bad_address(reason: &str) -> bool {
+    understood(reason).is_some_and(|refusal| refusal.bad_address)
+}
+
+/// What a quoted answer to RCPT or to the message means, by the same tables as an answer to us. Takes
+/// what stands before the code in diagnostics (`smtp;`), and an enhanced code without its three digits.
+/// `None` when there is no code of a refusal in front.
+#[must_use]
+pub fn understood(reason: &str) -> Option<Refusal> {
     let words = reason.trim_start();
     let answer = match words.split_once(';') {
         Some((kind, rest)) if kind.eq_ignore_ascii_case("smtp") => rest.trim_start(),
@@ -34,15 +42,16 @@ pub fn is_bad_address(reason: &str) -> bool {
     let digits = |range: std::ops::Range<usize>| {
         bytes.get(range).is_some_and(|part| part.iter().all(u8::is_ascii_digit))
     };
-    let line = if bytes.first() == Some(&b'5') && digits(0..3) && matches!(bytes.get(3), Some(b' ' | b'-')) {
+    let is_no = matches!(bytes.first(), Some(b'4' | b'5'));
+    let line = if is_no && digits(0..3) && matches!(bytes.get(3), Some(b' ' | b'-')) {
         // One line of several, or all of them in one: what follows the code is all that counts.
         format!("{} {}\r\n", &answer[..3], &answer[4..])
-    } else if bytes.starts_with(b"5.") && digits(2..3) {
-        format!("550 {answer}\r\n")
+    } else if is_no && bytes.get(1) == Some(&b'.') && digits(2..3) {
+        format!("{}50 {answer}\r\n", &answer[..1])
     } else {
-        return false;
+        return None;
     };
-    parse_reply(&line).is_ok_and(|reply| classify(Phase::Rcpt, &reply).refusal.bad_address)
+    parse_reply(&line).ok().map(|reply| classify(Phase::Rcpt, &reply).refusal)
 }
 
 #[cfg(test)]

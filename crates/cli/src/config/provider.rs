@@ -4,11 +4,10 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use depeche::address::EmailAddress;
 use depeche::budget::Limits;
 use depeche::provider::ProviderName;
 use depeche::providers::mailchimp::transactional::Mode;
-use depeche::providers::smtp::{Preset, Tls, preset, presets};
+use depeche::providers::smtp::{EnvelopeFrom, Preset, Tls, preset, presets};
 
 use super::nearest::nearest;
 use super::reader::{Found, Reader, Section};
@@ -64,7 +63,7 @@ pub(crate) struct Smtp {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) tls: Tls,
-    pub(crate) envelope_from: Option<EmailAddress>,
+    pub(crate) envelope_from: Option<EnvelopeFrom>,
     pub(crate) credentials: Option<(String, SecretSource)>,
     pub(crate) helo: Option<String>,
     pub(crate) per_connection: Option<u32>,
@@ -309,7 +308,7 @@ fn read_smtp<'a>(
         Tls::None => 25,
     };
     let envelope_from = reader.text(section, "envelope_from");
-    let envelope_from = reader.parsed(envelope_from, EmailAddress::parse);
+    let envelope_from = reader.parsed(envelope_from, str::parse::<EnvelopeFrom>);
     let credentials = read_credentials(reader, section, file);
     let helo = reader.text(section, "helo").map(|found| found.value);
     let dkim = read_dkim(reader, section, file);

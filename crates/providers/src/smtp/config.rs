@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use depeche_core::address::EmailAddress;
 use depeche_core::provider::ProviderName;
 use depeche_core::secret::Secret;
 
 use super::dkim::{DkimConfig, DkimKeyError};
+use super::envelope::EnvelopeFrom;
 
 /// How the line is secured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,8 +62,8 @@ pub struct SmtpConfig {
     pub tls: Tls,
     /// Absent: no AUTH.
     pub credentials: Option<Credentials>,
-    /// Where bounces go; the message's From when absent.
-    pub envelope_from: Option<EmailAddress>,
+    /// Where bounces go, one address or one per attempt; the message's From when absent.
+    pub envelope_from: Option<EnvelopeFrom>,
     /// A PEM file of certificates trusted besides the system's.
     pub ca_file: Option<PathBuf>,
     /// Source addresses, used in turn; empty lets the system choose.

@@ -8,6 +8,7 @@ use depeche_core::outcome::{Outcome, Refusal, Trouble};
 use depeche_core::provider::{Capability, Commit, Login, Parcel, Provider, ProviderName};
 use futures_util::future::join_all;
 use tokio::sync::Mutex;
+use uuid::Uuid;
 
 use super::body::examine;
 use super::config::{SmtpConfig, SmtpConfigError, Tls};
@@ -64,11 +65,12 @@ impl SmtpProvider {
             Ok(nature) => nature,
             Err(unfit) => return Outcome::Refused(Refusal::message(unfit.to_string())),
         };
+        let stated = self.config().envelope_from.as_ref().map(|sender| sender.of(parcel.attempt));
         let job = Job {
             message,
             mime,
             nature,
-            envelope_from: self.config().envelope_from.as_ref().unwrap_or(&message.from.address),
+            envelope_from: stated.as_ref().unwrap_or(&message.from.address),
             attempt: parcel.attempt,
             config: self.config(),
         };
@@ -152,7 +154,8 @@ impl Provider for SmtpProvider {
     async fn login(&self) -> Result<Login, Refusal> {
         let mut session = self.dialer.dial(&|| ()).await?;
         if let Some(from) = &self.config().envelope_from {
-            let tried = session.try_sender(from, &self.config().timeouts).await;
+            // Any attempt stands for all of them.
+            let tried = session.try_sender(&from.of(Uuid::nil()), &self.config().timeouts).await;
             tried.map_err(|failure| self.dialer.settle(session.source, failure.classified()))?;
         }
         let login = describe(self.config(), &session);

@@ -120,10 +120,10 @@ pub(super) const KNOWN: &[Known] = &[
     known(&[550], &["lpn007_416"], BadAddress, "sis: adresse invalide, despite 5.5.0"),
     known(&[550, 554], &["lpn007_510"], Message, "public repositories: policy, permanent despite its text"),
     known(
-        &[450, 421],
+        &[450, 421, 550],
         &["lpn027_503", "lpn006_107", "lpn001_108"],
         Provider(Throttled),
-        "bentonow; sis: throttle",
+        "bentonow; sis rhost-franceptt-10: throttle, 550 5.5.0 at the greeting too",
     ),
     known(&[450, 550], &["lpn007_405"], Provider(Sender), "secondary: the sender address cannot receive"),
     known(&[550], &["lpn007_426"], Recipient, "sis: compte bloque"),

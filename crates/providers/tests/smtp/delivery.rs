@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use depeche_core::outcome::{Blame, Denied, Outcome, Trouble};
-use depeche_core::provider::Provider;
+use depeche_core::provider::{Parcel, Provider};
 use depeche_providers::smtp::{SmtpConfig, SmtpProvider};
 use depeche_testkit::conformance::{RecordingCommit, message_to, parcel_to, parcels_to};
 use depeche_testkit::smtp::{FakeSmtp, Fault, Phase, Rule};
@@ -56,6 +56,25 @@ async fn the_parameters_are_those_that_the_server_offers() {
     assert_eq!(rich.rcpt_parameters, "NOTIFY=FAILURE,DELAY ORCPT=rfc822;ana+2Bpresse@journal.example");
     let poor = poor.messages().remove(0);
     assert_eq!((poor.mail_parameters.as_str(), poor.rcpt_parameters.as_str()), ("", ""));
+}
+
+/// Variable envelope return path: a bounce names the attempt by the address that it comes to.
+#[tokio::test]
+async fn each_attempt_has_an_envelope_sender_of_its_own_where_the_provider_asks_for_it() {
+    for server in [FakeSmtp::new(), FakeSmtp::new().without("PIPELINING")] {
+        let server = server.start().await;
+        let envelope_from = Some("rebonds+{verp}@exemple.fr".parse().unwrap());
+        let provider = SmtpProvider::new(SmtpConfig { envelope_from, ..config(&server) }).unwrap();
+        let parcels = parcels_to(2);
+
+        for parcel in &parcels {
+            assert!(is_accepted(&send(&provider, parcel).await));
+        }
+
+        let senders: Vec<String> = server.messages().into_iter().map(|message| message.from).collect();
+        let expected = |parcel: &Parcel| format!("rebonds+{}@exemple.fr", parcel.attempt.simple());
+        assert_eq!(senders, parcels.iter().map(expected).collect::<Vec<_>>());
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The providers that a domain is checked for: those of depeche.toml, or those of `--provider`.
 
 use depeche::domain::align::{Kind as DomainKind, Provider};
+use depeche::providers::smtp::EnvelopeFrom;
 
 use crate::config::{Config, Kind, ProviderConfig, nearest};
 use crate::context::Context;
@@ -30,8 +31,9 @@ pub(crate) fn of(one: &ProviderConfig, config: &Config) -> Option<Provider> {
             let by_preset = smtp.preset.and_then(DomainKind::from_word);
             let kind = by_preset.unwrap_or_else(|| DomainKind::of_host(&smtp.host));
             let mut provider = Provider::of(kind);
-            let envelope = smtp.envelope_from.as_ref().unwrap_or(&config.identity.from.address);
-            provider.envelope_domain = Some(envelope.domain().to_owned());
+            let stated = smtp.envelope_from.as_ref().map(EnvelopeFrom::domain);
+            let envelope = stated.unwrap_or(config.identity.from.address.domain());
+            provider.envelope_domain = Some(envelope.to_owned());
             provider.selectors = smtp.dkim.iter().map(|dkim| dkim.selector.clone()).collect();
             provider.dkim_domain = smtp.dkim.first().map(|dkim| dkim.domain.clone());
             provider
