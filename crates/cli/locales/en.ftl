@@ -121,6 +121,15 @@ confirm-other = { $confirmed } recipients were confirmed, and { $count } would b
 plan-count = recipients: { $count }; suppressed: { $suppressed }; left out: { $left_out }; not chosen: { $not_chosen }
 plan-embargo = waiting for the end of the embargo: { $count }
 plan-link = { $place }. { $name } ({ $kind }) { $limits }
+plan-changes = { $provider }: { $change }
+plan-change-tracking = opens and links are tracked unless tracking is switched off in the account: it cannot be switched for one message
+plan-change-message-id = the Message-ID is the provider's own
+plan-change-file-names = attachments go under plain names: { $names }
+plan-change-images-linked = images are linked to, and not inside the message: { $names }
+plan-change-from = From may be rewritten: the domain is not authenticated there
+plan-cannot-images = cannot carry this release, others do: no `url` to link to for { $names }
+route-cannot-carry = no provider of the route can carry this release:
+    {"  "}{ $reasons }
 plan-nothing-sent = this was a plan, nothing was sent; send with --confirm { $count }
 
 resume-begins = run { $run } goes on; pending: { $count }
@@ -136,10 +145,36 @@ suppress-removed = { $address } may be mailed again
 
 login-good = { $name }: logged in
 login-bad = { $name }: { $reply }
+test-accepted = { $name }: accepted a test message to { $address } (run { $run })
+test-not-accepted = { $name }: the test message to { $address } is { $state }: { $reply }
+test-compare = when it has arrived, save it and see what { $name } changed: { $command }
 provider-line = { $name }: { $state }, room: { $room }
 explain-none = there is no rule `{ $rule }`
 init-exists = already there: { $files }; nothing was written
 init-next = next: fill in depeche.toml, then `depeche config check`, `depeche provider test`, `depeche plan release.md --to contacts.csv`
+
+compare-same = nothing that counts was changed
+compare-count = changed in substance: { $count }; aside: { $aside }
+compare-line = { $change }: { $sent }{ $arrow }{ $received }
+compare-files = give SENT.eml and RECEIVED.eml, or RECEIVED.eml with --run RUN
+compare-nobody = run { $run } has no recipient { $address }; name one with --recipient
+compare-not-mail-sent = { $file } is not a mail message
+change-pixel-added = a tracking pixel was added
+change-image-added = an image was added
+change-image-missing = an image is missing
+change-link-rewritten = a link leads elsewhere
+change-link-added = a link was added
+change-link-missing = a link is missing
+change-text-added = words were added
+change-text-missing = words are missing
+change-part-dropped = a part is missing
+change-part-added = a part was added
+change-file-renamed = a file has another name
+change-file-changed = a file has another content
+change-header-changed = a header was changed
+change-header-dropped = a header is missing
+change-header-added = a header was added
+change-markup-changed = the markup was changed, nothing to read was
 
 dns-nameserver = `{ $text }` is no address of a name server
 

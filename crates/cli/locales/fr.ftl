@@ -124,6 +124,15 @@ confirm-other = { $confirmed } destinataires étaient confirmés, et { $count } 
 plan-count = destinataires : { $count } ; exclus : { $suppressed } ; écartés : { $left_out } ; non choisis : { $not_chosen }
 plan-embargo = attendent la levée de l'embargo : { $count }
 plan-link = { $place }. { $name } ({ $kind }) { $limits }
+plan-changes = { $provider } : { $change }
+plan-change-tracking = ouvertures et liens sont suivis, sauf si le suivi est coupé dans le compte : il ne peut l'être pour un seul message
+plan-change-message-id = le Message-ID est celui du fournisseur
+plan-change-file-names = les pièces jointes partent sous des noms simples : { $names }
+plan-change-images-linked = les images sont liées, et non dans le message : { $names }
+plan-change-from = l'expéditeur peut être réécrit : le domaine n'y est pas authentifié
+plan-cannot-images = ne peut porter ce communiqué, d'autres le font : pas d'`url` vers laquelle lier pour { $names }
+route-cannot-carry = aucun fournisseur de la route ne peut porter ce communiqué :
+    {"  "}{ $reasons }
 plan-nothing-sent = ceci est un plan, rien n'a été envoyé ; envoyez avec --confirm { $count }
 
 resume-begins = l'envoi { $run } reprend ; restants : { $count }
@@ -138,11 +147,37 @@ suppress-none = { $address } n'est pas sur la liste
 suppress-removed = on peut de nouveau écrire à { $address }
 
 login-good = { $name } : connexion réussie
+test-accepted = { $name } : a accepté un message d'essai pour { $address } (envoi { $run })
+test-not-accepted = { $name } : le message d'essai pour { $address } est { $state } : { $reply }
+test-compare = une fois arrivé, enregistrez-le et voyez ce que { $name } a changé : { $command }
 login-bad = { $name } : { $reply }
 provider-line = { $name } : { $state }, marge : { $room }
 explain-none = la règle « { $rule } » n'existe pas
 init-exists = déjà là : { $files } ; rien n'a été écrit
 init-next = ensuite : complétez depeche.toml, puis `depeche config check`, `depeche provider test`, `depeche plan release.md --to contacts.csv`
+
+compare-same = rien d'important n'a été changé
+compare-count = changements de fond : { $count } ; à côté : { $aside }
+compare-line = { $change } : { $sent }{ $arrow }{ $received }
+compare-files = donnez ENVOYE.eml et RECU.eml, ou RECU.eml avec --run ENVOI
+compare-nobody = l'envoi { $run } n'a pas de destinataire { $address } ; nommez-en un avec --recipient
+compare-not-mail-sent = { $file } n'est pas un message
+change-pixel-added = un pixel espion a été ajouté
+change-image-added = une image a été ajoutée
+change-image-missing = une image manque
+change-link-rewritten = un lien mène ailleurs
+change-link-added = un lien a été ajouté
+change-link-missing = un lien manque
+change-text-added = des mots ont été ajoutés
+change-text-missing = des mots manquent
+change-part-dropped = une partie manque
+change-part-added = une partie a été ajoutée
+change-file-renamed = un fichier porte un autre nom
+change-file-changed = un fichier a un autre contenu
+change-header-changed = un en-tête a été changé
+change-header-dropped = un en-tête manque
+change-header-added = un en-tête a été ajouté
+change-markup-changed = le balisage a été changé, rien de ce qui se lit
 
 dns-nameserver = `{ $text }` n'est pas l'adresse d'un serveur de noms
 

@@ -392,6 +392,15 @@ pub(crate) enum Provider {
 pub(crate) struct ProviderTest {
     /// Which; all when absent
     pub(crate) names: Vec<String>,
+    /// Send one real test message through each of them to this address
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) message: Option<String>,
+    /// With --message: send this release instead of a few lines
+    #[arg(long, value_name = "FILE", requires = "message")]
+    pub(crate) release: Option<PathBuf>,
+    /// With --message: keep what was sent as NAME.eml in this folder, for message compare
+    #[arg(long, value_name = "DIR", requires = "message")]
+    pub(crate) keep: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -497,6 +506,21 @@ pub(crate) struct DomainSpf {
 pub(crate) enum Message {
     /// DKIM, SPF and DMARC of a received message
     Verify(MessageVerify),
+    /// What a provider changed: a received copy against what was sent
+    Compare(MessageCompare),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MessageCompare {
+    /// SENT.eml and RECEIVED.eml; with --run only RECEIVED.eml
+    #[arg(required = true, num_args = 1..=2, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Compare with what this run sent to the recipient of the received message
+    #[arg(long, value_name = "RUN")]
+    pub(crate) run: Option<String>,
+    /// With --run: the recipient, when the received message was forwarded
+    #[arg(long, value_name = "ADDRESS", requires = "run")]
+    pub(crate) recipient: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -38,7 +38,8 @@ pub struct Parcel {
 pub struct Capability {
     /// The most octets that one built message may have, when there is a known limit.
     pub max_size_bytes: Option<u64>,
-    /// Whether images inside the message (`cid:`) arrive.
+    /// Whether images inside the message (`cid:`) arrive. Where they do not, the provider links to those
+    /// that are on the web ([`Message::html_with_linked_images`]).
     pub inline_images: bool,
     /// Whether attachments arrive.
     pub attachments: bool,

@@ -1,19 +1,28 @@
-//! `message verify`: DKIM, SPF and DMARC of a received message.
+//! `message verify`: DKIM, SPF and DMARC of a received message. `message compare`: what a provider
+//! changed of one.
 
+use depeche::address::EmailAddress;
 use depeche::domain::report;
 use depeche::domain::verify::{Received, verify};
+use depeche::journal::{DeliveryRecord, Journal};
+use depeche::message::compare::{Change, Difference, NotAMessage, Which, compare, recipient};
+use serde_json::json;
 
 use super::domain::door::Door;
 use super::domain::language;
-use crate::args::{Message, MessageVerify};
+use crate::args::{Message, MessageCompare, MessageVerify};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
+use crate::out::Out;
+use crate::run::{document, frozen, store};
+use crate::words::say;
 
 /// Does what was asked.
 pub(crate) async fn run(command: &Message, context: &Context<'_>) -> Done {
     match command {
         Message::Verify(asked) => verify_file(asked, context).await,
+        Message::Compare(asked) => compare_files(asked, context).await,
     }
 }
 
@@ -34,4 +43,112 @@ async fn verify_file(asked: &MessageVerify, context: &Context<'_>) -> Done {
         context.out.raw(&report::message_text(&verified, language(context)));
     }
     Ok(Exit::of_code(verified.exit()))
+}
+
+/// 1 when something was changed in substance.
+async fn compare_files(asked: &MessageCompare, context: &Context<'_>) -> Done {
+    let out = context.out;
+    let read = |file: &std::path::PathBuf| std::fs::read(file).map_err(|error| Failure::file(file, &error));
+    let (sent, received) = match (asked.files.as_slice(), &asked.run) {
+        ([sent, received], None) => (read(sent)?, read(received)?),
+        ([received], Some(run)) => {
+            let received = read(received)?;
+            (rendered(run, asked, &received, context).await?, received)
+        }
+        _ => return Err(Failure::usage("compare.files", say!(out, "compare-files"))),
+    };
+    let found = compare(&sent, &received).map_err(|NotAMessage(which)| {
+        let file = match which {
+            Which::Sent => asked.files.first(),
+            Which::Received => asked.files.last(),
+        };
+        let file = file.map(|file| file.display().to_string()).unwrap_or_default();
+        Failure::usage("compare.not-mail", say!(out, "compare-not-mail-sent", file = file))
+    })?;
+    let substance = found.iter().filter(|difference| difference.in_substance).count();
+    let exit = if substance > 0 { Exit::Problems } else { Exit::Done };
+    out.document(&json!({ "version": 1, "exit": exit.code(), "in_substance": substance,
+        "differences": found }));
+    for difference in &found {
+        out.line(line(difference, out));
+    }
+    out.note(if substance == 0 {
+        say!(out, "compare-same")
+    } else {
+        say!(out, "compare-count", count = substance, aside = found.len() - substance)
+    });
+    Ok(exit)
+}
+
+/// What a run sent to whoever received `received`, rendered again from the journal.
+async fn rendered(
+    run: &str,
+    asked: &MessageCompare,
+    received: &[u8],
+    context: &Context<'_>,
+) -> Result<Vec<u8>, Failure> {
+    let config = context.config()?;
+    let journal = store::open(&config).await?;
+    let record = store::run_named(&*journal, run, context).await?;
+    let render = frozen::renderer(&*journal, &record).await?;
+    let address = match &asked.recipient {
+        Some(address) => address.clone(),
+        None => recipient(received).unwrap_or_default(),
+    };
+    let delivery = delivery_to(&*journal, &record.id, &address).await?;
+    let Some(delivery) = delivery else {
+        let address = depeche::outcome::one_line(&address);
+        return Err(Failure::usage(
+            "compare.nobody",
+            say!(context.out, "compare-nobody", run = run, address = address),
+        ));
+    };
+    let message = render
+        .render(&delivery)
+        .map_err(|refused| Failure::new(Exit::Problems, "release.render", refused.reason))?;
+    journal.close().await;
+    Ok(message.mime.to_vec())
+}
+
+async fn delivery_to(
+    journal: &dyn Journal,
+    run: &depeche::journal::RunId,
+    recipient: &str,
+) -> Result<Option<DeliveryRecord>, Failure> {
+    let Ok(address) = EmailAddress::parse(recipient) else { return Ok(None) };
+    let all = document::all_deliveries(journal, run).await?;
+    Ok(all.into_iter().find(|delivery| delivery.address.key() == address.key()))
+}
+
+fn line(difference: &Difference, out: &Out) -> String {
+    let both = !difference.sent.is_empty() && !difference.received.is_empty();
+    say!(
+        out,
+        "compare-line",
+        change = told(difference.change, out),
+        sent = &difference.sent,
+        arrow = if both { " → " } else { "" },
+        received = &difference.received
+    )
+}
+
+fn told(change: Change, out: &Out) -> String {
+    match change {
+        Change::PixelAdded => say!(out, "change-pixel-added"),
+        Change::ImageAdded => say!(out, "change-image-added"),
+        Change::ImageMissing => say!(out, "change-image-missing"),
+        Change::LinkRewritten => say!(out, "change-link-rewritten"),
+        Change::LinkAdded => say!(out, "change-link-added"),
+        Change::LinkMissing => say!(out, "change-link-missing"),
+        Change::TextAdded => say!(out, "change-text-added"),
+        Change::TextMissing => say!(out, "change-text-missing"),
+        Change::PartDropped => say!(out, "change-part-dropped"),
+        Change::PartAdded => say!(out, "change-part-added"),
+        Change::FileRenamed => say!(out, "change-file-renamed"),
+        Change::FileChanged => say!(out, "change-file-changed"),
+        Change::HeaderChanged => say!(out, "change-header-changed"),
+        Change::HeaderDropped => say!(out, "change-header-dropped"),
+        Change::HeaderAdded => say!(out, "change-header-added"),
+        Change::MarkupChanged => say!(out, "change-markup-changed"),
+    }
 }

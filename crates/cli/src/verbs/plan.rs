@@ -2,6 +2,7 @@
 
 use depeche::forecast::{Share, forecast};
 use depeche::journal::BreakerRecord;
+use depeche::provider::ProviderName;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -11,6 +12,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
 use crate::run::admission::Verdict;
+use crate::run::fidelity::{Fidelity, somebody_carries};
 use crate::run::prepare::Prepared;
 use crate::verbs::{config, contacts, release};
 use crate::words::say;
@@ -20,20 +22,24 @@ pub(crate) async fn run(asked: &Plan, context: &Context<'_>) -> Done {
     let way = Way::new(&asked.what, context).await?;
     let prepared = Prepared::new(&asked.what, &way.identity, &*way.journal, way.kind(false), context).await?;
     somebody_is_left(&prepared, context)?;
+    let proofs = proofs(&way, context).await?;
+    let fidelity = way.fidelity(&prepared, &proofs, context);
+    somebody_carries(&fidelity, context)?;
     if let Some(file) = &asked.html {
         write_preview(asked, &way, &prepared, file, context)?;
     }
     let breakers = way.journal.breakers().await?;
-    let proofs = proofs(&way, context).await?;
-    let (shares, waits) = shares(&way, prepared.count(), context).await?;
+    let (shares, waits) = shares(&way, &fidelity, prepared.count(), context).await?;
     let mut shown = document(&way, &prepared, &breakers, &proofs, asked);
     shown["forecast"] = shares.iter().map(|(name, share)| {
         json!({ "provider": name, "count": share.messages, "seconds": share.lasts.map(|lasts| lasts.as_secs()) })
     }).collect();
     shown["forecast_waits"] = json!(waits);
+    shown["changes"] = fidelity.iter().flat_map(Fidelity::documents).collect();
     context.out.document(&shown);
     if !context.out.json {
         show(&way, &prepared, &breakers, &proofs, context);
+        show_changes(&fidelity, context);
         show_forecast(&shares, waits, context);
         context.out.line(say!(context.out, "plan-nothing-sent", count = prepared.count()));
     }
@@ -68,7 +74,7 @@ fn links(way: &Way, breakers: &[BreakerRecord]) -> Vec<Value> {
         let folder = way.outbox.as_ref().map(|folder| folder.display().to_string());
         return vec![json!({ "name": "outbox", "kind": "outbox", "folder": folder })];
     };
-    let find = |name: &depeche::provider::ProviderName| config.providers.iter().find(|one| one.name == *name);
+    let find = |name: &ProviderName| config.providers.iter().find(|one| one.name == *name);
     let shown = way.route.iter().filter_map(find).map(|one| {
         let mut shown = config::provider(one);
         shown["set_aside_since"] = json!(set_aside(one.name.as_str()));
@@ -80,6 +86,7 @@ fn links(way: &Way, breakers: &[BreakerRecord]) -> Vec<Value> {
 /// Who would take how many, and for how long, from what the journal says of the windows.
 async fn shares(
     way: &Way,
+    fidelity: &[Fidelity],
     count: u64,
     context: &Context<'_>,
 ) -> Result<(Vec<(String, Share)>, u64), Failure> {
@@ -88,7 +95,9 @@ async fn shares(
     };
     let now = context.clock.now();
     let (mut names, mut windows) = (Vec::new(), Vec::new());
-    for name in &way.route {
+    let carries =
+        |name: &ProviderName| fidelity.iter().all(|one| one.carries || one.provider != name.as_str());
+    for name in way.route.iter().filter(|name| carries(name)) {
         let Some(one) = config.providers.iter().find(|one| one.name == *name) else { continue };
         let usage = way.journal.usage(name, now - one.limits.horizon()).await?;
         names.push(name.to_string());
@@ -96,6 +105,15 @@ async fn shares(
     }
     let (shares, waits) = forecast(&windows, count, now);
     Ok((names.into_iter().zip(shares).collect(), waits))
+}
+
+fn show_changes(fidelity: &[Fidelity], context: &Context<'_>) {
+    let out = context.out;
+    for one in fidelity {
+        for (_, change) in &one.changes {
+            out.line(say!(out, "plan-changes", provider = &one.provider, change = change));
+        }
+    }
 }
 
 fn show_forecast(shares: &[(String, Share)], waits: u64, context: &Context<'_>) {

@@ -14,6 +14,8 @@ use crate::run::store;
 use crate::verbs::config;
 use crate::words::say;
 
+mod message;
+
 /// Does what was asked.
 pub(crate) async fn run(command: &Provider, context: &Context<'_>) -> Done {
     match command {
@@ -57,8 +59,10 @@ async fn test(asked: &ProviderTest, context: &Context<'_>) -> Done {
     let (mut shown, mut good, mut refused) = (Vec::new(), 0, 0);
     let chain = config.chain(&route, &context.clock)?;
     let journal = store::open(&config).await?;
+    let mut exits = Vec::new();
     for link in &chain {
         let name = link.provider.name().to_string();
+        let mut sent = json!(null);
         match link.provider.login().await {
             Ok(login) => {
                 good += 1;
@@ -70,9 +74,13 @@ async fn test(asked: &ProviderTest, context: &Context<'_>) -> Done {
                 for warning in &login.warnings {
                     out.warn(format!("  {warning}"));
                 }
-                shown.push(
-                    json!({ "name": name, "ok": true, "facts": login.facts, "warnings": login.warnings }),
-                );
+                if let Some(address) = &asked.message {
+                    let (document, exit) =
+                        message::send(link, address, asked, &config, &journal, context).await?;
+                    (sent, _) = (document, exits.push(exit));
+                }
+                shown.push(json!({ "name": name, "ok": true, "facts": login.facts,
+                    "warnings": login.warnings, "message": sent }));
             }
             Err(refusal) => {
                 refused += usize::from(refusal.trouble == Some(Trouble::Credentials));
@@ -89,7 +97,9 @@ async fn test(asked: &ProviderTest, context: &Context<'_>) -> Done {
         (0, 1..) => Exit::Credentials,
         _ => Exit::Problems,
     };
+    let exit = Exit::foremost(exits.into_iter().chain([exit]));
     out.document(&json!({ "version": 1, "exit": exit.code(), "providers": shown }));
+    journal.close().await;
     Ok(exit)
 }
 

@@ -236,7 +236,7 @@ pub(crate) fn message_for(
 }
 
 /// A contact that stands for all: every known column is filled.
-fn example_contact() -> Contact {
+pub(crate) fn example_contact() -> Contact {
     let address = depeche::address::EmailAddress::parse("journalist@example.org")
         .expect("the example address is an address");
     let mut fields = depeche::contact::Fields::new();

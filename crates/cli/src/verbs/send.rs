@@ -14,12 +14,13 @@ use jiff::ZonedDateTime;
 use serde_json::Value;
 
 use crate::args::{self, Send, What};
-use crate::config::Config;
+use crate::config::{Config, ProviderConfig};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
 use crate::run::admission::{DomainAdmission, Verdict};
 use crate::run::drive::Drive;
+use crate::run::fidelity::{Fidelity, somebody_carries};
 use crate::run::frozen::{self, Kept, Settings};
 use crate::run::prepare::{self, Prepared};
 use crate::run::store;
@@ -82,6 +83,23 @@ impl Way {
         }
     }
 
+    /// What each provider of the route makes of the release; nothing for an outbox.
+    pub(crate) fn fidelity(
+        &self,
+        prepared: &Prepared,
+        proofs: &[(String, Verdict)],
+        context: &Context<'_>,
+    ) -> Vec<Fidelity> {
+        let Some(config) = self.config.as_ref().filter(|_| self.outbox.is_none()) else { return Vec::new() };
+        let find = |name: &ProviderName| config.providers.iter().find(|one| one.name == *name);
+        let of = |one: &ProviderConfig| {
+            let verdict =
+                proofs.iter().find(|(name, _)| name == one.name.as_str()).map(|(_, verdict)| verdict);
+            Fidelity::of(one, &prepared.frozen, verdict, context.out)
+        };
+        self.route.iter().filter_map(find).map(of).collect()
+    }
+
     /// What the run is for.
     pub(crate) fn kind(&self, is_test: bool) -> RunKind {
         match (&self.outbox, is_test) {
@@ -105,6 +123,7 @@ pub(crate) async fn run(asked: &Send, context: &Context<'_>) -> Done {
     }
     show_left_out(&prepared.left_out, context);
     somebody_is_left(&prepared, context)?;
+    somebody_carries(&way.fidelity(&prepared, &[], context), context)?;
     // Secrets are read before anybody is asked: a missing one must not come after the confirmation.
     let chain = way.chain(context)?;
     let admission = way.admission(asked.unauthenticated, context)?;
@@ -319,7 +338,7 @@ fn shown(path: &Path) -> String {
 }
 
 /// `20261203-lancement`, then `20261203-lancement-2` …
-fn run_id(date: &ZonedDateTime, slug: &str, number: u32) -> Result<RunId, Failure> {
+pub(crate) fn run_id(date: &ZonedDateTime, slug: &str, number: u32) -> Result<RunId, Failure> {
     let slug: String = slug
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c.to_ascii_lowercase() } else { '-' })

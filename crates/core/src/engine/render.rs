@@ -19,7 +19,8 @@ pub trait Render: Send + Sync {
 /// What a release needs of a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Needs {
-    /// It has images inside the message.
+    /// It has images that are nowhere but inside the message: one with an address on the web can be
+    /// linked to instead.
     pub inline_images: bool,
     /// It has attachments.
     pub attachments: bool,

@@ -223,7 +223,8 @@ mod tests {
     fn message() -> Message {
         let mut parts = parts();
         parts.attachments = Arc::from([file("a.pdf"), file("b.pdf")]);
-        parts.images = Arc::from([InlineImage { content_id: "c.1".to_owned(), file: file("c.pdf") }]);
+        parts.images =
+            Arc::from([InlineImage { content_id: "c.1".to_owned(), file: file("c.pdf"), url: None }]);
         parts.build().unwrap()
     }
 

@@ -4,8 +4,10 @@
 //! parts. Both come from one rendering, so that a release arrives the same whoever carries it.
 
 pub mod build;
+pub mod compare;
 pub mod inspect;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -89,6 +91,25 @@ pub struct InlineImage {
     pub content_id: String,
     /// The image.
     pub file: Attachment,
+    /// Where the same image is on the web, for providers that carry none inside a message.
+    pub url: Option<String>,
+}
+
+impl Message {
+    /// The HTML part with links to the images in place of the images inside: for providers that carry
+    /// none. `None` when an image has no address on the web.
+    #[must_use]
+    pub fn html_with_linked_images(&self) -> Option<Cow<'_, str>> {
+        if self.images.is_empty() {
+            return Some(Cow::Borrowed(&self.html));
+        }
+        let mut html = self.html.to_string();
+        for image in self.images.iter() {
+            let url = image.url.as_ref()?.replace('&', "&amp;").replace('"', "&quot;");
+            html = html.replace(&format!("\"cid:{}\"", image.content_id), &format!("\"{url}\""));
+        }
+        (!html.contains("\"cid:")).then_some(Cow::Owned(html))
+    }
 }
 
 impl Mime {

@@ -38,6 +38,9 @@ pub struct FrozenRelease {
     pub used_fields: std::collections::BTreeSet<String>,
     /// Names of the photos, in order; their Content-ID is made from it.
     pub images: Vec<String>,
+    /// Where each photo is on the web, if anywhere; parallel to `images`.
+    #[serde(default)]
+    pub image_urls: Vec<Option<String>>,
     /// Names of the attachments, in order.
     pub attachments: Vec<String>,
 }
@@ -77,6 +80,7 @@ impl Release {
             defaults: self.head.defaults.clone(),
             used_fields: self.used_fields.clone(),
             images: files.images.iter().map(|(name, _)| name.clone()).collect(),
+            image_urls: self.head.images.iter().map(|image| image.url.clone()).collect(),
             attachments: files.attachments.iter().map(|(name, _)| name.clone()).collect(),
         })
     }

@@ -84,6 +84,10 @@ pub struct Image {
     /// Where the print version is, https.
     #[serde(default)]
     pub hires: Option<String>,
+    /// Where this very image is on the web, https: providers that carry no images inside a message
+    /// link to it.
+    #[serde(default)]
+    pub url: Option<String>,
 }
 
 fn french() -> String {

@@ -68,6 +68,12 @@ pub struct ReleaseProblem {
     pub hint: Option<String>,
 }
 
+/// An address of the web without blanks.
+fn is_https(url: &str) -> bool {
+    url.strip_prefix("https://")
+        .is_some_and(|rest| rest.len() > 2 && rest.chars().all(|c| c.is_ascii_graphic()))
+}
+
 impl ReleaseProblem {
     fn new(code: &'static str, line: usize, column: usize, message: impl Into<String>) -> Self {
         Self { code, line, column, message: message.into(), hint: None }
@@ -132,6 +138,12 @@ impl Release {
                 let message = "a link cannot be personalised";
                 problems.push(ReleaseProblem::new("template", line, 1, message));
             }
+        }
+        for image in head.images.iter().filter(|image| image.url.as_ref().is_some_and(|url| !is_https(url))) {
+            let url = image.url.as_deref().unwrap_or_default();
+            let line = 2 + head_text.lines().position(|line| line.contains(url)).unwrap_or(0);
+            let message = format!("the image's url `{url}` does not begin with https://");
+            problems.push(ReleaseProblem::new("release.image-url", line, 1, message));
         }
         let subject = tags.take_out(head.title.as_str()).unwrap_or_else(|_| {
             problems.push(ReleaseProblem::new("template", 2, 1, "a template tag in the title is not closed"));

@@ -85,11 +85,10 @@ impl Renderer {
             content.ok_or_else(|| RenderError::FileMissing(name.clone()))
         };
         let attachments: Vec<Attachment> = release.attachments.iter().map(take).collect::<Result<_, _>>()?;
-        let images = release
-            .images
-            .iter()
-            .enumerate()
-            .map(|(number, name)| Ok(InlineImage { content_id: content_id(number), file: take(name)? }));
+        let images = release.images.iter().enumerate().map(|(number, name)| {
+            let url = release.image_urls.get(number).cloned().flatten();
+            Ok(InlineImage { content_id: content_id(number), file: take(name)?, url })
+        });
         let images: Vec<InlineImage> = images.collect::<Result<_, RenderError>>()?;
         Ok(Self {
             environment,
@@ -180,7 +179,7 @@ impl Render for Renderer {
         let files = self.attachments.iter().chain(self.images.iter().map(|image| &image.file));
         let encoded: u64 = files.map(|file| file.encoded.len() as u64).sum();
         Needs {
-            inline_images: !self.images.is_empty(),
+            inline_images: self.images.iter().any(|image| image.url.is_none()),
             attachments: !self.attachments.is_empty(),
             // Quoted-printable may triple the text; 8 kB are headers and boundaries.
             size_bytes: encoded + 3 * (self.release.html.len() + self.release.text.len()) as u64 + 8_192,

@@ -208,3 +208,13 @@ fn every_shipped_release_goes_out_as_it_stands_to_the_example_list() {
     }
     assert!(seen >= 3);
 }
+
+#[test]
+fn an_image_on_the_web_has_an_https_address() {
+    let with = |url: &str| format!("---\ntitle: x\nimages:\n  - file: a.jpg\n    url: \"{url}\"\n---\nx\n");
+    for url in ["http://presse.exemple.fr/a.jpg", "a.jpg", "https://", "https://exemple.fr/a b.jpg"] {
+        let problems = Release::parse(&with(url)).unwrap_err();
+        assert_eq!((problems[0].code, problems[0].line), ("release.image-url", 5), "{url}");
+    }
+    assert!(Release::parse(&with("https://presse.exemple.fr/a.jpg?x=1")).is_ok());
+}

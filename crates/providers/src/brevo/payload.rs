@@ -3,6 +3,7 @@
 //! A pure function of the messages and their keys: the same parcels give the same bytes, so that a
 //! repeat within Brevo's 30 minutes is recognised. Fields and limits: PROVIDERS.md, section 1.1.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -18,8 +19,8 @@ use crate::http::names::{base64_line, display_name, file_name, header_value, uns
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotFit {
-    /// Brevo has no `cid:` images.
-    #[error("Brevo carries no images inside a message; link to them")]
+    /// Brevo has no `cid:` images, and one of them has no address on the web to link to.
+    #[error("Brevo carries no images inside a message; give them a url to be linked to")]
     InlineImages,
     /// Brevo refuses mail without HTML.
     #[error("Brevo needs an HTML part")]
@@ -34,7 +35,7 @@ pub enum NotFit {
 struct Body<'a> {
     sender: Address,
     subject: &'a str,
-    html_content: &'a str,
+    html_content: Cow<'a, str>,
     #[serde(skip_serializing_if = "str::is_empty")]
     text_content: &'a str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -54,7 +55,7 @@ struct Body<'a> {
 struct Version<'a> {
     to: [Address; 1],
     subject: &'a str,
-    html_content: &'a str,
+    html_content: Cow<'a, str>,
     #[serde(skip_serializing_if = "str::is_empty")]
     text_content: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,7 +95,7 @@ pub(super) fn body(parcels: &[Parcel], sender_ips: &[IpAddr]) -> Result<Vec<u8>,
     let body = Body {
         sender: address(&message.from),
         subject: message.subject.as_str(),
-        html_content: &message.html,
+        html_content: html(message),
         text_content: &message.text,
         to: if is_batch { Vec::new() } else { vec![address(&message.to)] },
         reply_to: message.reply_to.as_ref().map(address),
@@ -122,7 +123,7 @@ pub(super) fn request_tag(first: &Parcel) -> String {
 }
 
 fn fits(message: &Message, first: &Message) -> Result<(), NotFit> {
-    if !message.images.is_empty() {
+    if message.html_with_linked_images().is_none() {
         return Err(NotFit::InlineImages);
     }
     if message.html.trim().is_empty() {
@@ -131,6 +132,11 @@ fn fits(message: &Message, first: &Message) -> Result<(), NotFit> {
     let same_files = std::ptr::eq(message.attachments.as_ptr(), first.attachments.as_ptr())
         || message.attachments == first.attachments;
     if message.from == first.from && same_files { Ok(()) } else { Err(NotFit::Uneven) }
+}
+
+/// With links in place of images; [`fits`] saw that each has one.
+fn html(message: &Message) -> Cow<'_, str> {
+    message.html_with_linked_images().unwrap_or(Cow::Borrowed(&message.html))
 }
 
 fn versions<'a>(parcels: &'a [Parcel], sender_ips: &[IpAddr]) -> Vec<Version<'a>> {
@@ -145,7 +151,7 @@ fn versions<'a>(parcels: &'a [Parcel], sender_ips: &[IpAddr]) -> Vec<Version<'a>
             Version {
                 to: [address(&message.to)],
                 subject: message.subject.as_str(),
-                html_content: &message.html,
+                html_content: html(message),
                 text_content: &message.text,
                 reply_to: message.reply_to.as_ref().map(address),
                 headers,
@@ -276,6 +282,36 @@ mod tests {
         parcel.message = message.into();
 
         assert_eq!(body(&[parcel], &[]), Err(NotFit::NoHtml));
+    }
+
+    #[test]
+    fn an_image_with_an_address_on_the_web_is_linked_and_one_without_is_not_sent() {
+        let image = |url: Option<&str>| depeche_core::message::InlineImage {
+            content_id: "photo1@depeche".to_owned(),
+            file: depeche_core::message::Attachment {
+                name: depeche_core::text::HeaderText::new("usine.jpg").unwrap(),
+                media_type: "image/jpeg".to_owned(),
+                content: bytes::Bytes::from_static(b"x"),
+                encoded: bytes::Bytes::from_static(b"eA==\r\n"),
+            },
+            url: url.map(str::to_owned),
+        };
+        let with = |url| {
+            let mut parcel = parcel_to("ana@journal.example");
+            let mut message = (*parcel.message).clone();
+            message.html = "<p><img src=\"cid:photo1@depeche\" alt=\"\"></p>".into();
+            message.images = [image(url)].into();
+            parcel.message = message.into();
+            parcel
+        };
+
+        let linked = read(&[with(Some("https://presse.exemple.fr/usine.jpg?a=1&b=2"))], &[]);
+
+        assert_eq!(
+            linked["htmlContent"],
+            "<p><img src=\"https://presse.exemple.fr/usine.jpg?a=1&amp;b=2\" alt=\"\"></p>"
+        );
+        assert_eq!(body(&[with(None)], &[]), Err(NotFit::InlineImages));
     }
 
     #[test]
