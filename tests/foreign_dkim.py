@@ -52,8 +52,12 @@ require_authenticated = false
     )
     rows = [f"j{n}@journal.example,Zoé" for n in range(CONTACTS)]
     (folder / "contacts.csv").write_text("email,first_name\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    # A message with files is built of several pieces, and signed as one.
+    picture = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    (folder / "usine.png").write_bytes(base64.b64decode(picture))
     (folder / "release.md").write_text(
-        '---\ntitle: "L’usine de Grenoble rouvre"\nlang: fr\ncity: Grenoble\n---\nBonjour {{ contact.first_name }},\n\n'
+        '---\ntitle: "L’usine de Grenoble rouvre"\nlang: fr\ncity: Grenoble\n'
+        'images:\n  - file: usine.png\n    alt: L’usine\n    credit: Exemple SAS\n---\nBonjour {{ contact.first_name }},\n\n'
         "Une ligne.  \n\n- un point\n- un autre, [sur place](https://exemple.fr/usine)\n",
         encoding="utf-8",
     )
@@ -96,6 +100,7 @@ def main():
         controller.stop()
     assert len(recorder.messages) == CONTACTS
     for _, message in recorder.messages:
+        assert b"Content-Type: image/png" in message, "the image is not in the message"
         judge(message, records)
     print(f"dkimpy: {2 * CONTACTS} signatures of {CONTACTS} messages verified, 0 failed")
 

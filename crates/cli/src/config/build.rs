@@ -89,7 +89,7 @@ impl Config {
     ) -> Result<Arc<dyn Provider>, Failure> {
         let base = self.base();
         Ok(match &config.kind {
-            Kind::Smtp(smtp) => Arc::new(smtp_provider(config, smtp, &base)?),
+            Kind::Smtp(smtp) => Arc::new(smtp_provider(config, smtp, &base, clock)?),
             Kind::Brevo(account) => Arc::new(self.brevo(config, account, &base, clock)?),
             Kind::Transactional(account) => Arc::new(self.transactional(config, account, &base, clock)?),
             Kind::Outbox(folder) => Arc::new(OutboxProvider::new(config.name.clone(), base.join(folder))),
@@ -134,7 +134,12 @@ impl Config {
     }
 }
 
-fn smtp_provider(config: &ProviderConfig, smtp: &Smtp, base: &Path) -> Result<SmtpProvider, Failure> {
+fn smtp_provider(
+    config: &ProviderConfig,
+    smtp: &Smtp,
+    base: &Path,
+    clock: &Arc<dyn Clock>,
+) -> Result<SmtpProvider, Failure> {
     let mut made = SmtpConfig::new(config.name.clone(), smtp.host.clone());
     made.port = smtp.port;
     made.tls = smtp.tls;
@@ -161,9 +166,10 @@ fn smtp_provider(config: &ProviderConfig, smtp: &Smtp, base: &Path) -> Result<Sm
     timeouts.command = stated.command.unwrap_or(timeouts.command);
     timeouts.data_block = stated.data_block.unwrap_or(timeouts.data_block);
     timeouts.data_end = stated.data_end.unwrap_or(timeouts.data_end);
-    SmtpProvider::new(made).map_err(|error| {
+    let made = SmtpProvider::new(made).map_err(|error| {
         Failure::usage("provider.unusable", format!("{}: {error}", config.name)).with_hint(error.hint())
-    })
+    })?;
+    Ok(made.with_clock(Arc::clone(clock)))
 }
 
 fn http(made: &mut HttpConfig, config: &ProviderConfig, account: &Account, base: &Path) {

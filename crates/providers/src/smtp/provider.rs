@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use depeche_core::clock::{Clock, SystemClock};
 use depeche_core::outcome::{Outcome, Refusal, Trouble};
 use depeche_core::provider::{Capability, Commit, Login, Parcel, Provider, ProviderName};
 use futures_util::future::join_all;
@@ -23,6 +24,7 @@ use super::session::{End, Job, Session};
 pub struct SmtpProvider {
     dialer: Dialer,
     signer: Signer,
+    clock: Arc<dyn Clock>,
     lanes: Vec<Mutex<Option<Session>>>,
 }
 
@@ -44,7 +46,14 @@ impl SmtpProvider {
     pub fn with_resolver(config: SmtpConfig, resolver: Arc<dyn Resolve>) -> Result<Self, SmtpConfigError> {
         let lanes = (0..config.connections).map(|_| Mutex::new(None)).collect();
         let signer = Signer::new(&config.dkim)?;
-        Ok(Self { dialer: Dialer::new(config, resolver)?, signer, lanes })
+        Ok(Self { dialer: Dialer::new(config, resolver)?, signer, clock: Arc::new(SystemClock), lanes })
+    }
+
+    /// The same with a clock of one's own: signatures name the moment they were made (`t=`).
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
     }
 
     fn config(&self) -> &SmtpConfig {
@@ -53,7 +62,7 @@ impl SmtpProvider {
 
     async fn one(&self, lane: usize, parcel: &Parcel, commit: &dyn Commit) -> Outcome {
         let message = &*parcel.message;
-        let signed = match self.signer.sign(&message.mime) {
+        let signed = match self.signer.sign(&message.mime, self.clock.now()) {
             Ok(signed) => signed,
             Err(reason) => {
                 let reason = format!("the message could not be signed: {reason}");
