@@ -195,6 +195,21 @@ state-unknown = uncertain
 state-waiting = waiting
 state-written = written
 domain-progress = { $done } of { $all }: { $domain }
+not-a-domain = `{ $text }` is not a domain name
+key-made = the private key is in { $file }, which only you can read; publish the record above
+key-next = at the provider that does not sign, in depeche.toml:
+    {"  "}{ $line }
+    then `depeche domain check { $domain }`
+key-exists = { $file } is there already, and a key is never overwritten
+key-exists-hint = take another --selector, or name another file with --output
+learned = { $provider } in { $file } now names the selectors it signs with: { $selectors }
+learned-nothing-new = { $provider } in { $file } names these selectors already
+learn-nothing = nothing to learn: no signature of { $domain } passes
+learn-whose = whose selector { $selector } is cannot be told from its key: name the provider
+learn-place = { $provider } has no [[provider]] of its own in depeche.toml: add the line there by hand
+message-pair = `{ $text }` names no provider and file
+message-proves-nothing = { $file } proves nothing: none of its signatures passes
+standing-failed = { $provider } could not be asked about the domain: { $reason }
 baseline-kept = kept in { $file }: { $domains }
 baseline-open = { $domain } is not kept in { $file }: DNS left something open
 admission-local = DNS says nothing about a server on this machine

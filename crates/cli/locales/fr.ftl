@@ -198,6 +198,21 @@ state-unknown = incertains
 state-waiting = en attente
 state-written = écrits
 domain-progress = { $done } sur { $all } : { $domain }
+not-a-domain = « { $text } » n'est pas un nom de domaine
+key-made = la clé privée est dans { $file }, que vous seul pouvez lire ; publiez l'enregistrement ci-dessus
+key-next = chez le fournisseur qui ne signe pas, dans depeche.toml :
+    {"  "}{ $line }
+    puis `depeche domain check { $domain }`
+key-exists = { $file } existe déjà, et une clé n'est jamais écrasée
+key-exists-hint = prenez un autre --selector, ou nommez un autre fichier avec --output
+learned = { $provider } dans { $file } nomme maintenant les sélecteurs avec lesquels il signe : { $selectors }
+learned-nothing-new = { $provider } dans { $file } nomme déjà ces sélecteurs
+learn-nothing = rien à apprendre : aucune signature de { $domain } ne passe
+learn-whose = la clé ne dit pas à qui est le sélecteur { $selector } : nommez le fournisseur
+learn-place = { $provider } n'a pas de [[provider]] à lui dans depeche.toml : ajoutez-y la ligne à la main
+message-pair = « { $text } » ne nomme pas un fournisseur et un fichier
+message-proves-nothing = { $file } ne prouve rien : aucune de ses signatures ne passe
+standing-failed = { $provider } n'a pas pu être interrogé sur le domaine : { $reason }
 baseline-kept = gardé dans { $file } : { $domains }
 baseline-open = { $domain } n'est pas gardé dans { $file } : le DNS a laissé quelque chose en suspens
 admission-local = le DNS ne dit rien d'un serveur de cette machine

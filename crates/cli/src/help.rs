@@ -12,7 +12,7 @@ use crate::args::{Cli, Lang};
 const FRENCH: &str = include_str!("../locales/help.fr.txt");
 
 /// What people type, by command.
-const EXAMPLES: [(&str, &[&str]); 14] = [
+const EXAMPLES: [(&str, &[&str]); 15] = [
     ("init", &["depeche init presse"]),
     ("plan", &["depeche plan release.md --to contacts.csv --html preview.html"]),
     (
@@ -40,6 +40,7 @@ const EXAMPLES: [(&str, &[&str]); 14] = [
             "depeche domain check exemple.fr",
             "depeche domain check exemple.fr --provider ovh,brevo --format sarif",
             "depeche domain check exemple.fr --zone exemple.fr.zone --live",
+            "depeche domain check exemple.fr --message ovh=received.eml --ask-providers",
             "depeche domain check exemple.fr --baseline dns.json --write-baseline dns.json",
         ],
     ),
@@ -48,7 +49,17 @@ const EXAMPLES: [(&str, &[&str]); 14] = [
         "domain spf",
         &["depeche domain spf --ip 192.0.2.1 --mail-from presse@exemple.fr --helo mail.exemple.fr"],
     ),
-    ("message verify", &["depeche message verify received.eml --ip 192.0.2.1 --helo mail.exemple.fr"]),
+    (
+        "domain key",
+        &["depeche domain key exemple.fr", "depeche domain key exemple.fr --selector e1 --algorithm ed25519"],
+    ),
+    (
+        "message verify",
+        &[
+            "depeche message verify received.eml --ip 192.0.2.1 --helo mail.exemple.fr",
+            "depeche message verify received.eml --trust mx.exemple.fr --learn=ovh",
+        ],
+    ),
 ];
 
 /// The whole command line, told in `lang`.

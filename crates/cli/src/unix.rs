@@ -17,6 +17,19 @@ pub(crate) fn open_mode(path: &Path) -> Option<u32> {
     }
 }
 
+/// A file that is made with these options is its owner's alone (mode 600).
+pub(crate) fn owner_only(options: &mut std::fs::OpenOptions) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = options;
+    }
+}
+
 /// Ctrl-C and SIGTERM. Heard from the first moment on, so that none is lost between two.
 pub(crate) struct Signals {
     #[cfg(unix)]

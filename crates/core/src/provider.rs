@@ -140,6 +140,19 @@ pub enum BlockList {
     Failed(String),
 }
 
+/// What a provider says of a sending domain: whether it signs for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It has authenticated the domain.
+    Authenticated,
+    /// It has not, in its words.
+    NotAuthenticated(String),
+    /// This provider has no such notion: a relay.
+    CannotTell,
+    /// It could not be asked now.
+    Failed(String),
+}
+
 /// An earlier attempt whose outcome is unknown.
 #[derive(Debug, Clone)]
 pub struct EarlierAttempt {
@@ -202,6 +215,11 @@ pub trait Provider: Send + Sync {
     /// Why the provider did not.
     async fn block(&self, _address: &EmailAddress, _comment: &str) -> Result<bool, Refusal> {
         Ok(false)
+    }
+
+    /// Whether it has authenticated that sending domain, in its own view.
+    async fn standing(&self, _domain: &str) -> Standing {
+        Standing::CannotTell
     }
 
     /// Ends kept connections politely. Bounded in time by the provider itself (5 s).

@@ -18,7 +18,7 @@ use depeche::release::identity::{Identity, Organisation, PressContact, Unsubscri
 use depeche::text::HeaderText;
 
 pub(crate) use nearest::nearest;
-pub(crate) use provider::{Kind, ProviderConfig};
+pub(crate) use provider::{Dkim, Kind, ProviderConfig};
 use reader::{Reader, Section};
 
 use crate::failure::Failure;

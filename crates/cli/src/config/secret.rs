@@ -55,6 +55,11 @@ impl SecretSource {
         }
     }
 
+    /// Whether reading it runs a program, which may ask a person for a passphrase.
+    pub(crate) fn is_command(&self) -> bool {
+        matches!(self, Self::Command(_))
+    }
+
     /// Reads it. `base` is depeche.toml's folder.
     pub(crate) fn read(&self, base: &Path) -> Result<Secret, SecretError> {
         let text = match self {

@@ -112,7 +112,8 @@ impl DomainAdmission {
         }
         let out = context.out;
         let of = |one: &crate::config::ProviderConfig| {
-            let provider = if is_local(&one.kind) { None } else { chain::of(one, config) };
+            let provider =
+                if is_local(&one.kind) { None } else { chain::of(one, config, chain::Keys::AtHand) };
             (one.name.clone(), provider)
         };
         Ok(Some(Arc::new(Self {

@@ -4,12 +4,15 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use depeche::domain::dkim::NewKey;
+use depeche::domain::suggest;
 use serde_json::json;
 
 use crate::args::{Init, Lang};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
+use crate::verbs::domain::key;
 use crate::words::say;
 
 const CONFIG: &str = include_str!("../templates/depeche.toml");
@@ -31,12 +34,27 @@ pub(crate) fn run(asked: &Init, context: &Context<'_>) -> Done {
         return Err(Failure::usage("init.exists", say!(out, "init-exists", files = there.join(", "))));
     }
     let mut written = Vec::new();
+    let made = match &asked.dkim {
+        Some(domain) => Some(key::make(domain, "s1", NewKey::Rsa2048, &folder.join("dkim.pem"), context)?),
+        None => None,
+    };
     for (name, content) in files {
         let path = folder.join(name);
         write_new(&path, content, context)?;
         written.push(path.display().to_string());
     }
-    out.document(&json!({ "version": 1, "exit": 0, "written": written }));
+    let record = made.as_ref().map(|made| {
+        written.push(made.file.display().to_string());
+        json!({ "name": made.name, "type": "TXT", "value": made.record })
+    });
+    out.document(&json!({ "version": 1, "exit": 0, "written": written, "record": record }));
+    if let (Some(made), Some(domain)) = (&made, &asked.dkim) {
+        out.line(made.file.display().to_string());
+        out.line(suggest::txt_line(&made.name, &made.record));
+        let line = "dkim = { domain = …, selector = \"s1\", key = { file = \"dkim.pem\" } }";
+        let line = line.replace('…', &format!("\"{domain}\""));
+        out.note(say!(out, "key-next", line = line, domain = domain));
+    }
     out.note(say!(out, "init-next"));
     Ok(Exit::Done)
 }

@@ -1,15 +1,16 @@
-//! `message verify`: DKIM, SPF and DMARC of a received message. `message compare`: what a provider
-//! changed of one.
+//! `message verify`: DKIM, SPF and DMARC of a received message, and what it teaches. `message compare`:
+//! what a provider changed of one.
 
 use depeche::address::EmailAddress;
+use depeche::domain::dkim::DkimResult;
 use depeche::domain::report;
-use depeche::domain::verify::{Received, verify};
+use depeche::domain::verify::{MessageReport, Received, verify};
 use depeche::journal::{DeliveryRecord, Journal};
 use depeche::message::compare::{Change, Difference, NotAMessage, Which, compare, recipient};
 use serde_json::json;
 
 use super::domain::door::Door;
-use super::domain::language;
+use super::domain::{language, learn};
 use crate::args::{Message, MessageCompare, MessageVerify};
 use crate::context::Context;
 use crate::exit::Exit;
@@ -32,17 +33,52 @@ async fn verify_file(asked: &MessageVerify, context: &Context<'_>) -> Done {
         ip: asked.ip,
         helo: asked.helo.clone(),
         mail_from: asked.mail_from.clone(),
+        trusted: asked.trust.clone(),
         authserv_id: String::new(),
     };
     let now = u64::try_from(context.clock.now().as_second()).unwrap_or_default();
     let door = Door::open(&asked.dns, "", context)?;
     let verified = verify(door.dns(), &message, &received, now).await;
+    let learned = match &asked.learn {
+        Some(provider) => Some(teach(provider, &verified, &door, context).await?),
+        None => None,
+    };
     door.keep(&asked.dns)?;
-    context.out.document(&report::verify_document(&verified, language(context)));
+    let mut document = report::verify_document(&verified, language(context));
+    if let Some(learned) = &learned {
+        document["learned"] = json!(learned);
+    }
+    context.out.document(&document);
     if !context.out.json {
         context.out.raw(&report::message_text(&verified, language(context)));
     }
+    for one in learned.iter().flatten() {
+        let (file, provider) = (&one.file, &one.provider);
+        let selectors = one.selectors.join(", ");
+        context.out.note(match one.selectors.is_empty() {
+            true => say!(context.out, "learned-nothing-new", file = file, provider = provider),
+            false => say!(context.out, "learned", file = file, provider = provider, selectors = selectors),
+        });
+    }
     Ok(Exit::of_code(verified.exit()))
+}
+
+/// Only a signature that passes, of the From domain itself, teaches its selector.
+async fn teach(
+    provider: &str,
+    verified: &MessageReport,
+    door: &Door,
+    context: &Context<'_>,
+) -> Result<Vec<learn::Learned>, Failure> {
+    let from = verified.from.as_deref().unwrap_or_default();
+    let of_from = |domain: &str| depeche::domain::name::same(domain, from);
+    let passed = verified.dkim.iter().filter(|line| line.result == DkimResult::Pass && of_from(&line.domain));
+    let selectors: Vec<String> = passed.map(|line| line.selector.clone()).collect();
+    if selectors.is_empty() {
+        context.out.warn(say!(context.out, "learn-nothing", domain = from));
+        return Ok(Vec::new());
+    }
+    learn::learn(provider, from, &selectors, door, context).await
 }
 
 /// 1 when something was changed in substance.

@@ -5,6 +5,7 @@ use futures_util::future::join_all;
 use super::{Evidence, Home, Kind, Leg, Method, Proof, Provider};
 use crate::dkim::{self, KeyLookup, KeyVerdict};
 use crate::dns::{Dns, RecordType, Status};
+use crate::name;
 use crate::text::{Text, both};
 
 pub(super) async fn look(
@@ -39,6 +40,9 @@ async fn keyed(
     selectors: &[String],
 ) -> (Leg, Vec<KeyLookup>) {
     let facts = provider.kind.facts();
+    if !provider.own_keys.is_empty() {
+        return own_keys(dns, domain, provider).await;
+    }
     if !provider.selectors.is_empty() {
         let own = provider.selectors.iter().map(String::as_str).collect();
         let keys = fetch_all(dns, domain, own).await;
@@ -95,6 +99,16 @@ async fn keyed(
     (leg, kept)
 }
 
+/// Every own key signs every message, so one good key is enough.
+async fn own_keys(dns: &dyn Dns, domain: &str, provider: &Provider) -> (Leg, Vec<KeyLookup>) {
+    let here = provider.own_keys.iter().filter(|key| name::same(&key.domain, domain));
+    let selectors = here.map(|key| key.selector.as_str()).collect();
+    let keys = fetch_all(dns, domain, selectors).await;
+    let each: Vec<Vec<&KeyLookup>> = keys.iter().map(|key| vec![key]).collect();
+    let leg = judge(provider, domain, &each);
+    (leg, keys)
+}
+
 async fn fetch_all(dns: &dyn Dns, domain: &str, selectors: Vec<&str>) -> Vec<KeyLookup> {
     let mut once: Vec<&str> = Vec::new();
     for selector in selectors {
@@ -111,7 +125,13 @@ pub(crate) fn is_good(provider: &Provider, key: &KeyLookup) -> bool {
         Some(zone) => key.leads_to(zone) != Some(false),
         None => true,
     };
-    key.verdict() == KeyVerdict::Usable && own
+    key.verdict() == KeyVerdict::Usable && own && !is_foreign(provider, key)
+}
+
+/// Whether an own key is published with another public half: its signatures fail.
+pub(crate) fn is_foreign(provider: &Provider, key: &KeyLookup) -> bool {
+    let same = |own: &&dkim::OwnKey| own.selector == key.selector && name::same(&own.domain, &key.domain);
+    provider.own_keys.iter().find(same).and_then(|own| own.is_published(key)) == Some(false)
 }
 
 /// Yes when one set is whole.

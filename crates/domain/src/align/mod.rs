@@ -10,12 +10,14 @@
 mod dkim_leg;
 mod provider;
 mod spf_leg;
+mod witness;
 
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use dkim_leg::is_good;
+pub(crate) use dkim_leg::{is_foreign, is_good};
 pub use provider::{Kind, Provider, key_targets};
+pub use witness::Witness;
 
 use crate::dkim::KeyLookup;
 use crate::dmarc::{Alignment, Discovery, discover, walk};
@@ -81,6 +83,18 @@ pub enum Evidence {
     Api,
     /// A message that arrived.
     Message,
+}
+
+impl Evidence {
+    /// The word of the JSON document.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::Api => "api",
+            Self::Message => "message",
+        }
+    }
 }
 
 /// One leg of one provider.
@@ -199,6 +213,8 @@ async fn one(dns: &dyn Dns, home: &Home, provider: &Provider, selectors: &[Strin
     )
     .await;
     let (dkim, keys) = dkim;
+    let dkim = witness::hear(dns, home, provider, dkim).await;
+    let spf = witness::hear(dns, home, provider, spf).await;
     let rewrites_from = match dkim.aligned {
         _ if !provider.kind.rewrites_from() => Proof::No,
         Proof::Yes => Proof::No,

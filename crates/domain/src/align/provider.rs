@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use super::Witness;
+use crate::dkim::{KeyLookup, OwnKey};
 use crate::name;
 
 /// A kind of provider.
@@ -90,6 +92,13 @@ impl Kind {
         known.into_iter().find(|(zone, _)| name::is_within(host, zone)).map_or(Self::Smtp, |(_, kind)| kind)
     }
 
+    /// Whose key it is, by the zone that its CNAME leads into; `None` when that says nothing.
+    #[must_use]
+    pub fn of_key(key: &KeyLookup) -> Option<Self> {
+        let leads = |kind: &Self| kind.facts().key_zone.is_some_and(|zone| key.leads_to(zone) == Some(true));
+        Self::ALL.into_iter().find(leads)
+    }
+
     /// Its name for people.
     #[must_use]
     pub fn label(self) -> &'static str {
@@ -157,6 +166,10 @@ pub struct Provider {
     pub envelope_domain: Option<String>,
     /// The `d=` it signs with, when it is not the From domain.
     pub dkim_domain: Option<String>,
+    /// The keys that depeche signs with in its place; each signs every message.
+    pub own_keys: Vec<OwnKey>,
+    /// What speaks about it beside DNS: its own word, a message that arrived.
+    pub witnesses: Vec<Witness>,
     /// The addresses it sends from, when the user knows them.
     pub ips: Vec<IpAddr>,
     /// What an SPF record includes for it, when the user knows it.
@@ -173,6 +186,8 @@ impl Provider {
             selectors: Vec::new(),
             envelope_domain: None,
             dkim_domain: None,
+            own_keys: Vec::new(),
+            witnesses: Vec::new(),
             ips: Vec::new(),
             include: None,
         }

@@ -1,10 +1,11 @@
 //! Findings about the providers of the chain: can each take over tomorrow?
 
-use crate::align::{Home, Kind, Leg, Method, Proof, ProviderReport, is_good, key_targets};
-use crate::dkim::{KeyLookup, KeyVerdict};
+use crate::align::{Home, Kind, Leg, Method, Proof, ProviderReport, is_foreign, is_good, key_targets};
+use crate::dkim::{KeyLookup, KeyVerdict, OwnKey};
 use crate::dmarc::{Alignment, Policy};
 use crate::finding::Finding;
 use crate::rules;
+use crate::suggest;
 use crate::text::{Text, both};
 
 pub(super) fn findings(home: &Home, reports: &[ProviderReport]) -> Vec<Finding> {
@@ -97,6 +98,10 @@ fn placed(finding: Finding, home: &Home, report: &ProviderReport, bad: &[&Leg]) 
 
 /// The provider's CNAME records as zone text: all, or that of one selector.
 fn key_fix(home: &Home, report: &ProviderReport, selector: Option<&str>) -> Option<Text> {
+    let own = own_records(report, selector);
+    if !own.is_empty() {
+        return Some(Text::same(own.join("\n")));
+    }
     let leg = report.leg(Method::Dkim)?;
     let domain = if leg.domain.is_empty() { &home.domain } else { &leg.domain };
     let all = key_targets(report.provider.kind, domain);
@@ -114,15 +119,28 @@ fn key_fix(home: &Home, report: &ProviderReport, selector: Option<&str>) -> Opti
     })
 }
 
+/// The records of own keys as zone text.
+fn own_records(report: &ProviderReport, selector: Option<&str>) -> Vec<String> {
+    let wanted = report.provider.own_keys.iter().filter(|key| selector.is_none_or(|own| own == key.selector));
+    let line = |key: &OwnKey| {
+        let record = key.record.as_ref()?;
+        Some(suggest::txt_line(&format!("{}._domainkey.{}", key.selector, key.domain), record))
+    };
+    wanted.filter_map(line).collect()
+}
+
 fn keys(home: &Home, report: &ProviderReport) -> Vec<Finding> {
     let leg = report.leg(Method::Dkim);
-    if leg.is_some_and(|leg| leg.aligned == Proof::Yes) {
+    // Of own keys each is to be published, though one is enough to pass.
+    let is_own = !report.provider.own_keys.is_empty();
+    if leg.is_some_and(|leg| leg.aligned == Proof::Yes) && !is_own {
         return Vec::new();
     }
     // With another key of the provider's in place, what is absent is its other way, not a defect.
     let asked = key_targets(report.provider.kind, &home.domain);
     let is_asked = |key: &KeyLookup| asked.iter().any(|(selector, _)| *selector == key.selector);
-    let other = report.keys.iter().any(|key| key.verdict() == KeyVerdict::Usable && !is_asked(key));
+    let other =
+        !is_own && report.keys.iter().any(|key| key.verdict() == KeyVerdict::Usable && !is_asked(key));
     let bad = report.keys.iter().filter(|key| !is_good(&report.provider, key));
     let bad = bad.filter(|key| !(other && key.verdict() == KeyVerdict::Missing));
     bad.filter_map(|key| key_finding(home, report, key)).collect()
@@ -169,6 +187,10 @@ fn key_finding(home: &Home, report: &ProviderReport, key: &KeyLookup) -> Option<
                 "la clé {name} de {label} est inutilisable : {why}"
             )
         }
+        KeyVerdict::Usable if is_foreign(&report.provider, key) => both!(
+            "{name} holds another key than the one that depeche signs with: its signatures fail",
+            "{name} contient une autre clé que celle avec laquelle depeche signe : ses signatures échouent"
+        ),
         KeyVerdict::Usable => both!(
             "{name} leads to {target}, which is not {label}'s",
             "{name} mène à {target}, qui n'est pas à {label}"

@@ -15,6 +15,7 @@ mod canonical;
 mod der;
 mod key;
 mod lookup;
+mod own;
 mod selectors;
 mod signature;
 mod source;
@@ -23,6 +24,7 @@ mod verify;
 
 pub use key::{KeyIssue, KeyIssueKind, KeyRecord, KeyType, PublicKey};
 pub use lookup::{KeyLookup, KeyVerdict, fetch};
+pub use own::{NewKey, OwnKey, OwnKeyError, make_key, record_of};
 pub use selectors::{COMMON_SELECTORS, Probe, probe};
 pub use signature::{Algorithm, Canonical, Signature, SignatureError};
 pub use source::{Header, Source};

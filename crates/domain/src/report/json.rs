@@ -107,6 +107,8 @@ pub fn verify_document(report: &MessageReport, lang: Lang) -> Value {
         "from": report.from,
         "dkim": dkim,
         "spf": report.spf,
+        "client": report.client,
+        "noted_spf": report.noted_spf,
         "dmarc": report.dmarc,
         "arc": report.arc,
         "one_click": report.one_click,

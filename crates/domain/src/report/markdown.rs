@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{harmless, proof_words, provider_words, severity_words, summary};
+use super::{harmless, leg_words, proof_words, provider_words, severity_words, summary};
 use crate::align::Method;
 use crate::check::DomainReport;
 use crate::name;
@@ -24,7 +24,7 @@ fn one(report: &DomainReport, lang: Lang) -> String {
         };
         let _ = writeln!(out, "{head}\n|---|---|---|---|");
         for provider in &report.providers {
-            let leg = |method| provider.leg(method).map_or("", |leg| proof_words(leg.aligned, lang));
+            let leg = |method| provider.leg(method).map_or_else(String::new, |leg| leg_words(leg, lang));
             let whole = proof_words(provider.aligned, lang);
             let name = escaped(&provider_words(provider));
             let (dkim, spf) = (leg(Method::Dkim), leg(Method::Spf));

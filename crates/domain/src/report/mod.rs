@@ -9,7 +9,7 @@ mod markdown;
 mod sarif;
 mod text;
 
-use crate::align::{Proof, ProviderReport};
+use crate::align::{Leg, Proof, ProviderReport};
 use crate::check::DomainReport;
 use crate::finding::Severity;
 use crate::text::Lang;
@@ -30,6 +30,14 @@ fn proof_words(proof: Proof, lang: Lang) -> &'static str {
         (Proof::Yes, Lang::Fr) => "oui",
         (Proof::No, Lang::Fr) => "non",
         (Proof::CannotTell, Lang::Fr) => "indéterminé",
+    }
+}
+
+/// A leg in words: whether it passes, and on what that rests.
+fn leg_words(leg: &Leg, lang: Lang) -> String {
+    match leg.aligned {
+        Proof::CannotTell => proof_words(leg.aligned, lang).to_owned(),
+        _ => format!("{} ({})", proof_words(leg.aligned, lang), leg.evidence.word()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{harmless, on_one_line, proof_words, provider_words, severity_words, summary};
+use super::{harmless, leg_words, on_one_line, proof_words, provider_words, severity_words, summary};
 use crate::align::Method;
 use crate::check::DomainReport;
 use crate::finding::{Finding, Severity};
@@ -76,7 +76,7 @@ fn table(report: &DomainReport, lang: Lang) -> String {
     for provider in &report.providers {
         let leg = |method| {
             let leg = provider.leg(method);
-            leg.map_or_else(String::new, |leg| proof_words(leg.aligned, lang).to_owned())
+            leg.map_or_else(String::new, |leg| leg_words(leg, lang))
         };
         let whole = proof_words(provider.aligned, lang).to_owned();
         rows.push([provider_words(provider), whole, leg(Method::Dkim), leg(Method::Spf)]);
@@ -200,7 +200,14 @@ pub fn message_text(report: &MessageReport, lang: Lang) -> String {
     }
     match &report.spf {
         Some(spf) => {
-            let _ = writeln!(out, "SPF   {}  {}", spf.result.word(), spf.domain);
+            let client = report.client.map(|ip| format!("  ({ip})")).unwrap_or_default();
+            let _ = writeln!(out, "SPF   {}  {}{client}", spf.result.word(), spf.domain);
+        }
+        None if report.noted_spf.is_some() => {
+            let noted = report.noted_spf.iter().map(|noted| (&noted.result, &noted.domain, &noted.by));
+            for (result, domain, by) in noted {
+                let _ = writeln!(out, "SPF   {result}  {domain}  ({by})");
+            }
         }
         None => {
             let words = match lang {
@@ -213,6 +220,14 @@ pub fn message_text(report: &MessageReport, lang: Lang) -> String {
     let aligned = report.dmarc.aligned_by.iter().map(|by| by.word()).collect::<Vec<_>>().join(", ");
     let policy = report.dmarc.policy.map_or("-", |policy| policy.word());
     let _ = writeln!(out, "DMARC {}  p={policy}  {aligned}", report.dmarc.result.word());
+    if let Some(arc) = &report.arc {
+        let (sets, claims, by) = (arc.sets, &arc.claims, &arc.sealed_by);
+        let words = match lang {
+            Lang::En => "shown, not verified",
+            Lang::Fr => "affiché, non vérifié",
+        };
+        let _ = writeln!(out, "ARC   cv={claims}  d={by}  i={sets}  ({words})");
+    }
     for note in &report.notes {
         let _ = writeln!(out, "  {}", note.in_lang(lang));
     }

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 pub(crate) use spf::owner;
 pub use spf::{MergedSpf, spf_record};
-pub(crate) use zone_text::txt_line;
+pub use zone_text::txt_line;
 
 use crate::align::{Kind, Provider, key_targets};
 use crate::dkim::{KeyVerdict, fetch};
@@ -115,6 +115,7 @@ impl Suggestion {
     }
 
     async fn add_keys(&mut self, dns: &dyn Dns, provider: &Provider, selectors: &[String]) {
+        self.add_own_keys(dns, provider).await;
         let domain = provider.dkim_domain.clone().unwrap_or_else(|| self.domain.clone());
         let label = provider.kind.label();
         for (selector, target) in key_targets(provider.kind, &domain) {
@@ -139,6 +140,45 @@ impl Suggestion {
             Kind::Brevo => self.ask_for_brevo_code(dns).await,
             Kind::Ovh => self.keep_ovh_keys(dns, provider, &domain, selectors).await,
             _ => {}
+        }
+    }
+
+    /// The public halves of keys that depeche signs with.
+    async fn add_own_keys(&mut self, dns: &dyn Dns, provider: &Provider) {
+        for own in &provider.own_keys {
+            let key = fetch(dns, &own.selector, &own.domain).await;
+            let name = key.name();
+            if self.records.iter().any(|record| record.name == name) {
+                continue;
+            }
+            let Some(value) = own.record.clone() else {
+                self.notes.push(both!(
+                    "{name}: the private key could not be read, so its record is not known; `depeche domain key` makes a new one",
+                    "{name} : la clé privée n'a pas pu être lue, son enregistrement n'est donc pas connu ; `depeche domain key` en fait une nouvelle"
+                ));
+                continue;
+            };
+            self.is_inconclusive |= key.status.is_temporary();
+            let now: Vec<_> = match key.target() {
+                Some(target) => vec![name::normal(target)],
+                None => key.records.iter().map(|record| record.text.clone()).collect(),
+            };
+            let change = match own.is_published(&key) {
+                _ if key.verdict() == KeyVerdict::Unknown => Change::Unknown,
+                // The same key in other words stays as it is.
+                Some(true) if key.aliases.is_empty() => Change::Keep,
+                _ => change(&now, &value),
+            };
+            let value = if change == Change::Keep { now.first().cloned().unwrap_or(value) } else { value };
+            let signer = &provider.name;
+            self.records.push(SuggestedRecord {
+                name,
+                kind: RecordType::Txt,
+                replaces: now.into_iter().filter(|text| *text != value).collect(),
+                value,
+                why: both!("DKIM of depeche, for {signer}", "DKIM de depeche, pour {signer}"),
+                change,
+            });
         }
     }
 

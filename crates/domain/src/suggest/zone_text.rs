@@ -59,8 +59,9 @@ fn line(record: &SuggestedRecord) -> String {
     format!("{name}. {TTL} IN {kind} {value}")
 }
 
-/// One TXT record as a line to paste.
-pub(crate) fn txt_line(name: &str, text: &str) -> String {
+/// One TXT record as a line of a zone file, with a TTL of [`TTL`] seconds.
+#[must_use]
+pub fn txt_line(name: &str, text: &str) -> String {
     format!("{name}. {TTL} IN TXT {}", quoted(text))
 }
 

@@ -2,9 +2,11 @@
 //! known, DMARC, and whether one-click unsubscription is covered by a signature (RFC 8058).
 //!
 //! What the message says about itself (`Authentication-Results`, `Received-SPF`, ARC) is shown, never
-//! believed: whoever wrote the message could have written it.
+//! believed: whoever wrote the message could have written it. The one exception is what the user says is
+//! their own server's: [`Received::trusted`].
 
 mod results;
+mod trusted;
 mod unsubscribe;
 
 use std::net::IpAddr;
@@ -13,6 +15,7 @@ use mail_parser::{Address, MessageParser};
 use serde::Serialize;
 
 pub use results::authentication_results;
+pub use trusted::NotedSpf;
 pub use unsubscribe::OneClick;
 
 use crate::dkim::{self, DkimResult, Source};
@@ -32,6 +35,9 @@ pub struct Received {
     pub helo: Option<String>,
     /// The envelope sender; the topmost Return-Path when it is not given.
     pub mail_from: Option<String>,
+    /// Hosts whose `Received` and `Authentication-Results` fields are believed where they stand on top of
+    /// everybody else's: the receiver's own servers. Names below these count too.
+    pub trusted: Vec<String>,
     /// Who speaks in Authentication-Results (RFC 8601, section 2.5); `localhost` when empty.
     pub authserv_id: String,
 }
@@ -45,6 +51,10 @@ pub struct MessageReport {
     pub dkim: Vec<DkimLine>,
     /// The SPF evaluation, when the client is known.
     pub spf: Option<spf::Verdict>,
+    /// Where the client's address comes from, when it is not the caller's word: the message's own header.
+    pub client: Option<IpAddr>,
+    /// The SPF result that the receiver's server noted; only when SPF could not be evaluated here.
+    pub noted_spf: Option<NotedSpf>,
     /// The verdict.
     pub dmarc: DmarcLine,
     /// What ARC claims; `None` without ARC.
@@ -161,8 +171,17 @@ pub async fn verify(dns: &dyn Dns, message: &[u8], received: &Received, now: u64
     let mut notes = Vec::new();
     let from = author(message, &source, &mut notes);
     let verdicts = dkim::verify(&session, &source, now).await;
-    let spf = sender_policy(&session, &source, received, now).await;
-    if spf.is_none() {
+    let written = trusted::written(message, &source, &received.trusted);
+    let spf = sender_policy(&session, &source, received, written.border.as_ref(), now).await;
+    let noted_spf = written.spf.filter(|_| spf.is_none());
+    let client = written.border.map(|border| border.ip).filter(|_| received.ip.is_none());
+    if let Some(noted) = &noted_spf {
+        let (by, result, domain) = (&noted.by, &noted.result, &noted.domain);
+        notes.push(both!(
+            "SPF was not evaluated here: {by} noted {result} for {domain}, and that is believed as you asked",
+            "SPF n'a pas été évalué ici : {by} a noté {result} pour {domain}, et c'est cru comme demandé"
+        ));
+    } else if spf.is_none() {
         notes.push(both!(
             "SPF was not checked: the client's address is not known",
             "SPF n'a pas été vérifié : l'adresse du client n'est pas connue"
@@ -177,7 +196,10 @@ pub async fn verify(dns: &dyn Dns, message: &[u8], received: &Received, now: u64
         spf: spf
             .as_ref()
             .filter(|verdict| verdict.result == spf::SpfResult::Pass)
-            .map(|verdict| verdict.domain.clone()),
+            .map(|verdict| verdict.domain.clone())
+            .or_else(|| {
+                noted_spf.as_ref().filter(|noted| noted.result == "pass").map(|noted| noted.domain.clone())
+            }),
     };
     let dkim = lines(&session, from.as_deref(), &verdicts).await;
     let unsure = dkim.iter().any(|line| line.result == DkimResult::Temperror)
@@ -189,7 +211,7 @@ pub async fn verify(dns: &dyn Dns, message: &[u8], received: &Received, now: u64
     let arc = arc(&source);
     let authentication_results =
         authentication_results(&received.authserv_id, from.as_deref(), &dkim, spf.as_ref(), &dmarc);
-    MessageReport { from, dkim, spf, dmarc, arc, one_click, notes, authentication_results }
+    MessageReport { from, dkim, spf, client, noted_spf, dmarc, arc, one_click, notes, authentication_results }
 }
 
 /// The one From domain (RFC 9989, section 4.2: several authors' domains are not evaluated).
@@ -225,15 +247,18 @@ async fn sender_policy(
     dns: &dyn Dns,
     source: &Source,
     received: &Received,
+    border: Option<&trusted::Border>,
     now: u64,
 ) -> Option<spf::Verdict> {
-    let ip = received.ip?;
+    let ip = received.ip.or(border.map(|border| border.ip))?;
     let return_path = || {
         let field = source.named("Return-Path").next()?;
         Some(field.value().trim_matches(['<', '>', ' ']).to_owned())
     };
     let mail_from = received.mail_from.clone().or_else(return_path).unwrap_or_default();
-    let helo = received.helo.clone().unwrap_or_else(|| name::of_address(&mail_from).to_owned());
+    let noted = || border.filter(|_| received.ip.is_none()).and_then(|border| border.helo.clone());
+    let helo =
+        received.helo.clone().or_else(noted).unwrap_or_else(|| name::of_address(&mail_from).to_owned());
     let request = spf::Request::new(ip, &mail_from, &helo).at(now);
     Some(spf::check_host(dns, &request).await)
 }

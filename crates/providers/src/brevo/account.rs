@@ -4,7 +4,7 @@
 //! never for a probe (PROVIDERS.md, section 1.3).
 
 use depeche_core::outcome::{Refusal, Trouble};
-use depeche_core::provider::Login;
+use depeche_core::provider::{Login, Standing};
 use serde::Deserialize;
 
 use super::provider::BrevoProvider;
@@ -53,6 +53,22 @@ pub(super) async fn login(provider: &BrevoProvider) -> Result<Login, Refusal> {
         Err(refusal) => login.warnings.push(format!("the sender domains cannot be read: {}", refusal.reply)),
     }
     Ok(login)
+}
+
+/// Whether Brevo has authenticated that domain.
+pub(super) async fn standing(provider: &BrevoProvider, sender: &str) -> Standing {
+    let domains = match ask::<Domains>(provider, "/senders/domains").await {
+        Ok(domains) => domains.domains,
+        Err(refusal) => return Standing::Failed(refusal.reply),
+    };
+    match domains.iter().find(|domain| domain.domain_name.eq_ignore_ascii_case(sender)) {
+        Some(domain) if domain.authenticated => Standing::Authenticated,
+        Some(domain) if domain.verified => {
+            Standing::NotAuthenticated("verified, not authenticated".to_owned())
+        }
+        Some(_) => Standing::NotAuthenticated("not verified".to_owned()),
+        None => Standing::NotAuthenticated("not known there".to_owned()),
+    }
 }
 
 async fn ask<T: serde::de::DeserializeOwned>(provider: &BrevoProvider, path: &str) -> Result<T, Refusal> {

@@ -10,6 +10,7 @@ use depeche_core::clock::Clock;
 use depeche_core::outcome::{Outcome, Refusal};
 use depeche_core::provider::{
     BlockList, Capability, Commit, EarlierAttempt, EventList, Login, LookUp, Parcel, Provider, ProviderName,
+    Standing,
 };
 use jiff::Timestamp;
 
@@ -127,6 +128,10 @@ impl Provider for BrevoProvider {
 
     async fn login(&self) -> Result<Login, Refusal> {
         account::login(self).await
+    }
+
+    async fn standing(&self, domain: &str) -> Standing {
+        account::standing(self, domain).await
     }
 
     async fn look_up(&self, earlier: &EarlierAttempt) -> LookUp {

@@ -1,18 +1,35 @@
 //! The providers that a domain is checked for: those of depeche.toml, or those of `--provider`.
 
 use depeche::domain::align::{Kind as DomainKind, Provider};
+use depeche::domain::dkim::{OwnKey, record_of};
 use depeche::providers::smtp::EnvelopeFrom;
+use depeche::secret::ExposeSecret as _;
 
-use crate::config::{Config, Kind, ProviderConfig, nearest};
+use crate::config::{Config, Dkim, Kind, ProviderConfig, nearest};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::words::say;
 
+/// Which private keys are read for their public halves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keys {
+    /// Those for which no program has to run: a check asks nobody for a passphrase.
+    AtHand,
+    /// All.
+    All,
+}
+
 /// All providers of depeche.toml; with names, those of them, or providers of these kinds.
-pub(crate) fn providers(asked: &[String], context: &Context<'_>) -> Result<Vec<Provider>, Failure> {
+pub(crate) fn providers(
+    asked: &[String],
+    keys: Keys,
+    context: &Context<'_>,
+) -> Result<Vec<Provider>, Failure> {
     let config = context.config_if_any()?;
-    let configured: Vec<Provider> =
-        config.iter().flat_map(|config| config.providers.iter().filter_map(|one| of(one, config))).collect();
+    let configured: Vec<Provider> = config
+        .iter()
+        .flat_map(|config| config.providers.iter().filter_map(|one| of(one, config, keys)))
+        .collect();
     if asked.is_empty() {
         return Ok(configured);
     }
@@ -25,7 +42,7 @@ pub(crate) fn providers(asked: &[String], context: &Context<'_>) -> Result<Vec<P
 }
 
 /// The provider as the domain check sees it; an outbox sends nothing.
-pub(crate) fn of(one: &ProviderConfig, config: &Config) -> Option<Provider> {
+pub(crate) fn of(one: &ProviderConfig, config: &Config, keys: Keys) -> Option<Provider> {
     let mut provider = match &one.kind {
         Kind::Smtp(smtp) => {
             let by_preset = smtp.preset.and_then(DomainKind::from_word);
@@ -34,7 +51,7 @@ pub(crate) fn of(one: &ProviderConfig, config: &Config) -> Option<Provider> {
             let stated = smtp.envelope_from.as_ref().map(EnvelopeFrom::domain);
             let envelope = stated.unwrap_or(config.identity.from.address.domain());
             provider.envelope_domain = Some(envelope.to_owned());
-            provider.selectors = smtp.dkim.iter().map(|dkim| dkim.selector.clone()).collect();
+            provider.own_keys = smtp.dkim.iter().map(|dkim| own_key(dkim, config, keys)).collect();
             provider.dkim_domain = smtp.dkim.first().map(|dkim| dkim.domain.clone());
             provider
         }
@@ -47,6 +64,14 @@ pub(crate) fn of(one: &ProviderConfig, config: &Config) -> Option<Provider> {
     provider.ips.clone_from(&one.bind);
     provider.include.clone_from(&one.spf_include);
     Some(provider)
+}
+
+/// The key as DNS should know it. One that cannot be read is no reason not to check the rest.
+fn own_key(dkim: &Dkim, config: &Config, keys: Keys) -> OwnKey {
+    let is_read = keys == Keys::All || !dkim.key.is_command();
+    let secret = is_read.then(|| dkim.key.read(&config.base()).ok()).flatten();
+    let record = secret.and_then(|secret| record_of(secret.expose_secret()).ok());
+    OwnKey { domain: dkim.domain.clone(), selector: dkim.selector.clone(), record }
 }
 
 fn unknown(name: &str, configured: &[Provider], context: &Context<'_>) -> Failure {

@@ -8,7 +8,7 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 
 use super::door::Door;
-use super::{baseline, chain, language};
+use super::{baseline, chain, language, witness};
 use crate::args::{DomainCheck, DomainFormat, FailOn};
 use crate::context::Context;
 use crate::exit::Exit;
@@ -20,10 +20,11 @@ const AT_ONCE: usize = 8;
 
 /// Does what was asked.
 pub(crate) async fn run(asked: &DomainCheck, context: &Context<'_>) -> Done {
-    let providers = chain::providers(&asked.provider, context)?;
+    let mut providers = chain::providers(&asked.provider, chain::Keys::AtHand, context)?;
     let reply_to = context.config_if_any()?.and_then(|config| config.identity.reply_to);
     let origin = asked.domains.first().map(String::as_str).unwrap_or_default();
     let door = Door::open(&asked.dns, origin, context)?;
+    witness::hear(asked, &mut providers, &door, context).await?;
     let options = Options {
         selectors: asked.selector.clone(),
         reply_to: reply_to.map(|address| address.domain().to_owned()),
@@ -37,7 +38,9 @@ pub(crate) async fn run(asked: &DomainCheck, context: &Context<'_>) -> Done {
     let mut reports = Vec::new();
     let mut checks = stream::iter(asked.domains.iter().map(one)).buffered(AT_ONCE);
     while let Some(checked) = checks.next().await {
-        let report = checked.map_err(|error| Failure::usage("domain.name", error))?;
+        let report = checked.map_err(|error| {
+            Failure::usage("domain.name", say!(context.out, "not-a-domain", text = &error.0))
+        })?;
         if asked.domains.len() > 1 {
             let (done, all) = (reports.len() + 1, asked.domains.len());
             context.out.note(say!(

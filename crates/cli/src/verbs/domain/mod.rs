@@ -7,8 +7,11 @@ mod baseline;
 pub(crate) mod chain;
 mod check;
 pub(crate) mod door;
+pub(crate) mod key;
+pub(crate) mod learn;
 mod spf;
 mod suggest;
+mod witness;
 
 use depeche::domain::text::Lang;
 
@@ -22,6 +25,7 @@ pub(crate) async fn run(command: &Domain, context: &Context<'_>) -> Done {
         Domain::Check(asked) => check::run(asked, context).await,
         Domain::Suggest(asked) => suggest::run(asked, context).await,
         Domain::Spf(asked) => spf::run(asked, context).await,
+        Domain::Key(asked) => key::run(asked, context),
     }
 }
 

@@ -9,14 +9,15 @@ use crate::args::DomainSuggest;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
+use crate::words::say;
 
 /// Does what was asked; 7 when DNS did not say what is published now.
 pub(crate) async fn run(asked: &DomainSuggest, context: &Context<'_>) -> Done {
     let (out, lang) = (context.out, language(context));
     let domain = depeche::domain::name::from_user(&asked.domain)
         .filter(|name| name.contains('.'))
-        .ok_or_else(|| Failure::usage("domain.name", format!("`{}` is not a domain name", asked.domain)))?;
-    let providers = chain::providers(&asked.provider, context)?;
+        .ok_or_else(|| Failure::usage("domain.name", say!(out, "not-a-domain", text = &asked.domain)))?;
+    let providers = chain::providers(&asked.provider, chain::Keys::All, context)?;
     let door = Door::open(&asked.dns, &domain, context)?;
     let suggestion = suggest(door.dns(), &domain, &providers, &asked.selector).await;
     door.keep(&asked.dns)?;

@@ -2,7 +2,7 @@
 //! sending anything.
 
 use depeche_core::outcome::{Outcome, Refusal, Trouble};
-use depeche_core::provider::Login;
+use depeche_core::provider::{Login, Standing};
 use depeche_core::secret::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -61,6 +61,19 @@ pub(super) async fn login(provider: &TransactionalProvider) -> Result<Login, Ref
         Err(refusal) => login.warnings.push(format!("the metadata fields cannot be read: {}", refusal.reply)),
     }
     Ok(login)
+}
+
+/// Whether Mailchimp Transactional signs for that domain.
+pub(super) async fn standing(provider: &TransactionalProvider, sender: &str) -> Standing {
+    let domains = match ask::<Vec<Domain>>(provider, "/senders/domains").await {
+        Ok(domains) => domains,
+        Err(refusal) => return Standing::Failed(refusal.reply),
+    };
+    match domains.iter().find(|domain| domain.domain.eq_ignore_ascii_case(sender)) {
+        Some(domain) if domain.valid_signing && domain.verified_at.is_some() => Standing::Authenticated,
+        Some(domain) => Standing::NotAuthenticated(state(domain)),
+        None => Standing::NotAuthenticated("not known there".to_owned()),
+    }
 }
 
 async fn ask<T: serde::de::DeserializeOwned>(

@@ -1,0 +1,222 @@
+//! Keys of one's own, and what speaks about a provider beside DNS: a message, the provider itself.
+
+// Helpers of tests may unwrap as tests do.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{IDENTITY, Project, depeche, said};
+use depeche_testkit::http::{HttpStub, Says};
+use depeche_testkit::smtp::FakeSmtp;
+
+const ZONE: &str = "$ORIGIN exemple.fr.\n@ 300 IN TXT \"v=spf1 ip4:192.0.2.7 -all\"\n@ IN MX 1 mx\nmx IN A 192.0.2.9\n\
+    _dmarc 300 IN TXT \"v=DMARC1; p=reject; rua=mailto:d@exemple.fr\"\n";
+
+/// A folder with depeche.toml, whose providers are `providers`.
+fn folder(providers: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("depeche.toml"), format!("{IDENTITY}{providers}")).unwrap();
+    folder
+}
+
+fn run(folder: &tempfile::TempDir, words: &[&str]) -> common::Said {
+    said(depeche().args(words).args(["--lang", "en"]).current_dir(folder.path()).output().unwrap())
+}
+
+fn write(folder: &tempfile::TempDir, file: &str, text: &str) {
+    std::fs::write(folder.path().join(file), text).unwrap();
+}
+
+#[test]
+fn a_key_is_made_suggested_published_and_proved() {
+    for algorithm in ["rsa", "ed25519"] {
+        let relay = "[[provider]]\nname = \"relay\"\nkind = \"smtp\"\nhost = \"relay.example\"\n\
+            dkim = { domain = \"exemple.fr\", selector = \"s1\", key = { file = \"dkim-s1.pem\" } }\n";
+        let folder = folder(relay);
+
+        let made = run(&folder, &["domain", "key", "exemple.fr", "--algorithm", algorithm, "--json"]);
+        assert_eq!(made.exit, Some(0), "{made:?}");
+        let record = made.document()["record"]["value"].as_str().unwrap().to_owned();
+        assert_eq!(made.document()["record"]["name"], "s1._domainkey.exemple.fr");
+        write(&folder, "bare.zone", ZONE);
+        let suggested = run(&folder, &["domain", "suggest", "exemple.fr", "--zone", "bare.zone"]);
+        // What is suggested is what was made, and publishing it is enough.
+        let quoted =
+            record.as_bytes().chunks(255).map(|part| format!("\"{}\"", String::from_utf8_lossy(part)));
+        let line = format!("s1._domainkey.exemple.fr. 3600 IN TXT {}", quoted.collect::<Vec<_>>().join(" "));
+        assert!(suggested.stdout.contains(&line), "{line}\n{suggested:?}");
+        write(&folder, "new.zone", &suggested.stdout);
+        let checked = run(&folder, &["domain", "check", "exemple.fr", "--zone", "new.zone", "--json"]);
+        let leg = &checked.document()["domains"][0]["providers"][0]["legs"][0];
+        assert_eq!((&leg["aligned"], &leg["evidence"]), (&"yes".into(), &"dns".into()), "{leg:#}");
+
+        // Another key under the same name: every signature would fail, and nothing else shows it.
+        let other =
+            run(&folder, &["domain", "key", "exemple.fr", "-o", "other.pem", "--algorithm", algorithm]);
+        write(&folder, "other.zone", &format!("{ZONE}{}", other.stdout));
+        let checked = run(&folder, &["domain", "check", "exemple.fr", "--zone", "other.zone", "--json"]);
+        let document = checked.document();
+        assert_eq!(document["domains"][0]["providers"][0]["legs"][0]["aligned"], "no", "{document:#}");
+        let found = document["domains"][0]["findings"].as_array().unwrap();
+        let is_about = |one: &&serde_json::Value| one["message"].as_str().unwrap().contains("another key");
+        let finding = found.iter().find(is_about).unwrap_or_else(|| panic!("{document:#}"));
+        assert_eq!(finding["fix"].as_str(), Some(line.as_str()));
+    }
+}
+
+#[test]
+fn a_private_key_is_its_owners_alone_and_never_overwritten() {
+    let folder = folder("");
+
+    assert_eq!(run(&folder, &["domain", "key", "exemple.fr"]).exit, Some(0));
+    let again = run(&folder, &["domain", "key", "exemple.fr", "--json"]);
+
+    assert_eq!(again.exit, Some(2), "{again:?}");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(folder.path().join("dkim-s1.pem")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}
+
+#[test]
+fn init_makes_a_key_when_asked() {
+    let folder = tempfile::tempdir().unwrap();
+
+    let made = run(&folder, &["init", "presse", "--dkim", "exemple.fr", "--json"]);
+
+    assert_eq!(made.exit, Some(0), "{made:?}");
+    let record = made.document()["record"].clone();
+    assert_eq!(record["name"], "s1._domainkey.exemple.fr");
+    assert!(record["value"].as_str().unwrap().starts_with("v=DKIM1; k=rsa; p="));
+    let pem = std::fs::read_to_string(folder.path().join("presse/dkim.pem")).unwrap();
+    assert!(pem.starts_with("-----BEGIN PRIVATE KEY-----"));
+    let words = ["-C", "presse", "config", "check"];
+    let mut check = depeche();
+    let checked = check.args(words).env("OVH_PASSWORD", "x").current_dir(folder.path()).output().unwrap();
+    assert!(checked.status.success(), "{checked:?}");
+}
+
+/// A message that went through OVH, signed for exemple.fr, and the zone with its key: made by sending.
+fn received() -> (tempfile::TempDir, Project) {
+    let signs = "dkim = { domain = \"exemple.fr\", selector = \"s1\", key = { file = \"dkim-s1.pem\" } }";
+    let project = Project::with(vec![FakeSmtp::new()], 1, signs, "");
+    let made = project.run(&["domain", "key", "exemple.fr"]);
+    let sent = project.send(1, &[]);
+    assert_eq!(sent.exit, Some(0), "{sent:?}");
+    let ovh = "# our chain\n[[provider]]\nname = \"ovh\"  # first\nkind = \"smtp\"\npreset = \"ovh-mxplan\"\n\
+        # ask Jeanne for the password\nusername = \"presse@exemple.fr\"\npassword = { env = \"P\" }\n";
+    let folder = folder(ovh);
+    let message = project.servers[0].messages().remove(0).bytes;
+    std::fs::write(folder.path().join("received.eml"), message).unwrap();
+    write(&folder, "exemple.zone", &format!("{ZONE}{}", made.stdout));
+    (folder, project)
+}
+
+#[test]
+fn a_message_proves_the_leg_that_dns_alone_cannot() {
+    let (folder, _project) = received();
+    let check = ["domain", "check", "exemple.fr", "--zone", "exemple.zone", "--json"];
+
+    let alone = run(&folder, &check);
+    let with = run(&folder, &[&check[..], &["--message", "ovh=received.eml"]].concat());
+
+    let leg = |said: &common::Said| said.document()["domains"][0]["providers"][0]["legs"][0].clone();
+    assert_eq!(leg(&alone)["aligned"], "cannot-tell", "{alone:?}");
+    assert_eq!(
+        (&leg(&with)["aligned"], &leg(&with)["evidence"]),
+        (&"yes".into(), &"message".into()),
+        "{with:?}"
+    );
+    // A message that was changed proves nothing, and that is said.
+    let text = std::fs::read_to_string(folder.path().join("received.eml")).unwrap();
+    write(&folder, "changed.eml", &text.replacen("Grenoble", "Lyon", 1));
+    let changed = run(&folder, &[&check[..], &["--message", "ovh=changed.eml"]].concat());
+    assert_eq!(leg(&changed)["aligned"], "cannot-tell");
+    assert!(changed.stderr.contains("changed.eml proves nothing"), "{changed:?}");
+}
+
+#[test]
+fn a_received_message_teaches_its_selectors_and_comments_stay() {
+    let (folder, _project) = received();
+    let verify = ["message", "verify", "received.eml", "--zone", "exemple.zone", "--json"];
+
+    let unclear = run(&folder, &[&verify[..], &["--learn"]].concat());
+    let learned = run(&folder, &[&verify[..], &["--learn=ovh"]].concat());
+    let again = run(&folder, &[&verify[..], &["--learn=ovh"]].concat());
+
+    // Its key has no CNAME into OVH's zone, so nobody can tell whose it is.
+    assert_eq!(unclear.exit, Some(2), "{unclear:?}");
+    assert_eq!(learned.exit, Some(0), "{learned:?}");
+    assert_eq!(learned.document()["learned"][0]["selectors"][0], "s1");
+    assert_eq!(again.document()["learned"][0]["selectors"].as_array().map(Vec::len), Some(0));
+    let toml = std::fs::read_to_string(folder.path().join("depeche.toml")).unwrap();
+    for kept in ["# our chain", "# first", "# ask Jeanne for the password", "selectors = [\"s1\"]"] {
+        assert!(toml.contains(kept), "{kept}\n{toml}");
+    }
+    let checked = run(&folder, &["domain", "check", "exemple.fr", "--zone", "exemple.zone", "--json"]);
+    assert_eq!(checked.document()["domains"][0]["providers"][0]["legs"][0]["aligned"], "yes");
+}
+
+#[test]
+fn spf_comes_from_the_users_own_mail_server_only_when_it_is_trusted() {
+    let (folder, _project) = received();
+    let text = std::fs::read_to_string(folder.path().join("received.eml")).unwrap();
+    let hop = "Return-Path: <presse@exemple.fr>\r\nReceived: from mo.example (mo.example [192.0.2.7]) by mx.journal.example (Postfix) with ESMTPS id 1; Fri, 27 Nov 2026 10:00:00 +0100\r\n";
+    write(&folder, "received.eml", &format!("{hop}{text}"));
+    let verify = ["message", "verify", "received.eml", "--zone", "exemple.zone", "--json"];
+
+    let alone = run(&folder, &verify);
+    let trusted = run(&folder, &[&verify[..], &["--trust", "journal.example"]].concat());
+
+    assert!(alone.document()["spf"].is_null(), "{alone:?}");
+    let document = trusted.document();
+    assert_eq!((&document["spf"]["result"], &document["client"]), (&"pass".into(), &"192.0.2.7".into()));
+    assert_eq!(document["dmarc"]["aligned_by"].as_array().map(Vec::len), Some(2), "{document:#}");
+}
+
+#[test]
+fn a_provider_that_does_not_know_the_domain_outweighs_good_records() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let answer = |authenticated: bool| {
+        let body = format!(
+            "{{\"domains\":[{{\"domain_name\":\"exemple.fr\",\"authenticated\":{authenticated},\"verified\":true}}],\"count\":1}}"
+        );
+        runtime.block_on(HttpStub::start(move |_| Says::json(200, &body)))
+    };
+    let key = "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+    for (authenticated, aligned, evidence, rewrites) in
+        [(true, "yes", "dns", "no"), (false, "no", "api", "yes")]
+    {
+        let stub = answer(authenticated);
+        let url = stub.base_url();
+        let folder = folder(&format!(
+            "[[provider]]\nname = \"brevo\"\nkind = \"brevo\"\nbase_url = \"{url}\"\napi_key = {{ env = \"KEY\" }}\n"
+        ));
+        write(
+            &folder,
+            "exemple.zone",
+            &format!("{ZONE}brevo1._domainkey TXT \"{key}\"\nbrevo2._domainkey TXT \"{key}\"\n"),
+        );
+        let words = [
+            "domain",
+            "check",
+            "exemple.fr",
+            "--zone",
+            "exemple.zone",
+            "--ask-providers",
+            "--json",
+            "--lang",
+            "en",
+        ];
+
+        let checked =
+            said(depeche().args(words).env("KEY", "k").current_dir(folder.path()).output().unwrap());
+
+        let provider = checked.document()["domains"][0]["providers"][0].clone();
+        let leg = &provider["legs"][0];
+        assert_eq!((&leg["aligned"], &leg["evidence"]), (&aligned.into(), &evidence.into()), "{checked:?}");
+        assert_eq!(provider["rewrites_from"], rewrites);
+    }
+}

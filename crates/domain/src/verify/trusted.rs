@@ -1,0 +1,200 @@
+//! What the receiver's own mail server wrote on top of a message, when the user says that it is theirs.
+//!
+//! A server adds its fields above those that came with the message, so only an unbroken run from the top,
+//! written by trusted hosts, is read: the first field of somebody else ends it, for everything below may
+//! be forged (RFC 8601, section 5; RFC 5321, section 4.4). Of that run the lowest `Received` is the border:
+//! it names the client that brought the message in.
+
+use std::net::IpAddr;
+
+use mail_parser::{HeaderValue, Host, Message, MessageParser};
+use serde::Serialize;
+
+use crate::dkim::{Header, Source};
+use crate::name;
+
+/// The client, as the border server saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Border {
+    pub(super) ip: IpAddr,
+    pub(super) helo: Option<String>,
+}
+
+/// The SPF result that the receiver's own server wrote down (RFC 8601, section 2.7.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NotedSpf {
+    /// The result's word.
+    pub result: String,
+    /// The domain it is about.
+    pub domain: String,
+    /// Who wrote it.
+    pub by: String,
+}
+
+/// Whether a host is one of the trusted ones, or below one.
+fn is_trusted(host: &str, trusted: &[String]) -> bool {
+    trusted.iter().any(|own| name::is_within(host, own))
+}
+
+/// What the trusted servers wrote.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    /// Who brought the message in.
+    pub(super) border: Option<Border>,
+    /// The SPF result that they noted.
+    pub(super) spf: Option<NotedSpf>,
+}
+
+/// Reads the run at the top of the message; nothing without trust.
+pub(super) fn written(message: &[u8], source: &Source, trusted: &[String]) -> Written {
+    let Some(parsed) = MessageParser::default().parse_headers(message).filter(|_| !trusted.is_empty()) else {
+        return Written::default();
+    };
+    let (mut border, mut hops) = (None, 0);
+    for received in fields(&parsed) {
+        // A hop within the server (a queue, LMTP) may name neither itself nor a client.
+        let is_within = received.from.is_none() && received.from_ip.is_none();
+        let is_ours = matches!(&received.by, Some(Host::Name(name)) if is_trusted(name, trusted));
+        if !is_ours && !is_within {
+            break;
+        }
+        hops += 1;
+        border = client(received).filter(|_| is_ours).or(border);
+    }
+    // Everything above the first hop of somebody else; without any hop nobody added anything.
+    let is_hop = |header: &Header| header.is("Received");
+    let mut places = source.headers.iter().enumerate().filter(|(_, header)| is_hop(header));
+    let end = places.nth(hops).map_or(if hops > 0 { source.headers.len() } else { 0 }, |(at, _)| at);
+    Written { border, spf: noted_spf(source.headers.get(..end).unwrap_or_default(), trusted) }
+}
+
+fn client(received: &mail_parser::Received<'_>) -> Option<Border> {
+    let ip = received.from_ip.or(match received.from {
+        Some(Host::IpAddr(ip)) => Some(ip),
+        _ => None,
+    })?;
+    Some(Border { ip, helo: helo(received) })
+}
+
+fn fields<'a>(message: &'a Message<'_>) -> impl Iterator<Item = &'a mail_parser::Received<'a>> {
+    message.headers().iter().filter_map(|header| match &header.value {
+        HeaderValue::Received(received) => Some(&**received),
+        _ => None,
+    })
+}
+
+/// What the client called itself: Exim writes it in a comment, the others after `from`.
+fn helo(received: &mail_parser::Received<'_>) -> Option<String> {
+    let own = received.helo.as_ref().or(received.from.as_ref())?;
+    match own {
+        Host::Name(name) => Some(name.to_string()),
+        Host::IpAddr(ip) => Some(format!("[{ip}]")),
+    }
+}
+
+/// SPF from the topmost `Authentication-Results`, when a trusted server wrote it.
+fn noted_spf(headers: &[Header], trusted: &[String]) -> Option<NotedSpf> {
+    let field = headers.iter().find(|header| header.is("Authentication-Results"))?;
+    let text = without_comments(&field.value());
+    let mut parts = text.split(';');
+    // The identifier may be followed by a version (RFC 8601, section 2.2).
+    let by = parts.next()?.split_whitespace().next()?.to_owned();
+    if !is_trusted(&by, trusted) {
+        return None;
+    }
+    let spf = parts.map(str::trim).find(|part| part.to_ascii_lowercase().starts_with("spf"))?;
+    let mut pairs = spf.split_whitespace().filter_map(|word| word.split_once('='));
+    let (_, result) = pairs.next()?;
+    let domain = pairs.find(|(property, _)| property.eq_ignore_ascii_case("smtp.mailfrom"));
+    let domain = domain.map(|(_, value)| name::normal(name::of_address(value.trim_matches(['<', '>', '"']))));
+    Some(NotedSpf { result: result.to_ascii_lowercase(), domain: domain?, by })
+}
+
+/// Comments may hold semicolons and pairs that are none (RFC 5322, section 3.2.2).
+fn without_comments(text: &str) -> String {
+    let (mut kept, mut depth, mut in_quotes) = (String::new(), 0_u32, false);
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => drop(chars.next()),
+            '"' if depth == 0 => in_quotes = !in_quotes,
+            '(' if !in_quotes => depth += 1,
+            ')' if !in_quotes && depth > 0 => depth -= 1,
+            ';' if in_quotes => {}
+            c if depth == 0 => kept.push(c),
+            _ => {}
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: &str = "Received: from mx.exemple.fr (localhost [127.0.0.1])\r\n\tby store.exemple.fr (Postfix) with LMTP id 1;\r\n\tFri, 27 Nov 2026 10:00:01 +0100\r\nReceived: from relay.example (mail.relay.example [192.0.2.7])\r\n\tby mx.exemple.fr (Postfix) with ESMTPS id 2\r\n\tfor <a@exemple.fr>; Fri, 27 Nov 2026 10:00:00 +0100\r\n";
+    const FORGED: &str = "Received: from forged.example (forged.example [203.0.113.9])\r\n\tby mx.other.example (Postfix) with ESMTP id 3; Fri, 27 Nov 2026 09:00:00 +0100\r\nReceived: from deeper.example (deeper.example [203.0.113.10])\r\n\tby mx.exemple.fr (Postfix) with ESMTP id 4; Fri, 27 Nov 2026 08:00:00 +0100\r\n";
+
+    fn read(header: &str, trusted: &str) -> Written {
+        let message = format!("{header}From: a@example.org\r\n\r\nx\r\n");
+        let trusted: Vec<_> = trusted.split_whitespace().map(str::to_owned).collect();
+        written(message.as_bytes(), &Source::parse(message.as_bytes()), &trusted)
+    }
+
+    fn ip(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    #[test]
+    fn without_trust_nothing_is_believed() {
+        let noted = "Authentication-Results: mx.exemple.fr; spf=pass smtp.mailfrom=a@b.example\r\n";
+        for trusted in ["", "other.example"] {
+            let found = read(&format!("{noted}{OURS}"), trusted);
+            assert!(found.border.is_none() && found.spf.is_none(), "{trusted}: {found:?}");
+        }
+        // Without any hop of ours the field may have come with the message.
+        assert!(read(noted, "exemple.fr").spf.is_none());
+    }
+
+    #[test]
+    fn the_border_is_the_lowest_of_the_unbroken_run() {
+        let found = read(&format!("{OURS}{FORGED}"), "exemple.fr").border.unwrap();
+
+        assert_eq!((Some(found.ip), found.helo.as_deref()), (ip("192.0.2.7"), Some("relay.example")));
+    }
+
+    /// Gmail's topmost field names no client: "Received: by 2002:a05:… with SMTP id …".
+    #[test]
+    fn a_hop_within_the_server_does_not_end_the_run() {
+        let inner = "Received: by 2002:a05:6504:1486:b0:2f1:1234:5678 with SMTP id x1; Fri, 27 Nov 2026 01:00:02 -0800 (PST)\r\n";
+        let found = read(&format!("{inner}{OURS}{FORGED}"), "exemple.fr");
+        assert_eq!(found.border.map(|border| border.ip), ip("192.0.2.7"));
+    }
+
+    /// RFC 8601, appendix B.3, the field of example.com.
+    #[test]
+    fn the_result_of_the_rfcs_example_is_read() {
+        let field = "Authentication-Results: example.com;\r\n              auth=pass (cram-md5) smtp.auth=sender@example.net;\r\n              spf=pass smtp.mailfrom=example.net\r\nReceived: from dialup-1-2-3-4.example.net (dialup-1-2-3-4.example.net [192.0.2.200]) by mail-router.example.com (8.11.6/8.11.6) with ESMTPA id g1G0r1kA003489; Fri, 15 Feb 2002 17:19:07 -0800\r\n";
+
+        let noted = read(field, "example.com").spf.unwrap();
+
+        assert_eq!((noted.result.as_str(), noted.domain.as_str()), ("pass", "example.net"));
+        assert_eq!(noted.by, "example.com");
+    }
+
+    #[test]
+    fn a_field_below_somebody_elses_hop_is_not_believed() {
+        let noted = "Authentication-Results: mx.exemple.fr; spf=pass smtp.mailfrom=a@b.example\r\n";
+        assert!(read(&format!("{OURS}{noted}{FORGED}"), "exemple.fr").spf.is_some());
+        assert!(read(&format!("{OURS}{FORGED}{noted}"), "exemple.fr").spf.is_none());
+    }
+
+    #[test]
+    fn a_pair_within_a_comment_or_quotes_is_no_result() {
+        let field = "Authentication-Results: mx.exemple.fr; dkim=fail reason=\"x; spf=pass smtp.mailfrom=evil.example\" (y; spf=pass smtp.mailfrom=evil.example); spf=fail smtp.mailfrom=a@b.example\r\n";
+
+        let noted = read(&format!("{field}{OURS}"), "exemple.fr").spf.unwrap();
+
+        assert_eq!((noted.result.as_str(), noted.domain.as_str()), ("fail", "b.example"));
+    }
+}
