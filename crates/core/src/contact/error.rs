@@ -9,6 +9,9 @@ pub enum ListError {
     /// The stream broke.
     #[error("the list cannot be read")]
     Io(#[from] std::io::Error),
+    /// The scratch file that holds its rows cannot be written or read.
+    #[error("the temporary copy of the list cannot be used")]
+    Scratch(#[source] std::io::Error),
     /// There is nothing in it.
     #[error("the list is empty")]
     Empty,
@@ -73,6 +76,7 @@ impl ListError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Io(_) => "list.io",
+            Self::Scratch(_) => "list.scratch",
             Self::Empty => "list.empty",
             Self::NotText { .. } => "list.not-text",
             Self::UnknownSeparator { .. } => "list.unknown-separator",
@@ -85,7 +89,7 @@ impl ListError {
     #[must_use]
     pub fn arguments(&self) -> Vec<(&'static str, String)> {
         match self {
-            Self::Io(source) => vec![("source", source.to_string())],
+            Self::Io(source) | Self::Scratch(source) => vec![("source", source.to_string())],
             Self::Empty | Self::Header(_) => Vec::new(),
             Self::NotText { kind } => vec![("kind", (*kind).to_owned())],
             Self::UnknownSeparator { stated } => vec![("stated", stated.clone())],
@@ -98,6 +102,9 @@ impl ListError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Io(_) => None,
+            Self::Scratch(_) => {
+                Some("it needs as much room as the list, in the folder for temporary files (TMPDIR)".to_owned())
+            }
             Self::Empty => Some("the first row names the columns: `email,first_name,outlet`".to_owned()),
             Self::NotText { .. } => {
                 Some("open it in a spreadsheet and save it as \"CSV UTF-8 (comma delimited)\"".to_owned())

@@ -1,17 +1,14 @@
-//! Several files as one list: each recipient once, everybody accounted for.
-//!
-//! The first row of an address is the one that counts; later ones are [`Duplicate`]s. An opt-out
-//! counts wherever it stands: an address that any row says has opted out is not mailed. Every row
-//! that is not blank ends in exactly one of `contacts`, `left_out` and `duplicates`.
+//! What a list is made of, and a list in memory: every row that is not blank ends in exactly one of
+//! `contacts`, `left_out` and `duplicates`, as [`ContactList`] decides.
 
-use std::collections::{HashMap, HashSet};
-use std::io::Read;
+use std::collections::HashSet;
+use std::io::{self, Read};
 
+use super::contact_list::ContactList;
 use super::error::ListError;
 use super::header::ColumnMapping;
 use super::problem::{Reason, RowProblem};
-use super::reader::{ContactReader, Detection, ReadOptions, Row};
-use super::row::Verdict;
+use super::reader::{Detection, ReadOptions};
 use super::selection::Selection;
 use super::{Contact, Fields};
 use crate::address::{EmailAddress, RecipientKey};
@@ -116,20 +113,27 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Reads all `sources` as one list.
+/// Reads all `sources` as one list, into memory: for lists that fit there. [`ContactList`] is for all.
 ///
 /// # Errors
 ///
 /// Every file that cannot be read at all, with its name. A bad row is no error.
 pub fn load(sources: Vec<Source<'_>>, options: &ReadOptions) -> Result<Loaded, Vec<FileError>> {
-    let mut loading = Loading::default();
-    let mut errors = Vec::new();
-    for source in sources {
-        if let Err(error) = loading.add(&source.name, source.input, options) {
-            errors.push(FileError { file: source.name, error });
-        }
-    }
-    if errors.is_empty() { Ok(loading.finish()) } else { Err(errors) }
+    let list = ContactList::read(sources, options, io::Cursor::new(Vec::new()))?;
+    loaded(&list).map_err(|error| vec![FileError { file: String::new(), error: ListError::Scratch(error) }])
+}
+
+fn loaded(list: &ContactList) -> io::Result<Loaded> {
+    let kept: io::Result<Vec<_>> = list.kept().map(|index| list.contact(index)).collect();
+    let (contacts, places) = kept?.into_iter().unzip();
+    Ok(Loaded {
+        contacts,
+        places,
+        left_out: list.left_out().collect::<io::Result<_>>()?,
+        duplicates: list.duplicates().collect::<io::Result<_>>()?,
+        remarks: list.remarks().collect::<io::Result<_>>()?,
+        files: list.files().to_vec(),
+    })
 }
 
 impl Loaded {
@@ -212,97 +216,7 @@ impl LeftOut {
     }
 }
 
-#[derive(Default)]
-struct Loading {
-    loaded: Loaded,
-    seen: HashMap<RecipientKey, usize>,
-    opted_out: HashMap<RecipientKey, Place>,
-}
-
-impl Loading {
-    fn add(&mut self, file: &str, input: Box<dyn Read + '_>, options: &ReadOptions) -> Result<(), ListError> {
-        let mut reader = ContactReader::open(input, options)?;
-        let mut rows = 0;
-        for row in reader.by_ref() {
-            self.add_row(file, row?);
-            rows += 1;
-        }
-        self.loaded.files.push(FileReport {
-            file: file.to_owned(),
-            detection: reader.detection(),
-            columns: reader.columns().to_vec(),
-            rows,
-        });
-        Ok(())
-    }
-
-    fn add_row(&mut self, file: &str, row: Row) {
-        let place = Place { file: file.to_owned(), row: row.row, line: row.line };
-        let remark = |problem| Remark { file: file.to_owned(), problem };
-        self.loaded.remarks.extend(row.remarks.into_iter().map(remark));
-        match row.verdict {
-            Verdict::Contact(contact) => self.add_contact(place, contact),
-            Verdict::OptedOut(contact, problem) => {
-                self.opted_out.entry(contact.address.key()).or_insert_with(|| place.clone());
-                let address = Some(contact.address);
-                self.loaded.left_out.push(LeftOut { place, address, problems: vec![problem] });
-            }
-            Verdict::Bad(problems) => {
-                self.loaded.left_out.push(LeftOut { place, address: None, problems });
-            }
-        }
-    }
-
-    fn add_contact(&mut self, place: Place, contact: Contact) {
-        let index = *self.seen.entry(contact.address.key()).or_insert(self.loaded.contacts.len());
-        if index == self.loaded.contacts.len() {
-            self.loaded.contacts.push(contact);
-            self.loaded.places.push(place);
-            return;
-        }
-        self.loaded.duplicates.push(Duplicate {
-            place,
-            first: self.loaded.places[index].clone(),
-            differing: differing(&self.loaded.contacts[index].fields, &contact.fields),
-            address: contact.address,
-        });
-    }
-
-    fn finish(self) -> Loaded {
-        let Self { mut loaded, opted_out, .. } = self;
-        let mut also_out = Vec::new();
-        loaded.keep(|contact, place| {
-            let Some(other) = opted_out.get(&contact.address.key()) else { return true };
-            also_out.push(opted_out_elsewhere(place, other, &contact.address));
-            false
-        });
-        // A duplicate of somebody who is not mailed is not folded into anybody.
-        let (gone, folded): (Vec<_>, Vec<_>) =
-            loaded.duplicates.drain(..).partition(|row| opted_out.contains_key(&row.address.key()));
-        loaded.duplicates = folded;
-        also_out.extend(gone.iter().filter_map(|row| {
-            let other = opted_out.get(&row.address.key())?;
-            Some(opted_out_elsewhere(&row.place, other, &row.address))
-        }));
-        loaded.left_out.extend(also_out);
-        let order: HashMap<&str, usize> =
-            loaded.files.iter().enumerate().rev().map(|(index, file)| (file.file.as_str(), index)).collect();
-        loaded.left_out.sort_by_key(|row| (order.get(row.place.file.as_str()).copied(), row.place.row));
-        loaded
-    }
-}
-
-fn opted_out_elsewhere(place: &Place, other: &Place, address: &EmailAddress) -> LeftOut {
-    let problem = RowProblem {
-        row: place.row,
-        line: Some(place.line),
-        column: None,
-        reason: Reason::OptedOutElsewhere { file: other.file.clone(), row: other.row },
-    };
-    LeftOut { place: place.clone(), address: Some(address.clone()), problems: vec![problem] }
-}
-
-fn differing(first: &Fields, second: &Fields) -> Vec<String> {
+pub(super) fn differing(first: &Fields, second: &Fields) -> Vec<String> {
     let mut names: Vec<&String> = first.keys().chain(second.keys()).collect();
     names.sort_unstable();
     names.dedup();

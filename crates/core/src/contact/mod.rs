@@ -8,6 +8,7 @@
 //!
 //! Spreadsheets themselves (xlsx, ods) are refused, with the way to save them as CSV.
 
+mod contact_list;
 mod convert;
 mod csv_safe;
 mod encoding;
@@ -20,10 +21,12 @@ mod reader;
 mod row;
 mod selection;
 mod separator;
+mod stored;
 mod watch;
 
 use std::collections::BTreeMap;
 
+pub use contact_list::ContactList;
 pub use convert::{ConvertError, ConvertOptions, Converted, convert};
 pub use csv_safe::csv_safe;
 pub use encoding::{EncodingEvidence, TextEncoding};
@@ -35,6 +38,7 @@ pub use reader::{ContactReader, Detection, ReadOptions, Row};
 pub use row::Verdict;
 pub use selection::{Expression, Selection, SelectionError, SelectionErrorKind};
 pub use separator::Separator;
+pub use stored::Scratch;
 
 use crate::address::EmailAddress;
 

@@ -180,34 +180,58 @@ impl<R: Read> ContactReader<R> {
         Ok(more.then_some(sights))
     }
 
-    fn next_row(&mut self) -> Result<Option<Row>, ListError> {
+    /// The next row that is not blank, as it stands in the file.
+    pub(super) fn next_raw(&mut self) -> Result<Option<RawRow>, ListError> {
         loop {
-            let Some(sights) = self.next_record()? else { return Ok(None) };
+            let Some(mut sights) = self.next_record()? else { return Ok(None) };
             unclosed(&sights)?;
             let cells: Vec<String> =
                 self.record.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect();
-            if sights.iter().all(|sight| matches!(sight, Sight::RowStart { .. }))
-                && cells.iter().all(|cell| cell.trim().is_empty())
-            {
+            let place = place(&sights);
+            sights.retain(|sight| !matches!(sight, Sight::RowStart { .. }));
+            if sights.is_empty() && cells.iter().all(|cell| cell.trim().is_empty()) {
                 continue;
             }
-            let place = place(&sights);
-            let mut remarks = Vec::new();
-            let faults = self.faults(place, &sights, &cells);
-            let verdict = if faults.is_empty() {
-                let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
-                judge(place, &cells, &self.columns, &mut remarks)
-            } else {
-                Verdict::Bad(faults)
-            };
-            return Ok(Some(Row { row: place.row, line: place.line, cells, verdict, remarks }));
+            return Ok(Some(RawRow { row: place.row, line: place.line, sights, cells }));
         }
     }
 
+    fn next_row(&mut self) -> Result<Option<Row>, ListError> {
+        let raw = self.next_raw()?;
+        Ok(raw.map(|raw| raw.judge(&self.columns, self.detection().encoding.name())))
+    }
+}
+
+/// A row as it stands in its file, before its cells are judged.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) struct RawRow {
+    row: u64,
+    line: u64,
+    /// What was seen in it that makes it a bad one.
+    sights: Vec<Sight>,
+    cells: Vec<String>,
+}
+
+impl RawRow {
+    /// What the row is, under the columns and the encoding of its file.
+    pub(super) fn judge(self, columns: &[ColumnMapping], encoding: &'static str) -> Row {
+        let place = RowPlace { row: self.row, line: self.line };
+        let mut remarks = Vec::new();
+        let faults = self.faults(columns.len(), encoding);
+        let verdict = if faults.is_empty() {
+            let cells: Vec<&str> = self.cells.iter().map(String::as_str).collect();
+            judge(place, &cells, columns, &mut remarks)
+        } else {
+            Verdict::Bad(faults)
+        };
+        Row { row: self.row, line: self.line, cells: self.cells, verdict, remarks }
+    }
+
     /// What is wrong with the row before its cells are looked at; then no cell can be trusted.
-    fn faults(&self, place: RowPlace, sights: &[Sight], cells: &[String]) -> Vec<RowProblem> {
-        let mut reasons: Vec<Reason> = sights.iter().filter_map(|sight| self.reason(*sight)).collect();
-        let expected = self.columns.len();
+    fn faults(&self, expected: usize, encoding: &'static str) -> Vec<RowProblem> {
+        let cells = &self.cells;
+        let mut reasons: Vec<Reason> =
+            self.sights.iter().filter_map(|sight| reason(*sight, encoding)).collect();
         // Spreadsheets leave empty cells at the end of a row; they push nothing aside.
         let found = expected.max(cells.iter().rposition(|cell| !cell.trim().is_empty()).map_or(0, |i| i + 1));
         let found = if cells.len() < expected { cells.len() } else { found };
@@ -215,21 +239,19 @@ impl<R: Read> ContactReader<R> {
             let lines = 1 + cells.iter().map(|cell| cell.matches('\n').count() as u64).sum::<u64>();
             reasons.push(Reason::CellCount { found, expected, lines });
         }
-        let problem = |reason| RowProblem { row: place.row, line: Some(place.line), column: None, reason };
+        let problem = |reason| RowProblem { row: self.row, line: Some(self.line), column: None, reason };
         reasons.into_iter().map(problem).collect()
     }
+}
 
-    fn reason(&self, sight: Sight) -> Option<Reason> {
-        match sight {
-            Sight::Malformed => {
-                Some(Reason::NotInEncoding { encoding: self.csv.get_ref().text.encoding.name() })
-            }
-            Sight::TextAfterQuote { opened_on_line, line } => {
-                Some(Reason::TextAfterQuote { opened_on_line, closed_on_line: line })
-            }
-            Sight::RowCut => Some(Reason::RowTooLong { limit: MAX_ROW_BYTES }),
-            Sight::RowStart { .. } | Sight::Unclosed { .. } => None,
+fn reason(sight: Sight, encoding: &'static str) -> Option<Reason> {
+    match sight {
+        Sight::Malformed => Some(Reason::NotInEncoding { encoding }),
+        Sight::TextAfterQuote { opened_on_line, line } => {
+            Some(Reason::TextAfterQuote { opened_on_line, closed_on_line: line })
         }
+        Sight::RowCut => Some(Reason::RowTooLong { limit: MAX_ROW_BYTES }),
+        Sight::RowStart { .. } | Sight::Unclosed { .. } => None,
     }
 }
 

@@ -15,7 +15,7 @@ use super::separator::Separator;
 pub(super) const MAX_ROW_BYTES: u64 = 1024 * 1024;
 
 /// What was seen, and where in the text that the CSV reader gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) enum Sight {
     /// A row that is not blank begins: row as a spreadsheet counts (the header is 1), line of the file.
     RowStart { row: u64, line: u64 },

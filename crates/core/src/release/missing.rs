@@ -23,27 +23,61 @@ pub struct MissingField {
     pub selection: String,
 }
 
+/// So many of the contacts for whom a field is missing are named.
+const NAMED: usize = 5;
+
+/// Looks at contacts one after the other and remembers which fields are missing for how many.
+#[derive(Debug)]
+pub struct MissingFields<'r> {
+    release: &'r Release,
+    /// What each set of absent fields comes to: templates are tried once for each.
+    known: BTreeMap<BTreeSet<&'r str>, Vec<&'r str>>,
+    found: BTreeMap<&'r str, (usize, Vec<String>)>,
+}
+
+impl<'r> MissingFields<'r> {
+    /// Looks at one more contact.
+    pub fn look(&mut self, contact: &Contact) {
+        let release = self.release;
+        let present = with_defaults(&contact.fields, &release.head.defaults);
+        let used = release.used_fields.iter().map(String::as_str);
+        let absent: BTreeSet<&str> = used.filter(|field| !present.contains_key(*field)).collect();
+        if absent.is_empty() {
+            return;
+        }
+        let needed = self.known.entry(absent).or_insert_with_key(|absent| release.needed_of(absent));
+        for field in needed.iter() {
+            let (count, addresses) = self.found.entry(field).or_default();
+            *count += 1;
+            if addresses.len() < NAMED {
+                addresses.push(contact.address.to_string());
+            }
+        }
+    }
+
+    /// The fields that are missing, by name.
+    #[must_use]
+    pub fn found(self) -> Vec<MissingField> {
+        let release = self.release;
+        let found = self.found.into_iter();
+        found.map(|(field, (count, addresses))| release.describe(field, count, addresses)).collect()
+    }
+}
+
 impl Release {
     /// Which fields are missing for which contacts. A field used only inside `{% if contact.x %}` or
     /// with a default is not missing.
     #[must_use]
     pub fn missing(&self, contacts: &[Contact]) -> Vec<MissingField> {
-        let mut found: BTreeMap<&str, Vec<&Contact>> = BTreeMap::new();
-        let mut known: BTreeMap<BTreeSet<&str>, Vec<&str>> = BTreeMap::new();
-        for contact in contacts {
-            let present = with_defaults(&contact.fields, &self.head.defaults);
-            let absent: BTreeSet<&str> = self
-                .used_fields
-                .iter()
-                .map(String::as_str)
-                .filter(|field| !present.contains_key(*field))
-                .collect();
-            let needed = known.entry(absent.clone()).or_insert_with(|| self.needed_of(&absent));
-            for field in needed.iter() {
-                found.entry(field).or_default().push(contact);
-            }
-        }
-        found.into_iter().map(|(field, contacts)| self.describe(field, &contacts)).collect()
+        let mut missing = self.missing_fields();
+        contacts.iter().for_each(|contact| missing.look(contact));
+        missing.found()
+    }
+
+    /// The same for contacts that come one after the other.
+    #[must_use]
+    pub fn missing_fields(&self) -> MissingFields<'_> {
+        MissingFields { release: self, known: BTreeMap::new(), found: BTreeMap::new() }
     }
 
     /// Which of the absent fields the templates cannot do without: each is left out alone.
@@ -61,7 +95,7 @@ impl Release {
             .all(|source| environment.render_str(source, context! { contact => contact.clone() }).is_ok())
     }
 
-    fn describe(&self, field: &str, contacts: &[&Contact]) -> MissingField {
+    fn describe(&self, field: &str, count: usize, addresses: Vec<String>) -> MissingField {
         let example = match (field, self.lang().starts_with("fr")) {
             ("outlet", true) => "votre rédaction",
             ("outlet", false) => "your newsroom",
@@ -70,8 +104,8 @@ impl Release {
         };
         MissingField {
             field: field.to_owned(),
-            count: contacts.len(),
-            addresses: contacts.iter().take(5).map(|contact| contact.address.to_string()).collect(),
+            count,
+            addresses,
             fix: format!("{{{{ contact.{field} | default(\"{example}\") }}}}"),
             selection: format!("{field} is set"),
         }

@@ -27,7 +27,7 @@ pub use freeze::FrozenRelease;
 pub use front_matter::{ContactPerson, FrontMatter, Image};
 pub use identity::Identity;
 pub use lint::{Finding, Severity, explain};
-pub use missing::MissingField;
+pub use missing::{MissingField, MissingFields};
 pub use preview::preview;
 pub use render::{RenderError, Renderer, new_message_id};
 
