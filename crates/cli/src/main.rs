@@ -8,6 +8,7 @@ mod context;
 mod exit;
 mod failure;
 mod help;
+mod long;
 mod out;
 mod run;
 mod unix;

@@ -12,7 +12,7 @@ use depeche_core::journal::{
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use crate::rows::{column, micros, run_id, to_json};
-use crate::{read_failed, write_failed};
+use crate::{keeping, read_failed, write_failed};
 
 /// So many addresses are asked for at once; SQLite takes 32 766 values.
 const KEYS: usize = 500;
@@ -91,7 +91,7 @@ pub(crate) async fn freeze(
         return Err(FreezeError::RunExists(run.id.clone()));
     }
     let may_be_taken = run.kind == RunKind::Real && holds_anybody(c, &run.digest).await?;
-    let may_be_suppressed = suppresses_anybody(c).await?;
+    let may_be_suppressed = keeping::suppresses_anybody(c).await?;
     insert_run(c, run).await?;
     let (mut frozen, mut taken) = (Frozen { pending: 0, suppressed: 0 }, Vec::new());
     let mut recipients = 0;
@@ -234,12 +234,6 @@ async fn insert_deliveries(
     }
     query.execute(c).await.map_err(|error| write_failed(&error))?;
     Ok(())
-}
-
-async fn suppresses_anybody(c: &mut SqliteConnection) -> Result<bool, JournalError> {
-    let found =
-        sqlx::query("SELECT 1 FROM suppression WHERE quarantined = 0 LIMIT 1").fetch_optional(c).await;
-    Ok(found.map_err(|error| read_failed(&error))?.is_some())
 }
 
 async fn suppressed_of(

@@ -1,5 +1,7 @@
 //! How a run is shown: the one document of `send`, `resume` and `status`, and its exit code.
 
+use std::collections::VecDeque;
+
 use depeche::journal::{
     BreakerRecord, DeliveryRecord, DeliveryState, Journal, RunId, RunRecord, RunState, Totals,
     effective_state,
@@ -9,6 +11,8 @@ use serde_json::{Map, Value, json};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::long::LongDocument;
+use crate::out::Out;
 
 /// A run with all that is known of it.
 pub(crate) struct Shown {
@@ -17,7 +21,6 @@ pub(crate) struct Shown {
     pub(crate) state: RunState,
     pub(crate) totals: Totals,
     pub(crate) providers: Vec<Link>,
-    pub(crate) recipients: Vec<DeliveryRecord>,
     /// Whether a process works on it.
     is_held: bool,
 }
@@ -54,23 +57,53 @@ pub(crate) async fn read(journal: &dyn Journal, run: &RunId) -> Result<Shown, Fa
         state: effective_state(record.state, is_held),
         totals: journal.totals(run).await?,
         providers: names.iter().map(link).collect(),
-        recipients: all_deliveries(journal, run).await?,
         run: record,
         is_held,
     })
 }
 
-/// Every delivery of a run, in order.
-pub(crate) async fn all_deliveries(
-    journal: &dyn Journal,
-    run: &RunId,
-) -> Result<Vec<DeliveryRecord>, Failure> {
-    let (mut all, mut after) = (Vec::new(), None);
-    loop {
-        let page = journal.deliveries(run, after, 1_000).await?;
-        let Some(last) = page.last() else { return Ok(all) };
-        after = Some((last.tier, last.position));
-        all.extend(page);
+/// So many recipients are in memory at once.
+const PAGE: usize = 1_000;
+
+/// The recipients of a run, page by page: a run may be longer than memory.
+pub(crate) struct Pages<'j> {
+    journal: &'j dyn Journal,
+    run: &'j RunId,
+    /// One group of states after the other; `None` stands for everybody.
+    groups: VecDeque<Option<Vec<DeliveryState>>>,
+    after: Option<(u32, u64)>,
+}
+
+impl<'j> Pages<'j> {
+    /// Everybody, in the order in which they are served.
+    pub(crate) fn all(journal: &'j dyn Journal, run: &'j RunId) -> Self {
+        Self { journal, run, groups: [None].into(), after: None }
+    }
+
+    /// Those in the states of the first group, then of the second …, each group in the order in which
+    /// they are served.
+    pub(crate) fn in_groups(
+        journal: &'j dyn Journal,
+        run: &'j RunId,
+        groups: impl IntoIterator<Item = Vec<DeliveryState>>,
+    ) -> Self {
+        Self { journal, run, groups: groups.into_iter().map(Some).collect(), after: None }
+    }
+
+    /// The next page, never an empty one.
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<DeliveryRecord>>, Failure> {
+        while let Some(states) = self.groups.front() {
+            let page = match states {
+                None => self.journal.deliveries(self.run, self.after, PAGE).await?,
+                Some(states) => self.journal.deliveries_in(self.run, states, self.after, PAGE).await?,
+            };
+            self.after = page.last().map(|last| (last.tier, last.position));
+            if !page.is_empty() {
+                return Ok(Some(page));
+            }
+            self.groups.pop_front();
+        }
+        Ok(None)
     }
 }
 
@@ -112,14 +145,55 @@ impl Shown {
         }
     }
 
-    /// Those about whom a person decides.
-    pub(crate) fn doubtful(&self) -> impl Iterator<Item = &DeliveryRecord> {
-        let is_doubtful = |state| matches!(state, DeliveryState::Unknown | DeliveryState::Held);
-        self.recipients.iter().filter(move |one| is_doubtful(self.state_of(one)))
+    /// The states that are shown as one of `states`: the opposite of [`Shown::state_of`].
+    pub(crate) fn stored_as(&self, states: &[DeliveryState]) -> Vec<DeliveryState> {
+        let open = if self.is_held { DeliveryState::Pending } else { DeliveryState::Unknown };
+        let intent = states.contains(&open).then_some(DeliveryState::Intent);
+        states.iter().copied().chain(intent).collect()
     }
 
-    /// The one document.
-    pub(crate) fn document(&self, exit: Exit) -> Value {
+    /// How many are those about whom a person decides.
+    pub(crate) fn doubtful_count(&self) -> u64 {
+        self.totals.unknown + self.totals.held
+    }
+
+    /// The first of those about whom a person decides.
+    pub(crate) async fn doubtful(
+        &self,
+        journal: &dyn Journal,
+        limit: usize,
+    ) -> Result<Vec<DeliveryRecord>, Failure> {
+        let states = self.stored_as(&[DeliveryState::Unknown, DeliveryState::Held]);
+        Ok(journal.deliveries_in(&self.run.id, &states, None, limit).await?)
+    }
+
+    /// The one document, with everybody in the order in which they are served.
+    pub(crate) async fn write(&self, exit: Exit, journal: &dyn Journal, out: &Out) -> Result<(), Failure> {
+        self.write_in_order(exit, Pages::all(journal, &self.run.id), out).await
+    }
+
+    /// The one document, with its recipients in the order of `pages`.
+    pub(crate) async fn write_in_order(
+        &self,
+        exit: Exit,
+        mut pages: Pages<'_>,
+        out: &Out,
+    ) -> Result<(), Failure> {
+        let mut document = LongDocument::new(out, self.summary(exit));
+        document.list("recipients");
+        while document.is_wanted()
+            && let Some(page) = pages.next().await?
+        {
+            for delivery in &page {
+                document.entry(&self.recipient(delivery));
+            }
+        }
+        document.end();
+        Ok(())
+    }
+
+    /// The document without its recipients.
+    fn summary(&self, exit: Exit) -> Value {
         let mut providers = Map::new();
         for link in &self.providers {
             let breaker = if link.is_open() { "open" } else { "closed" };
@@ -133,7 +207,6 @@ impl Shown {
             "totals": self.totals,
             "left_out": left_out,
             "providers": providers,
-            "recipients": self.recipients.iter().map(|delivery| self.recipient(delivery)).collect::<Vec<_>>(),
         })
     }
 

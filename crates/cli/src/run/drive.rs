@@ -66,8 +66,8 @@ impl Drive {
         drop(hold);
         let shown = document::read(&*journal, run).await?;
         let exit = exit_of(&ended, &shown);
-        context.out.document(&shown.document(exit));
-        conclude(&ended, &shown, context);
+        shown.write(exit, &*journal, context.out).await?;
+        conclude(&ended, &shown, &*journal, context).await?;
         journal.close().await;
         Ok(exit)
     }
@@ -88,23 +88,29 @@ async fn interrupted(stop: &Stop, context: &Context<'_>) -> std::convert::Infall
 }
 
 /// Whom to ring: the uncertain ones by name, and how to say what they said.
-pub(crate) fn call_them(shown: &Shown, context: &Context<'_>) {
+pub(crate) async fn call_them(
+    shown: &Shown,
+    journal: &dyn Journal,
+    context: &Context<'_>,
+) -> Result<(), Failure> {
     const SHOWN: usize = 20;
     let out = context.out;
-    let doubtful: Vec<_> = shown.doubtful().collect();
-    if doubtful.is_empty() {
-        return;
+    let (count, run) = (shown.doubtful_count(), shown.run.id.as_str());
+    if count == 0 {
+        return Ok(());
     }
-    let run = shown.run.id.as_str();
-    out.warn(say!(out, "end-unknown", count = doubtful.len(), run = run));
-    for one in doubtful.iter().take(SHOWN) {
+    out.warn(say!(out, "end-unknown", count = count, run = run));
+    let named = shown.doubtful(journal, SHOWN).await?;
+    for one in &named {
         let facts = ["outlet", "phone"].into_iter().filter_map(|name| one.fields.get(name));
         let facts: Vec<&str> = facts.map(String::as_str).filter(|fact| !fact.is_empty()).collect();
         out.warn(format!("  {}  {}", one.address, facts.join("  ")).trim_end());
     }
-    if doubtful.len() > SHOWN {
-        out.warn(say!(out, "end-unknown-more", count = doubtful.len() - SHOWN, run = run));
+    let more = count.saturating_sub(named.len() as u64);
+    if more > 0 {
+        out.warn(say!(out, "end-unknown-more", count = more, run = run));
     }
+    Ok(())
 }
 
 fn exit_of(ended: &Ended, shown: &Shown) -> Exit {
@@ -113,7 +119,12 @@ fn exit_of(ended: &Ended, shown: &Shown) -> Exit {
 }
 
 /// The last lines of a run.
-fn conclude(ended: &Ended, shown: &Shown, context: &Context<'_>) {
+async fn conclude(
+    ended: &Ended,
+    shown: &Shown,
+    journal: &dyn Journal,
+    context: &Context<'_>,
+) -> Result<(), Failure> {
     let out = context.out;
     let totals = &shown.totals;
     let run = shown.run.id.as_str();
@@ -132,7 +143,7 @@ fn conclude(ended: &Ended, shown: &Shown, context: &Context<'_>) {
     if totals.pending > 0 && ended.why != Why::Cancelled {
         out.warn(say!(out, "end-pending", count = totals.pending, run = run));
     }
-    call_them(shown, context);
+    call_them(shown, journal, context).await?;
     if shown.run.kind == RunKind::Outbox {
         out.line(say!(out, "end-written", count = totals.written, run = run));
         out.line(say!(out, "end-nothing-sent"));
@@ -147,4 +158,5 @@ fn conclude(ended: &Ended, shown: &Shown, context: &Context<'_>) {
             count = totals.recipients
         ));
     }
+    Ok(())
 }

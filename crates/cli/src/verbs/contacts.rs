@@ -5,8 +5,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use depeche::contact::{
-    ContactReader, ConvertOptions, Expression, FileError, ListError, Loaded, ReadOptions, SelectionError,
-    Source, TextEncoding, convert, load,
+    ColumnMapping, ContactList, ContactReader, ConvertOptions, Expression, FileError, FileReport, LeftOut,
+    ListError, ReadOptions, SelectionError, Source, TextEncoding, convert,
 };
 use serde_json::{Value, json};
 
@@ -14,6 +14,7 @@ use crate::args::{Contacts, ContactsCheck, ContactsConvert};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
+use crate::long::LongDocument;
 use crate::out::Out;
 use crate::words::{Words, say};
 
@@ -25,14 +26,18 @@ pub(crate) fn run(command: &Contacts, context: &Context<'_>) -> Done {
     }
 }
 
-/// Reads `files` as one list.
-pub(crate) fn read(files: &[PathBuf], options: &ReadOptions) -> Result<Loaded, Failure> {
+/// Rows of so many octets together stay in memory; more of them go to a temporary file without a name.
+const IN_MEMORY: usize = 1024 * 1024;
+
+/// Reads `files` as one list, which may be longer than memory.
+pub(crate) fn read(files: &[PathBuf], options: &ReadOptions) -> Result<ContactList, Failure> {
     let mut sources = Vec::new();
     for path in files {
         let file = File::open(path).map_err(|error| Failure::file(path, &error))?;
         sources.push(Source::new(path.display().to_string(), file));
     }
-    load(sources, options).map_err(|errors| {
+    let scratch = tempfile::SpooledTempFile::new(IN_MEMORY);
+    ContactList::read(sources, options, scratch).map_err(|errors| {
         let failures = errors.iter().map(|FileError { file, error }| list_failure(file, error)).collect();
         Failure::all(failures).unwrap_or_else(|| Failure::new(Exit::Problems, "list", "unreadable"))
     })
@@ -51,11 +56,19 @@ pub(crate) fn options(encoding: Option<&str>, out: &Out) -> Result<ReadOptions, 
     Ok(options)
 }
 
+/// The temporary copy of a list cannot be read.
+pub(crate) fn broken(error: std::io::Error) -> Failure {
+    let error = ListError::Scratch(error);
+    let mut failure = Failure::new(Exit::Problems, error.code(), &error);
+    failure.hint = error.hint();
+    failure
+}
+
 /// Keeps those whom `expression` chooses; returns how many are gone.
-pub(crate) fn select(list: &mut Loaded, expression: &str) -> Result<usize, Failure> {
+pub(crate) fn select(list: &mut ContactList, expression: &str) -> Result<usize, Failure> {
     let parsed = Expression::parse(expression).map_err(|error| selection_failure(expression, &[error]))?;
     let selection = parsed.bind(list.columns()).map_err(|errors| selection_failure(expression, &errors))?;
-    Ok(list.select(&selection))
+    list.select(&selection).map_err(broken)
 }
 
 fn selection_failure(expression: &str, errors: &[SelectionError]) -> Failure {
@@ -83,26 +96,27 @@ fn check(asked: &ContactsCheck, context: &Context<'_>) -> Done {
     let exit = if list.has_defects() { Exit::Problems } else { Exit::Done };
     if let Some(expression) = &asked.selection {
         select(&mut list, expression)?;
-        out.note(say!(out, "run-recipients", count = list.contacts.len()));
+        out.note(say!(out, "run-recipients", count = list.len()));
     }
-    out.document(&check_document(&list, exit, &out.words));
-    if !out.json {
-        show_files(out, &list);
-        show_rows(out, &list);
+    if out.json {
+        write_document(&list, exit, out).map_err(broken)?;
+    } else {
+        show_files(out, list.files());
+        show_rows(out, &list).map_err(broken)?;
         out.line(say!(
             out,
             "contacts-summary",
-            good = list.contacts.len(),
-            left_out = list.left_out.len(),
-            duplicates = list.duplicates.len()
+            good = list.len(),
+            left_out = list.left_out_count(),
+            duplicates = list.duplicate_count()
         ));
     }
     Ok(exit)
 }
 
-fn check_document(list: &Loaded, exit: Exit, words: &Words) -> Value {
-    let file = |report: &depeche::contact::FileReport| {
-        let column = |column: &depeche::contact::ColumnMapping| json!({ "header": column.header, "name": column.name, "kind": format!("{:?}", column.kind).to_lowercase() });
+fn write_document(list: &ContactList, exit: Exit, out: &Out) -> std::io::Result<()> {
+    let file = |report: &FileReport| {
+        let column = |column: &ColumnMapping| json!({ "header": column.header, "name": column.name, "kind": format!("{:?}", column.kind).to_lowercase() });
         json!({
             "file": report.file,
             "encoding": report.detection.encoding.name(),
@@ -111,46 +125,45 @@ fn check_document(list: &Loaded, exit: Exit, words: &Words) -> Value {
             "columns": report.columns.iter().map(column).collect::<Vec<_>>(),
         })
     };
-    let duplicate = |row: &depeche::contact::Duplicate| {
-        json!({
+    let files = list.files().iter().map(file).collect::<Vec<_>>();
+    let head = json!({ "version": 1, "exit": exit.code(), "contacts": list.len(), "files": files });
+    let mut document = LongDocument::new(out, head);
+    document.list("duplicates");
+    for row in list.duplicates() {
+        let row = row?;
+        document.entry(&json!({
             "file": row.place.file, "row": row.place.row, "address": row.address.to_string(),
             "first": { "file": row.first.file, "row": row.first.row }, "differing": row.differing,
-        })
-    };
-    let remark = |remark: &depeche::contact::Remark| {
-        json!({ "file": remark.file, "row": remark.problem.row, "column": remark.problem.column,
-            "code": remark.problem.reason.code(), "message": remark.problem.reason.to_string() })
-    };
-    json!({
-        "version": 1,
-        "exit": exit.code(),
-        "contacts": list.contacts.len(),
-        "files": list.files.iter().map(file).collect::<Vec<_>>(),
-        "left_out": left_out(list, words),
-        "duplicates": list.duplicates.iter().map(duplicate).collect::<Vec<_>>(),
-        "remarks": list.remarks.iter().map(remark).collect::<Vec<_>>(),
-    })
+        }));
+    }
+    document.list("left_out");
+    for row in list.left_out() {
+        document.entry(&left_out(&row?, &out.words));
+    }
+    document.list("remarks");
+    for remark in list.remarks() {
+        let remark = remark?;
+        document.entry(&json!({ "file": remark.file, "row": remark.problem.row,
+            "column": remark.problem.column, "code": remark.problem.reason.code(),
+            "message": remark.problem.reason.to_string() }));
+    }
+    document.end();
+    Ok(())
 }
 
-/// The rows that are left out, as `--json` shows them and a run keeps them.
-pub(crate) fn left_out(list: &Loaded, words: &Words) -> Vec<Value> {
-    let row = |row: &depeche::contact::LeftOut| {
-        let reasons: Vec<String> = row
-            .problems
-            .iter()
-            .map(|problem| words.problem(problem.reason.code(), &problem.to_string()))
-            .collect();
-        let cure = row.reason().map(|reason| words.cure(reason.code(), &reason.cure()));
-        let code = row.reason().map(|reason| reason.code());
-        json!({ "file": row.place.file, "row": row.place.row, "line": row.place.line,
-            "address": row.address.as_ref().map(ToString::to_string),
-            "code": code, "reason": reasons.join("; "), "cure": cure })
-    };
-    list.left_out.iter().map(row).collect()
+/// A row that is left out, as `--json` shows it and a run keeps it.
+pub(crate) fn left_out(row: &LeftOut, words: &Words) -> Value {
+    let said = row.problems.iter().map(|problem| words.problem(problem.reason.code(), &problem.to_string()));
+    let reasons: Vec<String> = said.collect();
+    let cure = row.reason().map(|reason| words.cure(reason.code(), &reason.cure()));
+    let code = row.reason().map(|reason| reason.code());
+    json!({ "file": row.place.file, "row": row.place.row, "line": row.place.line,
+        "address": row.address.as_ref().map(ToString::to_string),
+        "code": code, "reason": reasons.join("; "), "cure": cure })
 }
 
-fn show_files(out: &Out, list: &Loaded) {
-    for report in &list.files {
+fn show_files(out: &Out, files: &[FileReport]) {
+    for report in files {
         out.line(say!(
             out,
             "contacts-file",
@@ -165,8 +178,9 @@ fn show_files(out: &Out, list: &Loaded) {
     }
 }
 
-fn show_rows(out: &Out, list: &Loaded) {
-    for row in &list.left_out {
+fn show_rows(out: &Out, list: &ContactList) -> std::io::Result<()> {
+    for row in list.left_out() {
+        let row = row?;
         for problem in &row.problems {
             let (code, words) = (problem.reason.code(), &out.words);
             out.line(format!("{}: {}", row.place.file, words.problem(code, &problem.to_string())));
@@ -174,7 +188,8 @@ fn show_rows(out: &Out, list: &Loaded) {
             out.line(format!("  {}: {cure}", say!(out, "hint-word")));
         }
     }
-    for row in &list.duplicates {
+    for row in list.duplicates() {
+        let row = row?;
         out.line(say!(
             out,
             "contacts-duplicate",
@@ -184,11 +199,13 @@ fn show_rows(out: &Out, list: &Loaded) {
             first = row.first.row
         ));
     }
-    for remark in &list.remarks {
+    for remark in list.remarks() {
+        let remark = remark?;
         let code = remark.problem.reason.code();
         let said = out.words.problem(code, &remark.problem.to_string());
         out.line(format!("{}: {said}", remark.file));
     }
+    Ok(())
 }
 
 fn convert_list(asked: &ContactsConvert, context: &Context<'_>) -> Done {

@@ -152,8 +152,13 @@ async fn delivery_to(
     recipient: &str,
 ) -> Result<Option<DeliveryRecord>, Failure> {
     let Ok(address) = EmailAddress::parse(recipient) else { return Ok(None) };
-    let all = document::all_deliveries(journal, run).await?;
-    Ok(all.into_iter().find(|delivery| delivery.address.key() == address.key()))
+    let mut pages = document::Pages::all(journal, run);
+    while let Some(page) = pages.next().await? {
+        if let Some(found) = page.into_iter().find(|one| one.address.key() == address.key()) {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }
 
 fn line(difference: &Difference, out: &Out) -> String {

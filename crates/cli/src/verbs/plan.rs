@@ -11,6 +11,7 @@ use crate::args::Plan;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
+use crate::long::LongDocument;
 use crate::run::admission::Verdict;
 use crate::run::fidelity::{Fidelity, somebody_carries};
 use crate::run::prepare::Prepared;
@@ -30,15 +31,16 @@ pub(crate) async fn run(asked: &Plan, context: &Context<'_>) -> Done {
     }
     let breakers = way.journal.breakers().await?;
     let (shares, waits) = shares(&way, &fidelity, prepared.count(), context).await?;
-    let mut shown = document(&way, &prepared, &breakers, &proofs, asked);
+    let mut shown = head(&way, &prepared, &breakers, &proofs, asked);
     shown["forecast"] = shares.iter().map(|(name, share)| {
         json!({ "provider": name, "count": share.messages, "seconds": share.lasts.map(|lasts| lasts.as_secs()) })
     }).collect();
     shown["forecast_waits"] = json!(waits);
     shown["changes"] = fidelity.iter().flat_map(Fidelity::documents).collect();
-    context.out.document(&shown);
-    if !context.out.json {
-        show(&way, &prepared, &breakers, &proofs, context);
+    if context.out.json {
+        write_document(shown, &prepared, context).map_err(contacts::broken)?;
+    } else {
+        show(&way, &prepared, &breakers, &proofs, context).map_err(contacts::broken)?;
         show_changes(&fidelity, context);
         show_forecast(&shares, waits, context);
         context.out.line(say!(context.out, "plan-nothing-sent", count = prepared.count()));
@@ -56,12 +58,9 @@ fn write_preview(
 ) -> Result<(), Failure> {
     let read = release::read(&asked.what.release)?;
     let assets = release::assets(&read, &asked.what.release)?;
-    let message = release::message_for(
-        (&read, &assets, &asked.what.release),
-        &way.identity,
-        prepared.contacts.first(),
-        context,
-    )?;
+    let first = prepared.contacts().next().transpose().map_err(contacts::broken)?;
+    let message =
+        release::message_for((&read, &assets, &asked.what.release), &way.identity, first.as_ref(), context)?;
     contacts::save(file, depeche::release::preview(&message).as_bytes())
 }
 
@@ -145,7 +144,8 @@ async fn proofs(way: &Way, context: &Context<'_>) -> Result<Vec<(String, Verdict
     Ok(way.route.iter().map(ToString::to_string).zip(verdicts).collect())
 }
 
-fn document(
+/// The document without its lists.
+fn head(
     way: &Way,
     prepared: &Prepared,
     breakers: &[BreakerRecord],
@@ -158,26 +158,36 @@ fn document(
             json!({ "provider": name, "verdict": verdict.word(), "reason": verdict.reason() })
         })
         .collect();
-    let recipients = prepared.contacts.iter().map(|contact| {
-        let is_suppressed = prepared.suppressed.contains(&contact.address.key());
-        json!({ "address": contact.address.to_string(), "row": contact.row, "suppressed": is_suppressed,
-            "tier": (contact.tier != u32::MAX).then_some(contact.tier),
-            "not_before": prepared.not_before(contact) })
-    });
     json!({
         "version": 1,
         "exit": 0,
         "release": { "file": asked.what.release.display().to_string(), "title": prepared.frozen.title,
             "slug": prepared.frozen.slug, "lang": prepared.frozen.lang, "embargo": prepared.frozen.embargo },
         "count": prepared.count(),
-        "suppressed": prepared.suppressed.len(),
+        "suppressed": prepared.suppressed_count(),
         "not_chosen": prepared.not_chosen,
         "under_embargo": prepared.waiting(),
-        "left_out": prepared.left_out,
         "route": links(way, breakers),
         "checks": { "lint": prepared.remarks, "authenticated": authenticated },
-        "recipients": recipients.collect::<Vec<_>>(),
     })
+}
+
+fn write_document(head: Value, prepared: &Prepared, context: &Context<'_>) -> std::io::Result<()> {
+    let mut document = LongDocument::new(context.out, head);
+    document.list("left_out");
+    for row in prepared.left_out(context) {
+        document.entry(&row?);
+    }
+    document.list("recipients");
+    for (place, contact) in prepared.contacts().enumerate() {
+        let contact = contact?;
+        document.entry(&json!({ "address": contact.address.to_string(), "row": contact.row,
+            "suppressed": prepared.is_suppressed(place),
+            "tier": (contact.tier != u32::MAX).then_some(contact.tier),
+            "not_before": prepared.not_before(&contact) }));
+    }
+    document.end();
+    Ok(())
 }
 
 fn show(
@@ -186,16 +196,16 @@ fn show(
     breakers: &[BreakerRecord],
     proofs: &[(String, Verdict)],
     context: &Context<'_>,
-) {
+) -> std::io::Result<()> {
     let out = context.out;
-    show_left_out(&prepared.left_out, context);
+    show_left_out(prepared, 0, context)?;
     out.line(&prepared.frozen.title);
     out.line(say!(
         out,
         "plan-count",
         count = prepared.count(),
-        suppressed = prepared.suppressed.len(),
-        left_out = prepared.left_out.len(),
+        suppressed = prepared.suppressed_count(),
+        left_out = prepared.left_out_count(),
         not_chosen = prepared.not_chosen
     ));
     if prepared.waiting() > 0 {
@@ -227,10 +237,11 @@ fn show(
             Verdict::NotChecked(_) => say!(out, "told-not-checked", provider = name, reason = reason),
         });
     }
-    for contact in &prepared.contacts {
-        out.line(format!("  {}", contact.address));
+    for contact in prepared.contacts() {
+        out.line(format!("  {}", contact?.address));
     }
     for remark in &prepared.remarks {
         out.note(remark);
     }
+    Ok(())
 }

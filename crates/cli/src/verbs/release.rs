@@ -207,14 +207,16 @@ fn choose_contact(asked: &ReleaseRender, context: &Context<'_>) -> Result<Option
     }
     let list = contacts::read(&asked.to, &contacts::options(None, context.out)?)?;
     let found = match &asked.contact {
-        None => list.contacts.first().cloned(),
+        None => list.kept().next(),
         Some(address) => {
             let wanted = depeche::address::EmailAddress::parse(address)
                 .map_err(|error| Failure::usage("contact", error))?
                 .key();
-            list.contacts.into_iter().find(|contact| contact.address.key() == wanted)
+            list.find(&wanted).map_err(contacts::broken)?
         }
     };
+    let found = found.map(|index| list.contact(index)).transpose().map_err(contacts::broken)?;
+    let found = found.map(|(contact, _)| contact);
     let name = asked.contact.clone().unwrap_or_default();
     found.map(Some).ok_or_else(|| Failure::usage("contact", say!(context.out, "contact-none", name = name)))
 }

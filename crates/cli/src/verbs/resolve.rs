@@ -13,7 +13,8 @@ use crate::args::Resolve;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
-use crate::run::{document, frozen, store};
+use crate::run::document::{self, Pages};
+use crate::run::{frozen, store};
 use crate::words::say;
 
 /// Does what was asked.
@@ -78,11 +79,13 @@ impl Search<'_, '_> {
         keys: &[RecipientKey],
     ) -> Result<(Vec<DeliveryRecord>, Vec<Value>), Failure> {
         let (mut moved, mut told) = (Vec::new(), Vec::new());
-        for delivery in document::all_deliveries(self.journal, &run.id).await? {
-            let is_asked = keys.is_empty() || keys.contains(&delivery.address.key());
-            if !is_asked || delivery.state != DeliveryState::Unknown {
-                continue;
-            }
+        let mut unknown = Vec::new();
+        let mut pages = Pages::in_groups(self.journal, &run.id, [vec![DeliveryState::Unknown]]);
+        while let Some(page) = pages.next().await? {
+            unknown.extend(page);
+        }
+        let is_asked = |one: &DeliveryRecord| keys.is_empty() || keys.contains(&one.address.key());
+        for delivery in unknown.into_iter().filter(is_asked) {
             let found = self.one(&delivery).await?;
             let word = match &found {
                 LookUp::Found(Outcome::Accepted(_)) => "accepted",

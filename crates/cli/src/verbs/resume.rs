@@ -29,7 +29,7 @@ pub(crate) async fn run(asked: &Resume, context: &Context<'_>) -> Done {
     drop(journal.hold(&record.id).await?);
     let shown = document::read(&*journal, &record.id).await?;
     if shown.state.is_over() {
-        return show(&shown, context);
+        return show(&shown, &*journal, context).await;
     }
     mention_changes(&record, context);
     let settings = Settings::of(&record);
@@ -87,13 +87,13 @@ async fn show_newest(journal: &dyn Journal, context: &Context<'_>) -> Done {
     let Some(newest) = journal.runs().await?.into_iter().next() else {
         return Err(Failure::usage("run.none", say!(context.out, "runs-none")));
     };
-    show(&document::read(journal, &newest.id).await?, context)
+    show(&document::read(journal, &newest.id).await?, journal, context).await
 }
 
-fn show(shown: &document::Shown, context: &Context<'_>) -> Done {
+async fn show(shown: &document::Shown, journal: &dyn Journal, context: &Context<'_>) -> Done {
     let exit = shown.exit();
-    context.out.document(&shown.document(exit));
-    super::runs::show_run(shown, context);
+    shown.write(exit, journal, context.out).await?;
+    super::runs::show_run(shown, journal, context).await?;
     context.out.note(say!(context.out, "resume-nothing", run = shown.run.id.as_str()));
     Ok(exit)
 }

@@ -1,6 +1,6 @@
 //! `runs`, `status`, `cancel`.
 
-use depeche::journal::AuditEntry;
+use depeche::journal::{AuditEntry, Journal};
 use serde_json::json;
 
 use crate::args::{Cancel, Status};
@@ -43,8 +43,8 @@ pub(crate) async fn status(asked: &Status, context: &Context<'_>) -> Done {
     };
     let shown = document::read(&*journal, &run.id).await?;
     let exit = shown.exit();
-    context.out.document(&shown.document(exit));
-    show_run(&shown, context);
+    shown.write(exit, &*journal, context.out).await?;
+    show_run(&shown, &*journal, context).await?;
     Ok(exit)
 }
 
@@ -63,13 +63,17 @@ pub(crate) async fn cancel(asked: &Cancel, context: &Context<'_>) -> Done {
     };
     journal.audit(entry).await?;
     let shown = document::read(&*journal, &run.id).await?;
-    out.document(&shown.document(Exit::Done));
+    shown.write(Exit::Done, &*journal, out).await?;
     out.line(say!(out, "cancelled", run = run.id.as_str(), count = count));
     Ok(Exit::Done)
 }
 
 /// One run on a terminal.
-pub(crate) fn show_run(shown: &Shown, context: &Context<'_>) {
+pub(crate) async fn show_run(
+    shown: &Shown,
+    journal: &dyn Journal,
+    context: &Context<'_>,
+) -> Result<(), Failure> {
     let out = context.out;
     out.line(head_line(shown, context));
     if let Some(note) = &shown.run.note {
@@ -82,7 +86,7 @@ pub(crate) fn show_run(shown: &Shown, context: &Context<'_>) {
     if shown.totals.pending > 0 {
         out.note(say!(out, "end-pending", count = shown.totals.pending, run = shown.run.id.as_str()));
     }
-    call_them(shown, context);
+    call_them(shown, journal, context).await
 }
 
 fn head_line(shown: &Shown, context: &Context<'_>) -> String {

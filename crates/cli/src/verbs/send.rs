@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use depeche::address::EmailAddress;
 use depeche::engine::LinkConfig;
-use depeche::journal::{FreezeError, Journal, NewDelivery, NewRun, RunId, RunKind};
+use depeche::journal::{FreezeError, Journal, NewRun, RunId, RunKind};
 use depeche::policy::{OnUnknown, Policy};
 use depeche::provider::ProviderName;
 use depeche::release::identity::Identity;
@@ -24,6 +24,7 @@ use crate::run::fidelity::{Fidelity, somebody_carries};
 use crate::run::frozen::{self, Kept, Settings};
 use crate::run::prepare::{self, Prepared};
 use crate::run::store;
+use crate::verbs::contacts;
 use crate::words::say;
 
 /// Where a release goes out: the configuration, the journal, and whether it goes out at all.
@@ -121,7 +122,7 @@ pub(crate) async fn run(asked: &Send, context: &Context<'_>) -> Done {
     for remark in &prepared.remarks {
         context.out.note(remark);
     }
-    show_left_out(&prepared.left_out, context);
+    show_left_out(&prepared, 0, context).map_err(contacts::broken)?;
     somebody_is_left(&prepared, context)?;
     somebody_carries(&way.fidelity(&prepared, &[], context), context)?;
     // Secrets are read before anybody is asked: a missing one must not come after the confirmation.
@@ -194,12 +195,7 @@ pub(crate) fn on_unknown(asked: args::OnUnknown) -> OnUnknown {
 fn only_test_copy(prepared: &mut Prepared, address: &str) -> Result<(), Failure> {
     let address = EmailAddress::parse(address)
         .map_err(|error| Failure::usage("test.address", &error).with_hint(error.hint()))?;
-    prepared.contacts.truncate(1);
-    if let Some(contact) = prepared.contacts.first_mut() {
-        contact.address = address;
-        contact.embargo_trusted = true;
-    }
-    prepared.suppressed.clear();
+    prepared.only_test_copy(address);
     Ok(())
 }
 
@@ -208,7 +204,7 @@ pub(crate) fn somebody_is_left(prepared: &Prepared, context: &Context<'_>) -> Re
     if prepared.count() > 0 {
         return Ok(());
     }
-    match &prepared.holder {
+    match prepared.holder() {
         Some(run) => {
             let message = say!(context.out, "send-nobody-left", run = run.as_str());
             Err(Failure::guard("run.duplicate", message))
@@ -217,18 +213,20 @@ pub(crate) fn somebody_is_left(prepared: &Prepared, context: &Context<'_>) -> Re
             let message = say!(
                 context.out,
                 "send-nobody",
-                left_out = prepared.left_out.len(),
+                left_out = prepared.left_out_count(),
                 not_chosen = prepared.not_chosen,
-                suppressed = prepared.suppressed.len()
+                suppressed = prepared.suppressed_count()
             );
             Err(Failure::usage("list.nobody", message))
         }
     }
 }
 
-pub(crate) fn show_left_out(left_out: &[Value], context: &Context<'_>) {
+/// Those who are left out, but for the first `known` of them.
+pub(crate) fn show_left_out(prepared: &Prepared, known: usize, context: &Context<'_>) -> std::io::Result<()> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    for row in left_out {
+    for row in prepared.left_out(context).skip(known) {
+        let row = row?;
         let number = row["row"].as_u64().unwrap_or_default();
         let who = text(&row["address"]);
         let reason = text(&row["reason"]);
@@ -237,13 +235,14 @@ pub(crate) fn show_left_out(left_out: &[Value], context: &Context<'_>) {
             context.out.note(format!("  {}: {cure}", say!(context.out, "hint-word")));
         }
     }
+    Ok(())
 }
 
 /// On a terminal the user types the number; a script passes it.
 fn confirm(prepared: &Prepared, stated: Option<u64>, context: &Context<'_>) -> Result<u64, Failure> {
     let out = context.out;
     let count = prepared.count();
-    let suppressed = prepared.suppressed.len();
+    let suppressed = prepared.suppressed_count();
     let embargoed = prepared.waiting();
     let hint = format!("--confirm {count}");
     match stated {
@@ -286,15 +285,15 @@ async fn freeze(
     let mut number = 1;
     loop {
         let id = run_id(&date, &prepared.frozen.slug, number)?;
-        let deliveries: Vec<NewDelivery> = prepared.deliveries(&way.identity, context);
-        let run = new_run(way, prepared, asked, &date, (&id, kind, confirmed))?;
-        match way.journal.freeze(run, deliveries).await {
+        let deliveries = prepared.deliveries(&way.identity, context);
+        let run = new_run(way, prepared, asked, (&id, kind, confirmed), context)?;
+        match way.journal.freeze_list(run, deliveries).await {
             Ok(_) => return Ok(id),
             Err(FreezeError::RunExists(_)) => number += 1,
             Err(FreezeError::Taken(taken)) => {
-                let shown = prepared.left_out.len();
-                prepared.leave_out_taken(&taken, context);
-                show_left_out(prepared.left_out.get(shown..).unwrap_or_default(), context);
+                let shown = prepared.left_out_count();
+                prepared.leave_out_taken(&taken).map_err(contacts::broken)?;
+                show_left_out(prepared, shown, context).map_err(contacts::broken)?;
                 if prepared.count() != confirmed {
                     return Err(FreezeError::CountChanged { confirmed, now: prepared.count() }.into());
                 }
@@ -308,12 +307,15 @@ fn new_run(
     way: &Way,
     prepared: &Prepared,
     asked: &Send,
-    date: &ZonedDateTime,
     (id, kind, confirmed): (&RunId, RunKind, u64),
+    context: &Context<'_>,
 ) -> Result<NewRun, Failure> {
+    let date = &prepared.date;
     let json = |value: serde_json::Result<String>| {
         value.map_err(|error| Failure::new(Exit::Problems, "run.freeze", error))
     };
+    let left_out = prepared.left_out(context).collect::<std::io::Result<Vec<Value>>>();
+    let left_out = left_out.map_err(contacts::broken)?;
     let kept = Kept { release: prepared.frozen.clone(), date: date.clone() };
     let settings = Settings { outbox: way.outbox.clone(), on_unknown: asked.on_unknown.map(on_unknown) };
     Ok(NewRun {
@@ -325,7 +327,7 @@ fn new_run(
         frozen: json(serde_json::to_string(&kept))?,
         assets: prepared.assets.clone(),
         route: way.route.clone(),
-        left_out: json(serde_json::to_string(&prepared.left_out))?,
+        left_out: json(serde_json::to_string(&left_out))?,
         settings: json(serde_json::to_string(&settings))?,
         created_at: date.timestamp(),
         again: asked.what.again,

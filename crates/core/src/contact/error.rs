@@ -102,9 +102,9 @@ impl ListError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Io(_) => None,
-            Self::Scratch(_) => {
-                Some("it needs as much room as the list, in the folder for temporary files (TMPDIR)".to_owned())
-            }
+            Self::Scratch(_) => Some(
+                "it needs as much room as the list, in the folder for temporary files (TMPDIR)".to_owned(),
+            ),
             Self::Empty => Some("the first row names the columns: `email,first_name,outlet`".to_owned()),
             Self::NotText { .. } => {
                 Some("open it in a spreadsheet and save it as \"CSV UTF-8 (comma delimited)\"".to_owned())

@@ -66,7 +66,8 @@ impl StoredRows {
     /// The row with this number, from 0.
     pub(super) fn fetch(&self, index: usize) -> io::Result<RawRow> {
         let unknown = || io::Error::other("no such row");
-        let (block, length) = self.blocks.get(index / BLOCK).zip(self.lengths.get(index)).ok_or_else(unknown)?;
+        let (block, length) =
+            self.blocks.get(index / BLOCK).zip(self.lengths.get(index)).ok_or_else(unknown)?;
         let before = &self.lengths[index - index % BLOCK..index];
         let at = block + before.iter().map(|length| u64::from(*length)).sum::<u64>();
         let mut disk = self.disk.lock().unwrap_or_else(PoisonError::into_inner);

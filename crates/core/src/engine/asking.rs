@@ -94,10 +94,11 @@ impl Work<'_> {
         }
         let mut after = None;
         loop {
-            let page = self.engine.journal.deliveries(&self.run, after, 1_000).await?;
+            let unknown = [DeliveryState::Unknown];
+            let page = self.engine.journal.deliveries_in(&self.run, &unknown, after, 1_000).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some((last.tier, last.position));
-            for record in page.into_iter().filter(|record| record.state == DeliveryState::Unknown) {
+            for record in page {
                 let by = |name: &ProviderName| record.provider.as_ref() == Some(name);
                 let Some(link) = self.links.iter().position(|link| by(&link.name)) else { continue };
                 if self.links[link].capability.idempotent_for.is_some() {

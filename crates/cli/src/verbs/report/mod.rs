@@ -4,17 +4,19 @@ mod html;
 mod sheet;
 
 use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
+use std::path::Path;
 
 use depeche::contact::csv_safe;
-use depeche::journal::{DeliveryRecord, DeliveryState};
+use depeche::journal::{DeliveryRecord, DeliveryState, Journal};
 
 use crate::args::Report;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
-use crate::run::document::{self, Shown};
+use crate::run::document::{self, Pages, Shown};
 use crate::run::store;
-use crate::verbs::contacts::save;
 use crate::words::say;
 
 const COLUMNS: [&str; 9] =
@@ -30,38 +32,105 @@ pub(crate) async fn run(asked: &Report, context: &Context<'_>) -> Done {
             newest.ok_or_else(|| Failure::usage("run.none", say!(context.out, "runs-none")))?
         }
     };
-    let mut shown = document::read(&*journal, &run.id).await?;
-    let mut order: Vec<(u8, usize)> =
-        shown.recipients.iter().enumerate().map(|(at, one)| (urgency(shown.state_of(one)), at)).collect();
-    order.sort_unstable();
-    shown.recipients = order.iter().map(|(_, at)| shown.recipients[*at].clone()).collect();
+    let shown = document::read(&*journal, &run.id).await?;
+    let report = Told { shown: &shown, journal: &*journal };
     if let Some(file) = &asked.csv {
-        save(file, &csv(&shown)?)?;
+        write_file(file, async |file| report.csv(file).await).await?;
     }
     if let Some(file) = &asked.html {
-        save(file, html::page(&shown, context)?.as_bytes())?;
+        write_file(file, async |file| html::write(&report, file, context).await).await?;
     }
     let exit = Exit::Done;
-    context.out.document(&shown.document(exit));
+    shown.write_in_order(exit, report.pages(), context.out).await?;
     if asked.call_sheet {
-        for line in sheet::lines(&shown, context) {
-            context.out.line(line);
-        }
+        sheet::show(&report, context).await?;
     } else if !context.out.json {
-        show(&shown, context);
+        report.show(context).await?;
     }
     Ok(exit)
 }
 
+/// A run, and where its recipients are read.
+struct Told<'r> {
+    shown: &'r Shown,
+    journal: &'r dyn Journal,
+}
+
 /// What a person must see first.
-fn urgency(state: DeliveryState) -> u8 {
-    match state {
-        DeliveryState::Unknown | DeliveryState::Held | DeliveryState::Intent => 0,
-        DeliveryState::Refused => 1,
-        DeliveryState::Pending => 2,
-        DeliveryState::Suppressed | DeliveryState::Cancelled => 3,
-        DeliveryState::Accepted | DeliveryState::Written => 4,
+const ORDER: [&[DeliveryState]; 5] = [
+    &[DeliveryState::Unknown, DeliveryState::Held],
+    &[DeliveryState::Refused],
+    &[DeliveryState::Pending],
+    &[DeliveryState::Suppressed, DeliveryState::Cancelled],
+    &[DeliveryState::Accepted, DeliveryState::Written],
+];
+
+/// A table on a terminal has so many rows; a longer run is several tables.
+const TABLE: usize = 1_000;
+
+impl Told<'_> {
+    /// Everybody, whoever needs a person first.
+    fn pages(&self) -> Pages<'_> {
+        self.pages_of(&ORDER)
     }
+
+    /// Those who are shown in these states, group by group.
+    fn pages_of(&self, groups: &[&[DeliveryState]]) -> Pages<'_> {
+        let groups = groups.iter().map(|states| self.shown.stored_as(states));
+        Pages::in_groups(self.journal, &self.shown.run.id, groups)
+    }
+
+    async fn csv(&self, file: &mut BufWriter<File>) -> Result<(), Failure> {
+        let failed = |error: csv::Error| Failure::new(Exit::Problems, "report.csv", error);
+        let mut table = csv::Writer::from_writer(file);
+        table.write_record(COLUMNS).map_err(failed)?;
+        let mut pages = self.pages();
+        while let Some(page) = pages.next().await? {
+            for one in &page {
+                let cells = cells(self.shown, one);
+                let safe: Vec<Cow<'_, str>> = cells.iter().map(|cell| csv_safe(cell)).collect();
+                table.write_record(safe.iter().map(|cell| cell.as_bytes())).map_err(failed)?;
+            }
+        }
+        table.flush().map_err(|error| failed(error.into()))
+    }
+
+    async fn show(&self, context: &Context<'_>) -> Result<(), Failure> {
+        super::runs::show_run(self.shown, self.journal, context).await?;
+        let (mut table, mut is_shown) = (empty_table(), false);
+        let mut pages = self.pages();
+        while let Some(page) = pages.next().await? {
+            for one in &page {
+                let [state, address, _, provider, _, _, at, _, reply] = cells(self.shown, one);
+                table.add_row([state, address, provider, at, reply]);
+                if table.row_count() == TABLE {
+                    context.out.line(std::mem::replace(&mut table, empty_table()).to_string());
+                    is_shown = true;
+                }
+            }
+        }
+        if table.row_count() > 0 || !is_shown {
+            context.out.line(table.to_string());
+        }
+        Ok(())
+    }
+}
+
+fn empty_table() -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    table.set_header(["state", "address", "provider", "at", "reply"]);
+    table
+}
+
+/// Writes a file anew, as its content comes.
+async fn write_file(
+    path: &Path,
+    content: impl AsyncFnOnce(&mut BufWriter<File>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let failed = |error: io::Error| Failure::file(path, &error);
+    let mut file = BufWriter::new(File::create(path).map_err(failed)?);
+    content(&mut file).await?;
+    file.flush().map_err(failed)
 }
 
 fn cells(shown: &Shown, one: &DeliveryRecord) -> [String; 9] {
@@ -76,27 +145,4 @@ fn cells(shown: &Shown, one: &DeliveryRecord) -> [String; 9] {
         one.message_id.as_str().to_owned(),
         one.reply.clone().unwrap_or_default(),
     ]
-}
-
-fn csv(shown: &Shown) -> Result<Vec<u8>, Failure> {
-    let failed = |error: csv::Error| Failure::new(Exit::Problems, "report.csv", error);
-    let mut table = csv::Writer::from_writer(Vec::new());
-    table.write_record(COLUMNS).map_err(failed)?;
-    for one in &shown.recipients {
-        let cells = cells(shown, one);
-        let safe: Vec<Cow<'_, str>> = cells.iter().map(|cell| csv_safe(cell)).collect();
-        table.write_record(safe.iter().map(|cell| cell.as_bytes())).map_err(failed)?;
-    }
-    table.into_inner().map_err(|error| Failure::new(Exit::Problems, "report.csv", error))
-}
-
-fn show(shown: &Shown, context: &Context<'_>) {
-    super::runs::show_run(shown, context);
-    let mut table = comfy_table::Table::new();
-    table.set_header(["state", "address", "provider", "at", "reply"]);
-    for one in &shown.recipients {
-        let [state, address, _, provider, _, _, at, _, reply] = cells(shown, one);
-        table.add_row([state, address, provider, at, reply]);
-    }
-    context.out.line(table.to_string());
 }

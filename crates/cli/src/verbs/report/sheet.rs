@@ -3,33 +3,14 @@
 
 use depeche::journal::{DeliveryRecord, DeliveryState};
 
+use super::Told;
 use crate::context::Context;
-use crate::run::document::Shown;
+use crate::failure::Failure;
 use crate::verbs::runs::word;
 
-/// One journalist to ring.
-pub(super) struct Call<'r> {
-    pub(super) one: &'r DeliveryRecord,
-    pub(super) state: DeliveryState,
-}
-
 /// The uncertain and held first, then the refused, then the pending; within each by tier.
-pub(super) fn calls(shown: &Shown) -> Vec<Call<'_>> {
-    let rank = |state: DeliveryState| match state {
-        DeliveryState::Unknown | DeliveryState::Held => Some(0),
-        DeliveryState::Refused => Some(1),
-        DeliveryState::Pending => Some(2),
-        _ => None,
-    };
-    let mut calls: Vec<Call<'_>> = shown
-        .recipients
-        .iter()
-        .map(|one| Call { one, state: shown.state_of(one) })
-        .filter(|call| rank(call.state).is_some())
-        .collect();
-    calls.sort_by_key(|call| (rank(call.state), call.one.tier, call.one.position));
-    calls
-}
+pub(super) const CALLS: [&[DeliveryState]; 3] =
+    [&[DeliveryState::Unknown, DeliveryState::Held], &[DeliveryState::Refused], &[DeliveryState::Pending]];
 
 /// A field of the contact, or nothing.
 pub(super) fn field<'r>(one: &'r DeliveryRecord, name: &str) -> &'r str {
@@ -42,19 +23,25 @@ pub(super) fn name(one: &DeliveryRecord) -> String {
 }
 
 /// One line a call.
-pub(super) fn lines(shown: &Shown, context: &Context<'_>) -> Vec<String> {
-    let line = |call: &Call<'_>| {
-        let one = call.one;
-        let tier = if one.tier == u32::MAX { String::new() } else { one.tier.to_string() };
-        let parts = [
-            word(call.state.as_str(), context),
-            tier,
-            field(one, "phone").to_owned(),
-            name(one),
-            field(one, "outlet").to_owned(),
-            one.address.to_string(),
-        ];
-        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ")
-    };
-    calls(shown).iter().map(line).collect()
+pub(super) async fn show(report: &Told<'_>, context: &Context<'_>) -> Result<(), Failure> {
+    let mut pages = report.pages_of(&CALLS);
+    while let Some(page) = pages.next().await? {
+        for one in &page {
+            context.out.line(line(one, report, context));
+        }
+    }
+    Ok(())
+}
+
+fn line(one: &DeliveryRecord, report: &Told<'_>, context: &Context<'_>) -> String {
+    let tier = if one.tier == u32::MAX { String::new() } else { one.tier.to_string() };
+    let parts = [
+        word(report.shown.state_of(one).as_str(), context),
+        tier,
+        field(one, "phone").to_owned(),
+        name(one),
+        field(one, "outlet").to_owned(),
+        one.address.to_string(),
+    ];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ")
 }
