@@ -136,6 +136,17 @@ pub enum Denied {
         /// What the journal said.
         reason: String,
     },
+    /// The mirror of the journal, which must have the intent before the wire, cannot be reached; the
+    /// run pauses.
+    MirrorLost {
+        /// What the mirror said.
+        reason: String,
+    },
+    /// Another machine has taken this journal's work over; this one must not send any more.
+    TakenOver {
+        /// Which, and since when.
+        by: String,
+    },
     /// The caller withdrew: the run is being interrupted.
     Interrupted,
 }

@@ -120,4 +120,5 @@
 pub use depeche_core::*;
 pub use depeche_domain as domain;
 pub use depeche_journal as sqlite;
+pub use depeche_mirror as mirror;
 pub use depeche_providers as providers;

@@ -88,6 +88,10 @@ pub enum Why {
     WouldWait,
     /// The journal could not take an intent or an outcome.
     JournalFailed(String),
+    /// The mirror of the journal cannot be reached, and nothing may be sent without it.
+    MirrorLost(String),
+    /// Another machine has taken the work over; nothing may be sent from here.
+    TakenOver(String),
 }
 
 /// Why a run could not be worked on.
@@ -202,6 +206,9 @@ fn end_state(why: &Why, totals: &Totals) -> RunState {
     match why {
         Why::Cancelled => RunState::Cancelled,
         Why::Interrupted if totals.pending > 0 => RunState::Interrupted,
+        Why::JournalFailed(_) | Why::MirrorLost(_) | Why::TakenOver(_) if totals.pending > 0 => {
+            RunState::Paused
+        }
         Why::JournalFailed(_) => RunState::Paused,
         _ if totals.pending == 0 => RunState::Finished,
         _ if totals.unknown + totals.held > 0 && matches!(why, Why::NoProvider(_)) => RunState::Paused,
@@ -217,6 +224,8 @@ fn note_of(why: &Why) -> Option<String> {
             Some(format!("every provider is set aside ({})", lines.join("; ")))
         }
         Why::JournalFailed(reason) => Some(format!("the journal failed: {reason}")),
+        Why::MirrorLost(reason) => Some(format!("the mirror cannot be reached: {reason}")),
+        Why::TakenOver(by) => Some(format!("another machine has taken over: {by}")),
         Why::Done | Why::Interrupted | Why::Cancelled | Why::WouldWait => None,
     }
 }

@@ -243,6 +243,11 @@ impl Work<'_> {
             Denied::JournalFailed { reason } => {
                 self.over.get_or_insert(Why::JournalFailed(reason.clone()));
             }
+            Denied::MirrorLost { reason } => {
+                self.over.get_or_insert(Why::MirrorLost(reason.clone()));
+            }
+            // Stronger than any other end: nothing may be sent from here.
+            Denied::TakenOver { by } => self.over = Some(Why::TakenOver(by.clone())),
             // Another process used the window: what the journal says of it is read again.
             Denied::BudgetSpent { until } => {
                 self.links[link].denied_until = Some(*until).filter(|at| *at > now)

@@ -9,6 +9,7 @@
 //! `depeche-testkit`. The trait names nothing of SQL, so that PostgreSQL and a mirror fit behind it.
 
 mod list;
+pub mod mirror;
 pub mod record;
 pub mod state;
 

@@ -1,0 +1,524 @@
+//! A journal whose intents are kept in a second place, and beside it, before the wire.
+//!
+//! A decorator over any [`Journal`]. What changes a run goes to the journal first and then, as a record,
+//! beside it and to the mirror; an outcome is queued before its own commit, so that it is in the mirror
+//! no later than the next intent of its connection. Only real runs are kept: an outbox and a test copy
+//! never count as sent.
+//!
+//! With [`Mode::Sync`] an intent that the mirror does not get is taken back in the journal (nothing was
+//! handed over) and denied with [`Denied::MirrorLost`]. In both modes an intent is denied with
+//! [`Denied::TakenOver`] once it is known that another machine sends.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use depeche_core::address::RecipientKey;
+use depeche_core::event::{ProviderEvent, StoredEvent};
+use depeche_core::journal::{
+    AttemptRecord, AttemptState, AuditEntry, BreakerRecord, Decision, DeliveryId, DeliveryRecord,
+    DeliveryState, FreezeError, Frozen, Hold, HoldError, Intent, Journal, JournalError, NewDeliveries,
+    NewRun, Recorded, RunId, RunKind, RunRecord, RunState, SettledAttempt, Settlement, Stepped, Suppression,
+    Taken, Totals, Urgency, Usage,
+};
+use depeche_core::outcome::Denied;
+use depeche_core::provider::ProviderName;
+use jiff::Timestamp;
+
+use crate::beside::{Beside, Lag};
+use crate::keeper::{Keeper, Mode};
+use crate::lineage::Lineage;
+use crate::log::LogError;
+use crate::record::{Attempt, Record, Stands, Suppressed};
+use crate::restore::all_deliveries;
+use crate::session::{self, NotOpened, Opening};
+
+/// How a session treats its mirror.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// Whether the mirror has an intent before the wire.
+    pub mode: Mode,
+    /// [`Mode::Sync`]: how long a failing mirror is waited for before the run pauses.
+    pub patience: Duration,
+    /// How long the end waits for what is queued.
+    pub farewell: Duration,
+}
+
+/// A journal with a second place.
+pub struct MirroredJournal {
+    inner: Arc<dyn Journal>,
+    beside: Arc<Beside>,
+    keeper: Option<Keeper>,
+    mode: Mode,
+    farewell: Duration,
+    epoch: u64,
+    names: Mutex<BTreeMap<RunId, Arc<Names>>>,
+}
+
+/// The recipients of a run, by their number in this journal; `None` for a run that is not kept.
+type Names = Option<BTreeMap<DeliveryId, RecipientKey>>;
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { mode: Mode::Sync, patience: Duration::from_secs(20), farewell: Duration::from_secs(10) }
+    }
+}
+
+impl MirroredJournal {
+    /// Begins a session: looks whether the journal may send, and raises its number
+    /// ([`Opening::begin`]). What the mirror lacks is written to it.
+    ///
+    /// Must be called inside a tokio runtime: the mirror is written by a task of it.
+    ///
+    /// # Errors
+    ///
+    /// [`NotOpened`] says why nothing may be sent.
+    pub async fn begin(mut opening: Opening, terms: Terms) -> Result<Self, NotOpened> {
+        let begun = opening.begin(terms.mode == Mode::Sync).await?;
+        let (beside, clock) = (Arc::clone(&opening.beside), Arc::clone(&opening.clock));
+        let keeper = opening
+            .log
+            .take()
+            .map(|log| Keeper::start(log, begun.journal, terms.patience, Arc::clone(&beside), clock));
+        if let Some(keeper) = keeper.as_ref().filter(|_| !begun.owed.is_empty()) {
+            keeper.keep(begun.owed);
+        }
+        Ok(Self {
+            inner: opening.journal,
+            beside,
+            keeper,
+            mode: terms.mode,
+            farewell: terms.farewell,
+            epoch: begun.epoch,
+            names: Mutex::default(),
+        })
+    }
+
+    /// How far the mirror lags; `None` without a mirror.
+    #[must_use]
+    pub fn lag(&self) -> Option<Lag> {
+        self.keeper.as_ref().map(Keeper::lag)
+    }
+
+    /// Notes records beside the journal and queues them for the mirror.
+    fn keep(&self, records: Vec<Record>) {
+        if records.is_empty() {
+            return;
+        }
+        self.note(&records);
+        if let Some(keeper) = &self.keeper {
+            keeper.keep(records);
+        }
+    }
+
+    /// A full disk must not stop a run whose journal itself was written: the number still tells.
+    fn note(&self, records: &[Record]) {
+        if let Err(error) = self.beside.note(records) {
+            tracing::warn!(%error, "nothing can be noted beside the journal");
+        }
+    }
+
+    async fn names(&self, run: &RunId) -> Result<Arc<Names>, JournalError> {
+        let known = self.names.lock().unwrap_or_else(PoisonError::into_inner).get(run).cloned();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let is_kept = self.inner.run(run).await?.is_some_and(|run| run.kind == RunKind::Real);
+        let names = if is_kept {
+            let all = all_deliveries(&*self.inner, run).await?;
+            Some(all.into_iter().map(|(key, delivery)| (delivery.id, key)).collect())
+        } else {
+            None
+        };
+        let names = Arc::new(names);
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).insert(run.clone(), Arc::clone(&names));
+        Ok(names)
+    }
+
+    /// The names of a run whose own word is not waited for: none when they cannot be read.
+    async fn names_or_none(&self, run: &RunId) -> Arc<Names> {
+        self.names(run).await.unwrap_or_default()
+    }
+
+    async fn is_kept(&self, run: &RunId) -> bool {
+        self.names_or_none(run).await.is_some()
+    }
+
+    fn taken_over(&self) -> Result<(), Denied> {
+        let lag = self.keeper.as_ref().map(Keeper::lag).filter(|lag| lag.taken_over);
+        lag.map_or(Ok(()), |lag| Err(Denied::TakenOver { by: lag.trouble.unwrap_or_default() }))
+    }
+
+    /// The intents as the mirror keeps them; before the wire when it must be so.
+    async fn mirror(&self, intents: &[Intent]) -> Result<(), LogError> {
+        let Some(run) = intents.first().map(|intent| &intent.run) else { return Ok(()) };
+        let names = self.names_or_none(run).await;
+        let Some(names) = names.as_ref() else { return Ok(()) };
+        let record = |intent: &Intent| {
+            let key = names.get(&intent.delivery)?.clone();
+            Some(Record::Intent { run: intent.run.clone(), key, attempt: Attempt::open(intent) })
+        };
+        let records: Vec<Record> = intents.iter().filter_map(record).collect();
+        self.note(&records);
+        match (&self.keeper, self.mode) {
+            (None, _) => Ok(()),
+            (Some(keeper), Mode::Async) => {
+                keeper.keep(records);
+                Ok(())
+            }
+            (Some(keeper), Mode::Sync) => keeper.keep_before_going_on(records).await,
+        }
+    }
+
+    /// Takes intents back: nothing was handed over.
+    async fn withdraw(&self, intents: &[Intent], why: &str) -> Result<(), JournalError> {
+        let back = |intent: &Intent| Settlement {
+            run: intent.run.clone(),
+            delivery: intent.delivery,
+            fence: intent.fence + 1,
+            attempt: Some(SettledAttempt {
+                id: intent.attempt,
+                had_intent: true,
+                provider: intent.provider.clone(),
+                state: AttemptState::NotAccepted,
+                blames: None,
+                provider_id: None,
+                started_at: intent.at,
+            }),
+            from: DeliveryState::Intent,
+            to: DeliveryState::Pending,
+            not_before: None,
+            transient: false,
+            avoid: None,
+            bad_address: false,
+            reply: Some(why.to_owned()),
+            at: intent.at,
+        };
+        self.settle(intents.iter().map(back).collect(), Urgency::Now).await
+    }
+
+    /// The mirror has the intents, or the journal has them no more.
+    async fn mirror_or_withdraw(&self, intents: &[Intent]) -> Result<(), Denied> {
+        let Err(error) = self.mirror(intents).await else { return Ok(()) };
+        let denied = match &error {
+            LogError::OtherOwner(_) => Denied::TakenOver { by: error.to_string() },
+            _ => Denied::MirrorLost { reason: error.to_string() },
+        };
+        match self.withdraw(intents, "nothing was handed over: the mirror has not the intent").await {
+            Ok(()) => Err(denied),
+            Err(error) => Err(Denied::JournalFailed { reason: error.to_string() }),
+        }
+    }
+
+    /// A list that was just frozen, page by page.
+    async fn keep_list(&self, run: &RunId) -> Result<(), JournalError> {
+        let mut pages = session::Pages::of(run);
+        let mut waits = self.mode == Mode::Sync;
+        while let Some(records) = pages.next(&*self.inner).await? {
+            match self.keeper.as_ref().filter(|_| waits) {
+                Some(keeper) => {
+                    self.note(&records);
+                    // What fails here fails again at the first intent, and is told there.
+                    waits = keeper.keep_before_going_on(records).await.is_ok();
+                }
+                None => self.keep(records),
+            }
+        }
+        Ok(())
+    }
+
+    fn outcomes(settlements: &[Settlement], names: &Names) -> Vec<Record> {
+        let Some(names) = names else { return Vec::new() };
+        settlements.iter().filter_map(|settlement| session::outcome(settlement, names)).collect()
+    }
+}
+
+#[async_trait]
+impl Journal for MirroredJournal {
+    async fn freeze_list(&self, run: NewRun, deliveries: NewDeliveries) -> Result<Frozen, FreezeError> {
+        let (id, is_kept) = (run.id.clone(), run.kind == RunKind::Real);
+        let frozen = self.inner.freeze_list(run, deliveries).await?;
+        if is_kept {
+            self.keep_list(&id).await?;
+        }
+        Ok(frozen)
+    }
+
+    async fn intend(&self, intents: Vec<Intent>) -> Result<(), Denied> {
+        self.taken_over()?;
+        self.inner.intend(intents.clone()).await?;
+        self.mirror_or_withdraw(&intents).await
+    }
+
+    async fn settle_and_intend(&self, settlements: Vec<Settlement>, intents: Vec<Intent>) -> Stepped {
+        if let Err(denied) = self.taken_over() {
+            return Stepped { settled: self.settle(settlements, Urgency::Now).await, intended: Err(denied) };
+        }
+        let names = match settlements.first() {
+            Some(first) => self.names_or_none(&first.run).await,
+            None => Arc::default(),
+        };
+        let records = Self::outcomes(&settlements, &names);
+        let is_fact = settlements.iter().all(ends_an_intent);
+        if is_fact {
+            self.keep(records.clone());
+        }
+        let mut stepped = self.inner.settle_and_intend(settlements, intents.clone()).await;
+        if !is_fact && stepped.settled.is_ok() {
+            self.keep(records);
+        }
+        if stepped.intended.is_ok() {
+            stepped.intended = self.mirror_or_withdraw(&intents).await;
+        }
+        stepped
+    }
+
+    async fn settle(&self, settlements: Vec<Settlement>, urgency: Urgency) -> Result<(), JournalError> {
+        let Some(first) = settlements.first() else { return Ok(()) };
+        let names = self.names_or_none(&first.run).await;
+        let records = Self::outcomes(&settlements, &names);
+        // An answer is a fact, whatever becomes of its commit: it goes ahead of the connection's next
+        // intent. Anything else counts once the journal has it.
+        let is_fact = settlements.iter().all(ends_an_intent);
+        if is_fact {
+            self.keep(records.clone());
+        }
+        self.inner.settle(settlements, urgency).await?;
+        if !is_fact {
+            self.keep(records);
+        }
+        Ok(())
+    }
+
+    async fn set_run_state(
+        &self,
+        run: &RunId,
+        state: RunState,
+        note: Option<String>,
+        at: Timestamp,
+    ) -> Result<(), JournalError> {
+        self.inner.set_run_state(run, state, note.clone(), at).await?;
+        if self.is_kept(run).await {
+            self.keep(vec![Record::State { run: run.clone(), state, note, at }]);
+        }
+        Ok(())
+    }
+
+    async fn adopt_orphans(&self, hold: &dyn Hold, now: Timestamp) -> Result<u64, JournalError> {
+        let count = self.inner.adopt_orphans(hold, now).await?;
+        if count > 0 && self.is_kept(hold.run()).await {
+            self.keep(vec![Record::Orphans { run: hold.run().clone(), at: now }]);
+        }
+        Ok(count)
+    }
+
+    async fn cancel(&self, run: &RunId, at: Timestamp) -> Result<u64, JournalError> {
+        let count = self.inner.cancel(run, at).await?;
+        if self.is_kept(run).await {
+            self.keep(vec![Record::Cancelled { run: run.clone(), at }]);
+        }
+        Ok(count)
+    }
+
+    async fn resolve(
+        &self,
+        hold: &dyn Hold,
+        keys: &[RecipientKey],
+        decision: Decision,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<Vec<DeliveryRecord>, JournalError> {
+        let moved = self.inner.resolve(hold, keys, decision, reason, at).await?;
+        if !moved.is_empty() && self.is_kept(hold.run()).await {
+            let run = hold.run();
+            let now = all_deliveries(&*self.inner, run).await?;
+            let mut records = Vec::new();
+            for key in moved.iter().map(|delivery| delivery.address.key()) {
+                let Some(delivery) = now.get(&key) else { continue };
+                let stands = Stands::of(delivery, &self.inner.attempts(delivery.id).await?);
+                records.push(Record::Stands { run: run.clone(), key, stands });
+            }
+            self.keep(records);
+        }
+        Ok(moved)
+    }
+
+    async fn record_events(
+        &self,
+        source: &ProviderName,
+        events: Vec<ProviderEvent>,
+        now: Timestamp,
+    ) -> Result<Recorded, JournalError> {
+        let recorded = self.inner.record_events(source, events.clone(), now).await?;
+        let told = events.into_iter().zip(&recorded.events);
+        let events: Vec<ProviderEvent> = told.filter(|(_, told)| told.new).map(|(event, _)| event).collect();
+        if !events.is_empty() {
+            self.keep(vec![Record::Events { source: source.clone(), events, at: now }]);
+        }
+        Ok(recorded)
+    }
+
+    async fn save_breaker(&self, record: BreakerRecord) -> Result<(), JournalError> {
+        self.inner.save_breaker(record.clone()).await?;
+        self.keep(vec![Record::Breaker(record)]);
+        Ok(())
+    }
+
+    async fn suppress(&self, entries: Vec<Suppression>) -> Result<u64, JournalError> {
+        let records: Vec<Suppressed> = entries.iter().map(Suppressed::from).collect();
+        let count = self.inner.suppress(entries).await?;
+        if count > 0 {
+            self.keep(vec![Record::Suppressed { entries: records }]);
+        }
+        Ok(count)
+    }
+
+    async fn unsuppress(
+        &self,
+        key: &RecipientKey,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<bool, JournalError> {
+        let was_there = self.inner.unsuppress(key, reason, at).await?;
+        if was_there {
+            self.keep(vec![Record::Unsuppressed { key: key.clone() }]);
+        }
+        Ok(was_there)
+    }
+
+    /// What is queued for the mirror is written, as far as it can be; then the journal ends.
+    async fn close(&self) {
+        if let Some(keeper) = &self.keeper
+            && let Some(ended) = keeper.end(self.farewell).await
+            && ended.in_step
+        {
+            let saved = self.leave(ended.seen).await;
+            if let Err(error) = saved {
+                tracing::warn!(%error, "the next session compares journal and mirror anew");
+            }
+        }
+        self.inner.close().await;
+    }
+
+    // ---- Only read, or of no concern to another machine.
+
+    async fn taken(&self, digest: &[u8; 32], keys: &[RecipientKey]) -> Result<Vec<Taken>, JournalError> {
+        self.inner.taken(digest, keys).await
+    }
+    async fn hold(&self, run: &RunId) -> Result<Box<dyn Hold>, HoldError> {
+        self.inner.hold(run).await
+    }
+    async fn holder(&self, run: &RunId) -> Result<Option<Option<u32>>, JournalError> {
+        self.inner.holder(run).await
+    }
+    async fn run(&self, run: &RunId) -> Result<Option<RunRecord>, JournalError> {
+        self.inner.run(run).await
+    }
+    async fn runs(&self) -> Result<Vec<RunRecord>, JournalError> {
+        self.inner.runs().await
+    }
+    async fn assets(&self, run: &RunId) -> Result<Vec<(String, Bytes)>, JournalError> {
+        self.inner.assets(run).await
+    }
+    async fn deliveries(
+        &self,
+        run: &RunId,
+        after: Option<(u32, u64)>,
+        limit: usize,
+    ) -> Result<Vec<DeliveryRecord>, JournalError> {
+        self.inner.deliveries(run, after, limit).await
+    }
+    async fn deliveries_in(
+        &self,
+        run: &RunId,
+        states: &[DeliveryState],
+        after: Option<(u32, u64)>,
+        limit: usize,
+    ) -> Result<Vec<DeliveryRecord>, JournalError> {
+        self.inner.deliveries_in(run, states, after, limit).await
+    }
+    async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<AttemptRecord>, JournalError> {
+        self.inner.attempts(delivery).await
+    }
+    async fn totals(&self, run: &RunId) -> Result<Totals, JournalError> {
+        self.inner.totals(run).await
+    }
+    async fn accepted_by_provider(&self, run: &RunId) -> Result<Vec<(ProviderName, u64)>, JournalError> {
+        self.inner.accepted_by_provider(run).await
+    }
+    async fn due(
+        &self,
+        run: &RunId,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<DeliveryRecord>, JournalError> {
+        self.inner.due(run, now, limit).await
+    }
+    async fn next_due(&self, run: &RunId, now: Timestamp) -> Result<Option<Timestamp>, JournalError> {
+        self.inner.next_due(run, now).await
+    }
+    async fn usage(&self, provider: &ProviderName, since: Timestamp) -> Result<Usage, JournalError> {
+        self.inner.usage(provider, since).await
+    }
+    async fn breakers(&self) -> Result<Vec<BreakerRecord>, JournalError> {
+        self.inner.breakers().await
+    }
+    async fn events_of(&self, run: &RunId) -> Result<Vec<(DeliveryId, StoredEvent)>, JournalError> {
+        self.inner.events_of(run).await
+    }
+    async fn mark(&self, source: &ProviderName) -> Result<Option<String>, JournalError> {
+        self.inner.mark(source).await
+    }
+    async fn save_mark(&self, source: &ProviderName, mark: &str) -> Result<(), JournalError> {
+        self.inner.save_mark(source, mark).await
+    }
+    async fn bad_addresses(&self, run: &RunId) -> Result<Vec<(RecipientKey, Timestamp)>, JournalError> {
+        self.inner.bad_addresses(run).await
+    }
+    async fn accepted_since(
+        &self,
+        keys: &[RecipientKey],
+        since: Timestamp,
+    ) -> Result<Vec<RecipientKey>, JournalError> {
+        self.inner.accepted_since(keys, since).await
+    }
+    async fn suppressions(&self, keys: Option<&[RecipientKey]>) -> Result<Vec<Suppression>, JournalError> {
+        self.inner.suppressions(keys).await
+    }
+    async fn audit(&self, entry: AuditEntry) -> Result<(), JournalError> {
+        self.inner.audit(entry).await
+    }
+    async fn audit_of(&self, run: Option<&RunId>) -> Result<Vec<AuditEntry>, JournalError> {
+        self.inner.audit_of(run).await
+    }
+}
+
+impl MirroredJournal {
+    /// This session ended with everything mirrored: the next one need not compare.
+    async fn leave(&self, seen: u64) -> Result<(), JournalError> {
+        let failed = |error: std::io::Error| JournalError::WriteFailed { reason: error.to_string() };
+        let lock = self.beside.lock().await.map_err(failed)?;
+        if let Some(mut lineage) = Lineage::read(&*self.inner).await?
+            && let Some(place) = &mut lineage.mirror
+        {
+            place.open.retain(|open| *open != self.epoch);
+            place.seen = place.seen.max(seen);
+            lineage.save(&*self.inner).await?;
+        }
+        drop(lock);
+        Ok(())
+    }
+}
+
+/// Whether it is the answer to what was handed over.
+fn ends_an_intent(one: &Settlement) -> bool {
+    one.from == DeliveryState::Intent && one.attempt.as_ref().is_some_and(|attempt| attempt.had_intent)
+}
+
+impl std::fmt::Debug for MirroredJournal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MirroredJournal").field("epoch", &self.epoch).field("mode", &self.mode).finish()
+    }
+}

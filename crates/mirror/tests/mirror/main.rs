@@ -1,0 +1,10 @@
+//! The mirror, the epoch, take-over and reconcile over the real SQLite journal.
+
+// Tests fail by panicking.
+#![allow(clippy::unwrap_used)]
+
+mod conformance;
+mod copies;
+mod lost;
+mod support;
+mod take_over;
