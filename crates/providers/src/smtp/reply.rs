@@ -8,6 +8,7 @@
 use std::fmt;
 
 use bytes::BytesMut;
+use depeche_core::text::is_unsafe;
 
 /// One complete reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -178,7 +179,9 @@ impl Assembler {
             Some(b'-') => (false, &text[4..]),
             Some(_) => return Err(garbage()),
         };
-        self.lines.push(String::from_utf8_lossy(rest).into_owned());
+        // A reply is stored, logged and shown: what could steer a terminal or break a line stays out.
+        let shown = |c| if is_unsafe(c) { ' ' } else { c };
+        self.lines.push(String::from_utf8_lossy(rest).chars().map(shown).collect());
         Ok(is_last)
     }
 }
@@ -224,6 +227,15 @@ mod tests {
         assert_eq!(reply.code(), 250);
         assert_eq!(reply.lines().count(), 4);
         assert!(reply.is_yes());
+    }
+
+    /// Found by `fuzz/fuzz_targets/smtp_reply.rs` on 2026-11-27: `provider test` showed a greeting as the
+    /// server wrote it.
+    #[test]
+    fn a_reply_holds_no_control_character() {
+        let reply = parse_reply("220 mx\u{1b}[2J ready\rnow\u{202e}\r\n").unwrap();
+
+        assert_eq!(reply.text(), "mx [2J ready now ");
     }
 
     #[test]
