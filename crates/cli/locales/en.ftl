@@ -31,7 +31,9 @@ config-secret-one = `{ $key }` takes exactly one of env, file and command
 config-open-secret = a password stands in { $file }, which others can read (mode { $mode })
 config-open-secret-hint = chmod 600 { $file }, or move it: { "{" } env = "…" { "}" }, { "{" } file = "…" { "}" } or { "{" } command = "…" { "}" }
 config-unsubscribe-url = the address must begin with https://
-config-journal = the journal `{ $url }` cannot be used: this version keeps it in a file, url = "sqlite:.depeche/journal.db"
+config-journal = the journal `{ $url }` cannot be used: name a file, url = "sqlite:.depeche/journal.db", or a server, url = "postgres://depeche@db.example.org/depeche"
+config-journal-password = the journal `{ $url }` carries its password in the open: take it out of the URL, and write password = { "{" } file = "journal.password" { "}" } below it (or env, or command)
+config-lease = a lease is two seconds or more
 config-provider-twice = there are two providers called `{ $name }`
 config-no-campaign = mailchimp-campaign is not available in this version; use mailchimp-transactional
 config-no-preset = there is no preset `{ $name }`

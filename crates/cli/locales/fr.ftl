@@ -31,7 +31,9 @@ config-secret-one = « { $key } » prend exactement l'un de env, file et command
 config-open-secret = un mot de passe figure dans { $file }, que d'autres peuvent lire (mode { $mode })
 config-open-secret-hint = chmod 600 { $file }, ou déplacez-le : { "{" } env = "…" { "}" }, { "{" } file = "…" { "}" } ou { "{" } command = "…" { "}" }
 config-unsubscribe-url = l'adresse doit commencer par https://
-config-journal = le journal « { $url } » est inutilisable : cette version le garde dans un fichier, url = "sqlite:.depeche/journal.db"
+config-journal = le journal « { $url } » est inutilisable : indiquez un fichier, url = "sqlite:.depeche/journal.db", ou un serveur, url = "postgres://depeche@db.example.org/depeche"
+config-journal-password = le journal « { $url } » porte son mot de passe en clair : retirez-le de l'adresse et écrivez au-dessous password = { "{" } file = "journal.password" { "}" } (ou env, ou command)
+config-lease = un bail dure deux secondes au moins
 config-provider-twice = deux fournisseurs s'appellent « { $name } »
 config-no-campaign = mailchimp-campaign n'existe pas dans cette version ; utilisez mailchimp-transactional
 config-no-preset = le préréglage « { $name } » n'existe pas

@@ -1,7 +1,7 @@
 //! What every verb is handed.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use depeche::clock::{Clock, Entropy, SystemClock, SystemEntropy};
 
@@ -14,13 +14,39 @@ use crate::out::Out;
 pub(crate) struct Context<'a> {
     pub(crate) out: &'a Out,
     pub(crate) clock: Arc<dyn Clock>,
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "a file has no clock"))]
+    followed: Arc<ContextClock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     global: Global,
 }
 
+/// The system's clock, or that of the journal's server once there is one: all that share a journal go by
+/// one clock, however wrong their own may be.
+#[derive(Default)]
+struct ContextClock(OnceLock<Arc<dyn Clock>>);
+
+impl Clock for ContextClock {
+    fn now(&self) -> jiff::Timestamp {
+        self.0.get().map_or_else(|| SystemClock.now(), |clock| clock.now())
+    }
+}
+
 impl<'a> Context<'a> {
     pub(crate) fn new(global: Global, out: &'a Out) -> Self {
-        Self { out, clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), global }
+        let followed = Arc::<ContextClock>::default();
+        Self {
+            out,
+            clock: Arc::clone(&followed) as Arc<dyn Clock>,
+            followed,
+            entropy: Arc::new(SystemEntropy),
+            global,
+        }
+    }
+
+    /// Goes by `clock` from here on; the first one counts.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn follow(&self, clock: Arc<dyn Clock>) {
+        let _ = self.followed.0.set(clock);
     }
 
     /// depeche.toml, which must be there.

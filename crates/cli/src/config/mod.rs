@@ -4,6 +4,7 @@
 //! only when a provider is built.
 
 mod build;
+mod journal;
 mod nearest;
 mod provider;
 mod reader;
@@ -17,6 +18,7 @@ use depeche::policy::{OnBudget, OnUnknown, Policy};
 use depeche::release::identity::{Identity, Organisation, PressContact, UnsubscribeIdentity};
 use depeche::text::HeaderText;
 
+pub(crate) use journal::{JournalPlace, Server};
 pub(crate) use nearest::nearest;
 pub(crate) use provider::{Dkim, Kind, ProviderConfig};
 use reader::{Reader, Section};
@@ -32,7 +34,7 @@ pub(crate) struct Config {
     /// Who sends.
     pub(crate) identity: Identity,
     /// Where the journal is.
-    pub(crate) journal: PathBuf,
+    pub(crate) journal: JournalPlace,
     /// Providers in order of fallback.
     pub(crate) providers: Vec<ProviderConfig>,
     /// How fallback goes.
@@ -81,7 +83,7 @@ impl Config {
             return Err(failure);
         }
         let identity = read_identity(&mut reader, &mut root);
-        let journal = read_journal(&mut reader, &mut root);
+        let journal = journal::read(&mut reader, &mut root);
         let providers = provider::read_all(&mut reader, &mut root, file);
         let (mut policy, require_authenticated) = read_fallback(&mut reader, &mut root);
         if let Some(waits) = read_retry(&mut reader, &mut root) {
@@ -110,9 +112,12 @@ impl Config {
         base_of(&self.file)
     }
 
-    /// Where the journal's file is.
-    pub(crate) fn journal_path(&self) -> PathBuf {
-        self.base().join(&self.journal)
+    /// The journal's place, as it may be shown.
+    pub(crate) fn journal_shown(&self) -> String {
+        match &self.journal {
+            JournalPlace::File(path) => self.base().join(path).display().to_string(),
+            JournalPlace::Server(server) => server.url.clone(),
+        }
     }
 }
 
@@ -201,31 +206,6 @@ fn read_unsubscribe<'a>(reader: &mut Reader<'a>, root: &mut Section<'a>) -> Unsu
     }
     reader.finish(section);
     UnsubscribeIdentity { mailto, url: url.map(|found| found.value) }
-}
-
-fn read_journal<'a>(reader: &mut Reader<'a>, root: &mut Section<'a>) -> PathBuf {
-    let default = PathBuf::from(".depeche/journal.db");
-    let Some(mut section) = reader.section(root, "journal") else { return default };
-    let url = reader.text(&mut section, "url");
-    reader.finish(section);
-    let Some(url) = url else { return default };
-    let path = url.value.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest));
-    match path.filter(|path| !path.is_empty()) {
-        Some(path) => PathBuf::from(path),
-        None => {
-            let message = say!(reader, "config-journal", url = without_password(&url.value));
-            reader.problem("config.journal", message, None, url.span);
-            default
-        }
-    }
-}
-
-/// A URL as it may be shown.
-fn without_password(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://…@{rest}"),
-        _ => url.to_owned(),
-    }
 }
 
 fn read_fallback<'a>(reader: &mut Reader<'a>, root: &mut Section<'a>) -> (Policy, bool) {

@@ -4,20 +4,55 @@ use std::sync::Arc;
 
 use depeche::journal::{FreezeError, HoldError, Journal, JournalError, RunId, RunRecord};
 use depeche::sqlite::SqliteJournal;
+#[cfg(feature = "postgres")]
+use depeche::sqlite::{PostgresConfig, PostgresJournal};
 
-use crate::config::Config;
+use crate::config::{Config, JournalPlace, Server};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::words::say;
 
 /// The journal of depeche.toml, made when it is not there.
-pub(crate) async fn open(config: &Config) -> Result<Arc<dyn Journal>, Failure> {
-    let path = config.journal_path();
+pub(crate) async fn open(config: &Config, context: &Context<'_>) -> Result<Arc<dyn Journal>, Failure> {
+    let path = match &config.journal {
+        JournalPlace::File(path) => config.base().join(path),
+        JournalPlace::Server(server) => return open_server(server, config, context).await,
+    };
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, &error))?;
     }
     Ok(Arc::new(SqliteJournal::open(&path).await?))
+}
+
+/// The journal on a server; from here on its clock counts.
+#[cfg(feature = "postgres")]
+async fn open_server(
+    server: &Server,
+    config: &Config,
+    context: &Context<'_>,
+) -> Result<Arc<dyn Journal>, Failure> {
+    let base = config.base();
+    let mut place = PostgresConfig::new(&server.url);
+    if let Some(source) = &server.password {
+        let read = source.read(&base).map_err(|error| {
+            let mut failure = Failure::usage("journal.secret", &error);
+            failure.hint = error.hint();
+            failure
+        })?;
+        place.password = Some(read);
+    }
+    place.ca_file = server.ca_file.as_ref().map(|file| base.join(file));
+    place.lease = server.lease.unwrap_or(place.lease);
+    let journal = PostgresJournal::open(&place).await?;
+    context.follow(journal.clock());
+    Ok(Arc::new(journal))
+}
+
+/// This build has no server.
+#[cfg(not(feature = "postgres"))]
+async fn open_server(_: &Server, _: &Config, _: &Context<'_>) -> Result<Arc<dyn Journal>, Failure> {
+    unreachable!("the configuration refuses it")
 }
 
 /// A journal that lasts as long as the process.

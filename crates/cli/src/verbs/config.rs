@@ -51,7 +51,7 @@ fn effective(config: &Config) -> Value {
     json!({
         "file": config.file.display().to_string(),
         "identity": serde_json::to_value(&config.identity).unwrap_or_default(),
-        "journal": config.journal_path().display().to_string(),
+        "journal": config.journal_shown(),
         "providers": config.providers.iter().map(provider).collect::<Vec<_>>(),
         "fallback": {
             "open_after": {

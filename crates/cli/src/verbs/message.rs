@@ -124,7 +124,7 @@ async fn rendered(
     context: &Context<'_>,
 ) -> Result<Vec<u8>, Failure> {
     let config = context.config()?;
-    let journal = store::open(&config).await?;
+    let journal = store::open(&config, context).await?;
     let record = store::run_named(&*journal, run, context).await?;
     let render = frozen::renderer(&*journal, &record).await?;
     let address = match &asked.recipient {

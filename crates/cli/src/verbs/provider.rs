@@ -58,7 +58,7 @@ async fn test(asked: &ProviderTest, context: &Context<'_>) -> Done {
     let route = config.route(&asked.names, &out.words)?;
     let (mut shown, mut good, mut refused) = (Vec::new(), 0, 0);
     let chain = config.chain(&route, &context.clock)?;
-    let journal = store::open(&config).await?;
+    let journal = store::open(&config, context).await?;
     let mut exits = Vec::new();
     for link in &chain {
         let name = link.provider.name().to_string();
@@ -106,7 +106,7 @@ async fn test(asked: &ProviderTest, context: &Context<'_>) -> Done {
 async fn status(context: &Context<'_>) -> Done {
     let out = context.out;
     let config = context.config()?;
-    let journal = store::open(&config).await?;
+    let journal = store::open(&config, context).await?;
     let breakers = journal.breakers().await?;
     let now = context.clock.now();
     let mut shown = Vec::new();

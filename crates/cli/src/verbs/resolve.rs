@@ -21,7 +21,7 @@ use crate::words::say;
 pub(crate) async fn run(asked: &Resolve, context: &Context<'_>) -> Done {
     let out = context.out;
     let config = context.config()?;
-    let journal = store::open(&config).await?;
+    let journal = store::open(&config, context).await?;
     let run = store::run_named(&*journal, &asked.run, context).await?;
     let keys = keys(&asked.addresses)?;
     let hold = journal.hold(&run.id).await?;

@@ -17,7 +17,7 @@ use crate::words::say;
 /// Does what was asked.
 pub(crate) async fn run(asked: &Resume, context: &Context<'_>) -> Done {
     let config = context.config()?;
-    let journal = store::open(&config).await?;
+    let journal = store::open(&config, context).await?;
     let record = match &asked.run {
         Some(name) => store::run_named(&*journal, name, context).await?,
         None => match unfinished(&*journal, context).await? {

@@ -15,7 +15,7 @@ use crate::words::say;
 /// All runs, the newest first.
 pub(crate) async fn list(context: &Context<'_>) -> Done {
     let out = context.out;
-    let journal = store::open(&context.config()?).await?;
+    let journal = store::open(&context.config()?, context).await?;
     let mut heads = Vec::new();
     for run in journal.runs().await? {
         let shown = document::read(&*journal, &run.id).await?;
@@ -33,7 +33,7 @@ pub(crate) async fn list(context: &Context<'_>) -> Done {
 
 /// One run, by default the newest; exits like it.
 pub(crate) async fn status(asked: &Status, context: &Context<'_>) -> Done {
-    let journal = store::open(&context.config()?).await?;
+    let journal = store::open(&context.config()?, context).await?;
     let run = match &asked.run {
         Some(name) => store::run_named(&*journal, name, context).await?,
         None => {
@@ -51,7 +51,7 @@ pub(crate) async fn status(asked: &Status, context: &Context<'_>) -> Done {
 /// What is still pending is never sent.
 pub(crate) async fn cancel(asked: &Cancel, context: &Context<'_>) -> Done {
     let out = context.out;
-    let journal = store::open(&context.config()?).await?;
+    let journal = store::open(&context.config()?, context).await?;
     let run = store::run_named(&*journal, &asked.run, context).await?;
     let now = context.clock.now();
     let count = journal.cancel(&run.id, now).await?;

@@ -53,7 +53,7 @@ impl Way {
             _ => vec![frozen::outbox_name()],
         };
         let journal = match &config {
-            Some(config) => store::open(config).await?,
+            Some(config) => store::open(config, context).await?,
             None => store::in_memory().await?,
         };
         Ok(Self { identity: prepare::identity(config.as_ref(), context), config, journal, route, outbox })

@@ -13,7 +13,7 @@ use crate::words::say;
 
 /// Does what was asked.
 pub(crate) async fn run(command: &Suppress, context: &Context<'_>) -> Done {
-    let journal = store::open(&context.config()?).await?;
+    let journal = store::open(&context.config()?, context).await?;
     let exit = match command {
         Suppress::Add(asked) => add(&*journal, asked, context).await?,
         Suppress::List => list(&*journal, context).await?,

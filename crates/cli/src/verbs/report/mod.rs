@@ -24,7 +24,7 @@ const COLUMNS: [&str; 9] =
 
 /// Does what was asked.
 pub(crate) async fn run(asked: &Report, context: &Context<'_>) -> Done {
-    let journal = store::open(&context.config()?).await?;
+    let journal = store::open(&context.config()?, context).await?;
     let run = match &asked.run {
         Some(name) => store::run_named(&*journal, name, context).await?,
         None => {

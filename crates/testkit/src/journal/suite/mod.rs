@@ -102,6 +102,15 @@ async fn totals(journal: &dyn Journal, run: &RunId) -> Totals {
     totals
 }
 
+/// A hold that was dropped is over soon; a server hears of it a moment later.
+async fn let_go(journal: &dyn Journal, run: &RunId) {
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while journal.holder(run).await.expect("read").is_some() {
+        assert!(std::time::Instant::now() < until, "the hold was dropped and is held still");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
 /// Opens an attempt at the first recipient that is due.
 async fn opened(journal: &dyn Journal, run: &RunId, entropy: &CountingEntropy) -> Intent {
     let first = due(journal, run).await.remove(0);

@@ -210,6 +210,7 @@ pub(super) async fn an_orphan_becomes_unknown_and_never_pending(harness: &dyn Jo
     drop(hold);
 
     let later = harness.reopened().await;
+    super::let_go(later.as_ref(), &run).await;
     let seen = totals(later.as_ref(), &run).await;
     assert_eq!((seen.unknown, seen.pending), (1, 2), "an orphan counts as unknown at once");
     let hold = later.hold(&run).await.expect("nobody holds it");

@@ -45,7 +45,7 @@ pub(crate) async fn opening(journal: &Path) -> std::io::Result<File> {
     name.push(".opening");
     let lock = move || {
         let path = PathBuf::from(name);
-        crate::unix::private_file(&path)?;
+        super::unix::private_file(&path)?;
         let file = File::options().append(true).open(&path)?;
         file.lock()?;
         Ok(file)
@@ -100,7 +100,7 @@ impl Holds {
 }
 
 fn try_lock(path: &Path) -> Result<Option<File>, JournalError> {
-    crate::unix::private_file(path).map_err(|error| unusable(path, &error))?;
+    super::unix::private_file(path).map_err(|error| unusable(path, &error))?;
     let mut file =
         File::options().read(true).write(true).open(path).map_err(|error| unusable(path, &error))?;
     match file.try_lock() {

@@ -5,16 +5,15 @@ use std::str::FromStr;
 use depeche_core::address::EmailAddress;
 use depeche_core::journal::{
     AttemptRecord, AttemptState, DeliveryId, DeliveryRecord, DeliveryState, JournalError, RunId, RunKind,
-    RunRecord, RunState,
+    RunRecord, RunState, Settlement,
 };
 use depeche_core::message::MessageId;
 use depeche_core::provider::ProviderName;
 use jiff::Timestamp;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use sqlx::Row as _;
 use uuid::Uuid;
 
-use crate::read_failed;
+use super::{Database, Row, read_failed};
 
 /// Something stored that cannot be read.
 pub(crate) fn corrupt(what: &str) -> impl Fn(String) -> JournalError + '_ {
@@ -39,14 +38,14 @@ pub(crate) fn small(number: i64) -> u32 {
     u32::try_from(number).unwrap_or_default()
 }
 
-pub(crate) fn column<'r, T>(row: &'r SqliteRow, name: &str) -> Result<T, JournalError>
+pub(crate) fn column<'r, T>(row: &'r Row, name: &str) -> Result<T, JournalError>
 where
-    T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+    T: sqlx::Decode<'r, Database> + sqlx::Type<Database>,
 {
     row.try_get(name).map_err(|error| read_failed(&error))
 }
 
-fn optional_time(row: &SqliteRow, name: &str) -> Result<Option<Timestamp>, JournalError> {
+fn optional_time(row: &Row, name: &str) -> Result<Option<Timestamp>, JournalError> {
     column::<Option<i64>>(row, name)?.map(time).transpose()
 }
 
@@ -78,7 +77,7 @@ pub(crate) fn run_id(text: &str) -> Result<RunId, JournalError> {
     RunId::new(text).map_err(|error| corrupt("a run")(error.to_string()))
 }
 
-pub(crate) fn run(row: &SqliteRow) -> Result<RunRecord, JournalError> {
+pub(crate) fn run(row: &Row) -> Result<RunRecord, JournalError> {
     Ok(RunRecord {
         id: run_id(column(row, "id")?)?,
         kind: parsed::<RunKind>(column(row, "kind")?, "a run's kind")?,
@@ -96,7 +95,7 @@ pub(crate) fn run(row: &SqliteRow) -> Result<RunRecord, JournalError> {
     })
 }
 
-pub(crate) fn delivery(row: &SqliteRow) -> Result<DeliveryRecord, JournalError> {
+pub(crate) fn delivery(row: &Row) -> Result<DeliveryRecord, JournalError> {
     let message_id: &str = column(row, "message_id")?;
     Ok(DeliveryRecord {
         id: DeliveryId(column(row, "id")?),
@@ -118,7 +117,7 @@ pub(crate) fn delivery(row: &SqliteRow) -> Result<DeliveryRecord, JournalError> 
     })
 }
 
-pub(crate) fn attempt(row: &SqliteRow) -> Result<AttemptRecord, JournalError> {
+pub(crate) fn attempt(row: &Row) -> Result<AttemptRecord, JournalError> {
     Ok(AttemptRecord {
         id: parsed::<Uuid>(column(row, "id")?, "an attempt")?,
         delivery: DeliveryId(column(row, "delivery")?),
@@ -133,4 +132,12 @@ pub(crate) fn attempt(row: &SqliteRow) -> Result<AttemptRecord, JournalError> {
         started_at: time(column(row, "started_at")?)?,
         ended_at: optional_time(row, "ended_at")?,
     })
+}
+
+/// Whether the outcome ends an attempt that is open, and does nothing else.
+pub(crate) fn ends_an_open_attempt(s: &Settlement) -> bool {
+    s.from == DeliveryState::Intent
+        && s.from.may_become(s.to)
+        && s.avoid.is_none()
+        && s.attempt.as_ref().is_some_and(|attempt| attempt.had_intent)
 }

@@ -1,5 +1,7 @@
 //! Intents, outcomes, and a person's decisions: every move of a delivery is a compare-and-set.
 
+use super::rows::{self, column, micros, to_json};
+use super::{Connection, TAKE, keeping, read_failed, write_failed};
 use depeche_core::address::RecipientKey;
 use depeche_core::budget::Room;
 use depeche_core::journal::{
@@ -8,10 +10,6 @@ use depeche_core::journal::{
 };
 use depeche_core::outcome::Denied;
 use jiff::Timestamp;
-use sqlx::SqliteConnection;
-
-use crate::rows::{self, column, micros, to_json};
-use crate::{keeping, read_failed, write_failed};
 
 /// Why an intent was not taken.
 pub(crate) struct NotIntended(pub(crate) Denied);
@@ -27,7 +25,7 @@ impl From<JournalError> for NotIntended {
 }
 
 /// Takes all intents or none; their places in the provider's windows go with them.
-pub(crate) async fn intend(c: &mut SqliteConnection, intents: &[Intent]) -> Result<(), NotIntended> {
+pub(crate) async fn intend(c: &mut Connection, intents: &[Intent]) -> Result<(), NotIntended> {
     let Some(first) = intents.first() else { return Ok(()) };
     run_goes_on(c, &first.run).await?;
     take_places(c, first, u32::try_from(intents.len()).unwrap_or(u32::MAX)).await?;
@@ -38,7 +36,7 @@ pub(crate) async fn intend(c: &mut SqliteConnection, intents: &[Intent]) -> Resu
     Ok(())
 }
 
-async fn run_goes_on(c: &mut SqliteConnection, run: &RunId) -> Result<(), NotIntended> {
+async fn run_goes_on(c: &mut Connection, run: &RunId) -> Result<(), NotIntended> {
     let state: Option<(String,)> = sqlx::query_as("SELECT state FROM run WHERE id = $1")
         .bind(run.as_str())
         .fetch_optional(c)
@@ -50,7 +48,7 @@ async fn run_goes_on(c: &mut SqliteConnection, run: &RunId) -> Result<(), NotInt
     }
 }
 
-async fn take_places(c: &mut SqliteConnection, intent: &Intent, messages: u32) -> Result<(), NotIntended> {
+async fn take_places(c: &mut Connection, intent: &Intent, messages: u32) -> Result<(), NotIntended> {
     let resting = keeping::resting_until(c, &intent.provider).await?;
     if let Some(until) = resting.filter(|until| *until > intent.at) {
         return Err(NotIntended(Denied::BudgetSpent { until }));
@@ -66,7 +64,7 @@ async fn take_places(c: &mut SqliteConnection, intent: &Intent, messages: u32) -
     Ok(())
 }
 
-async fn not_suppressed(c: &mut SqliteConnection, intent: &Intent) -> Result<(), NotIntended> {
+async fn not_suppressed(c: &mut Connection, intent: &Intent) -> Result<(), NotIntended> {
     let found = sqlx::query(
         "SELECT 1 FROM suppression s JOIN delivery d ON d.recipient_key = s.recipient_key
          WHERE d.id = $1 AND s.quarantined = 0",
@@ -78,18 +76,15 @@ async fn not_suppressed(c: &mut SqliteConnection, intent: &Intent) -> Result<(),
     if found.is_some() { Err(NotIntended(Denied::Suppressed)) } else { Ok(()) }
 }
 
-async fn open_attempt(c: &mut SqliteConnection, intent: &Intent) -> Result<(), NotIntended> {
-    let moved = sqlx::query(
-        "UPDATE delivery SET state = 'intent', fence = fence + 1, attempts = attempts + 1, provider = $3, at = $4
-         WHERE id = $1 AND state = 'pending' AND fence = $2",
-    )
-    .bind(intent.delivery.0)
-    .bind(intent.fence)
-    .bind(intent.provider.as_str())
-    .bind(micros(intent.at))
-    .execute(&mut *c)
-    .await
-    .map_err(|error| write_failed(&error))?;
+async fn open_attempt(c: &mut Connection, intent: &Intent) -> Result<(), NotIntended> {
+    let moved = sqlx::query(TAKE)
+        .bind(intent.delivery.0)
+        .bind(intent.fence)
+        .bind(intent.provider.as_str())
+        .bind(micros(intent.at))
+        .execute(&mut *c)
+        .await
+        .map_err(|error| write_failed(&error))?;
     if moved.rows_affected() == 0 {
         return Err(NotIntended(Denied::AlreadyTaken));
     }
@@ -117,14 +112,14 @@ async fn open_attempt(c: &mut SqliteConnection, intent: &Intent) -> Result<(), N
     }
 }
 
-pub(crate) async fn settle(c: &mut SqliteConnection, settlements: &[Settlement]) -> Result<(), JournalError> {
+pub(crate) async fn settle(c: &mut Connection, settlements: &[Settlement]) -> Result<(), JournalError> {
     for settlement in settlements {
         settle_one(c, settlement).await?;
     }
     Ok(())
 }
 
-async fn settle_one(c: &mut SqliteConnection, s: &Settlement) -> Result<(), JournalError> {
+async fn settle_one(c: &mut Connection, s: &Settlement) -> Result<(), JournalError> {
     if !s.from.may_become(s.to) {
         return Err(JournalError::Forbidden { delivery: s.delivery, from: s.from, to: s.to });
     }
@@ -136,7 +131,7 @@ async fn settle_one(c: &mut SqliteConnection, s: &Settlement) -> Result<(), Jour
     let moved = sqlx::query(
         "UPDATE delivery SET state = $4, fence = fence + 1, not_before = $5,
          transient_refusals = transient_refusals + $6, avoid = COALESCE($7, avoid),
-         bad_address = MAX(bad_address, $8), reply = COALESCE($9, reply), at = $10,
+         bad_address = CASE WHEN $8 > bad_address THEN $8 ELSE bad_address END, reply = COALESCE($9, reply), at = $10,
          provider = COALESCE($11, provider), provider_id = COALESCE($12, provider_id),
          attempts = attempts + $13
          WHERE id = $1 AND state = $2 AND fence = $3",
@@ -170,7 +165,7 @@ async fn settle_one(c: &mut SqliteConnection, s: &Settlement) -> Result<(), Jour
 }
 
 async fn with_avoided(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     s: &Settlement,
     provider: &depeche_core::provider::ProviderName,
 ) -> Result<String, JournalError> {
@@ -188,11 +183,7 @@ async fn with_avoided(
     to_json(&avoid)
 }
 
-async fn end_attempt(
-    c: &mut SqliteConnection,
-    s: &Settlement,
-    a: &SettledAttempt,
-) -> Result<(), JournalError> {
+async fn end_attempt(c: &mut Connection, s: &Settlement, a: &SettledAttempt) -> Result<(), JournalError> {
     let ended = sqlx::query(
         "UPDATE attempt SET state = $2, blames = $3, reply = $4, provider_id = $5, ended_at = $6
          WHERE id = $1 AND state = $7",
@@ -218,7 +209,7 @@ async fn end_attempt(
 }
 
 /// A proof moves an unknown or held delivery on: with a line in the audit.
-async fn proved(c: &mut SqliteConnection, s: &Settlement, a: &SettledAttempt) -> Result<(), JournalError> {
+async fn proved(c: &mut Connection, s: &Settlement, a: &SettledAttempt) -> Result<(), JournalError> {
     let (address,): (String,) = sqlx::query_as("SELECT address FROM delivery WHERE id = $1")
         .bind(s.delivery.0)
         .fetch_one(&mut *c)
@@ -230,7 +221,7 @@ async fn proved(c: &mut SqliteConnection, s: &Settlement, a: &SettledAttempt) ->
     keeping::audit(c, &entry).await
 }
 
-async fn end_open_attempt(c: &mut SqliteConnection, s: &Settlement) -> Result<(), JournalError> {
+async fn end_open_attempt(c: &mut Connection, s: &Settlement) -> Result<(), JournalError> {
     let state = match s.to {
         DeliveryState::Unknown => AttemptState::Unknown,
         DeliveryState::Pending => AttemptState::NotAccepted,
@@ -253,7 +244,7 @@ async fn end_open_attempt(c: &mut SqliteConnection, s: &Settlement) -> Result<()
 }
 
 async fn insert_ended_attempt(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     s: &Settlement,
     a: &SettledAttempt,
 ) -> Result<(), JournalError> {
@@ -278,41 +269,34 @@ async fn insert_ended_attempt(
     Ok(())
 }
 
-/// An intent whose owner is gone becomes unknown, never pending.
-pub(crate) async fn adopt_orphans(
-    c: &mut SqliteConnection,
-    run: &RunId,
-    now: Timestamp,
-) -> Result<u64, JournalError> {
-    let reply = "the process stopped before an answer came";
-    sqlx::query(
-        "UPDATE attempt SET state = 'unknown', reply = $2, ended_at = $3 WHERE state = 'intent'
-         AND delivery IN (SELECT id FROM delivery WHERE run = $1 AND state = 'intent')",
-    )
-    .bind(run.as_str())
-    .bind(reply)
-    .bind(micros(now))
-    .execute(&mut *c)
-    .await
-    .map_err(|error| write_failed(&error))?;
-    let moved = sqlx::query(
-        "UPDATE delivery SET state = 'unknown', fence = fence + 1, reply = $2, at = $3
-         WHERE run = $1 AND state = 'intent'",
-    )
-    .bind(run.as_str())
-    .bind(reply)
-    .bind(micros(now))
-    .execute(&mut *c)
-    .await
-    .map_err(|error| write_failed(&error))?;
-    Ok(moved.rows_affected())
+/// Intents whose commit stands although nobody heard of it in time: nothing of them was sent.
+pub(crate) async fn withdraw(c: &mut Connection, intents: &[Intent]) -> Result<(), sqlx::Error> {
+    for intent in intents {
+        let reply = "the journal did not answer in time; nothing was sent";
+        let moved = sqlx::query(
+            "UPDATE delivery SET state = 'pending', fence = fence + 1
+             WHERE id = $1 AND state = 'intent' AND fence = $2 + 1",
+        )
+        .bind(intent.delivery.0)
+        .bind(intent.fence)
+        .execute(&mut *c)
+        .await?;
+        if moved.rows_affected() == 0 {
+            continue;
+        }
+        sqlx::query(
+            "UPDATE attempt SET state = 'not_accepted', reply = $2, ended_at = started_at
+             WHERE id = $1 AND state = 'intent'",
+        )
+        .bind(intent.attempt.to_string())
+        .bind(reply)
+        .execute(&mut *c)
+        .await?;
+    }
+    Ok(())
 }
 
-pub(crate) async fn cancel(
-    c: &mut SqliteConnection,
-    run: &RunId,
-    at: Timestamp,
-) -> Result<u64, JournalError> {
+pub(crate) async fn cancel(c: &mut Connection, run: &RunId, at: Timestamp) -> Result<u64, JournalError> {
     let was_cancelled = sqlx::query("SELECT 1 FROM run WHERE id = $1 AND state = 'cancelled'")
         .bind(run.as_str())
         .fetch_optional(&mut *c)
@@ -351,7 +335,7 @@ pub(crate) async fn cancel(
 }
 
 pub(crate) async fn resolve(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     run: &RunId,
     keys: &[RecipientKey],
     decision: Decision,
@@ -388,7 +372,7 @@ pub(crate) async fn resolve(
 }
 
 async fn resolve_one(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     run: &RunId,
     record: &DeliveryRecord,
     decision: Decision,

@@ -9,17 +9,17 @@ use depeche_core::journal::{
     DeliveryState, FreezeError, Frozen, JournalError, NewDeliveries, NewDelivery, NewRun, RunId, RunKind,
     Taken,
 };
-use sqlx::{AssertSqlSafe, SqliteConnection};
+use sqlx::AssertSqlSafe;
 
-use crate::rows::{column, micros, run_id, to_json};
-use crate::{keeping, read_failed, write_failed};
+use super::rows::{column, micros, run_id, to_json};
+use super::{Connection, keeping, numbered, read_failed, write_failed};
 
 /// So many addresses are asked for at once; SQLite takes 32 766 values.
 const KEYS: usize = 500;
 
 /// Which of `keys` another real run of the release holds.
 pub(crate) async fn taken(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     digest: &[u8; 32],
     keys: &[RecipientKey],
 ) -> Result<Vec<Taken>, JournalError> {
@@ -34,7 +34,7 @@ pub(crate) async fn taken(
 }
 
 /// Whether a real run of the release holds anybody: the first run of a release need not ask for each.
-async fn holds_anybody(c: &mut SqliteConnection, digest: &[u8; 32]) -> Result<bool, JournalError> {
+async fn holds_anybody(c: &mut Connection, digest: &[u8; 32]) -> Result<bool, JournalError> {
     let held = sqlx::query(
         "SELECT 1 FROM delivery WHERE digest = $1 AND kind = 'real'
          AND state IN ('pending', 'intent', 'accepted', 'held', 'unknown') LIMIT 1",
@@ -47,7 +47,7 @@ async fn holds_anybody(c: &mut SqliteConnection, digest: &[u8; 32]) -> Result<bo
 
 /// Adds those of `keys` that a run other than `but` holds.
 async fn taken_of(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     digest: &[u8; 32],
     keys: &[RecipientKey],
     but: Option<&RunId>,
@@ -60,7 +60,7 @@ async fn taken_of(
          ORDER BY id"
     );
     // Only places are put into the text.
-    let mut query = sqlx::query(AssertSqlSafe(text)).bind(digest.as_slice());
+    let mut query = sqlx::query(AssertSqlSafe(numbered(text))).bind(digest.as_slice());
     query = query.bind(but.map_or("", RunId::as_str));
     for key in keys {
         query = query.bind(key.as_str());
@@ -82,7 +82,7 @@ const ROWS: usize = 64;
 type Row<'a> = (&'a NewDelivery, RecipientKey, DeliveryState);
 
 pub(crate) async fn freeze(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     run: &NewRun,
     mut deliveries: NewDeliveries,
 ) -> Result<Frozen, FreezeError> {
@@ -124,7 +124,7 @@ fn next_page(deliveries: &mut NewDeliveries) -> Result<Vec<NewDelivery>, FreezeE
 }
 
 async fn insert_page(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     run: &NewRun,
     page: &[NewDelivery],
     keys: Vec<RecipientKey>,
@@ -145,7 +145,7 @@ async fn insert_page(
 
 /// What forbids a real run: recipients that others hold, or a slug that stands for another content.
 async fn guard(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     run: &NewRun,
     taken: Vec<Taken>,
     recipients: usize,
@@ -173,7 +173,7 @@ async fn guard(
     }
 }
 
-async fn insert_run(c: &mut SqliteConnection, run: &NewRun) -> Result<(), JournalError> {
+async fn insert_run(c: &mut Connection, run: &NewRun) -> Result<(), JournalError> {
     sqlx::query(
         "INSERT INTO run (id, kind, state, slug, release, digest, frozen, route, left_out, settings, created_at)
          VALUES ($1, $2, 'running', $3, $4, $5, $6, $7, $8, $9, $10)",
@@ -204,11 +204,7 @@ async fn insert_run(c: &mut SqliteConnection, run: &NewRun) -> Result<(), Journa
     Ok(())
 }
 
-async fn insert_deliveries(
-    c: &mut SqliteConnection,
-    run: &NewRun,
-    rows: &[Row<'_>],
-) -> Result<(), JournalError> {
+async fn insert_deliveries(c: &mut Connection, run: &NewRun, rows: &[Row<'_>]) -> Result<(), JournalError> {
     // Without numbers: SQLite looks numbered places up by name, one after the other.
     let places = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; rows.len()];
     let text = format!(
@@ -217,7 +213,7 @@ async fn insert_deliveries(
         places.join(", ")
     );
     // Only places are put into the text.
-    let mut query = sqlx::query(AssertSqlSafe(text));
+    let mut query = sqlx::query(AssertSqlSafe(numbered(text)));
     for (delivery, key, state) in rows {
         query = query
             .bind(run.id.as_str())
@@ -236,16 +232,13 @@ async fn insert_deliveries(
     Ok(())
 }
 
-async fn suppressed_of(
-    c: &mut SqliteConnection,
-    keys: &[RecipientKey],
-) -> Result<BTreeSet<String>, JournalError> {
+async fn suppressed_of(c: &mut Connection, keys: &[RecipientKey]) -> Result<BTreeSet<String>, JournalError> {
     let places = vec!["?"; keys.len()].join(", ");
     let text = format!(
         "SELECT recipient_key FROM suppression WHERE quarantined = 0 AND recipient_key IN ({places})"
     );
     // Only places are put into the text.
-    let mut query = sqlx::query_as::<_, (String,)>(AssertSqlSafe(text));
+    let mut query = sqlx::query_as::<_, (String,)>(AssertSqlSafe(numbered(text)));
     for key in keys {
         query = query.bind(key.as_str());
     }

@@ -11,11 +11,9 @@ use depeche_core::journal::{
 };
 use depeche_core::provider::ProviderName;
 use jiff::Timestamp;
-use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
 
-use crate::rows::{column, corrupt, micros, parsed, provider, run_id, time};
-use crate::{keeping, read_failed, write_failed};
+use super::rows::{column, corrupt, micros, parsed, provider, run_id, time};
+use super::{Connection, Row, keeping, read_failed, write_failed};
 
 /// Whose message an event is about.
 struct Owner {
@@ -27,7 +25,7 @@ struct Owner {
 }
 
 pub(crate) async fn record(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     source: &ProviderName,
     events: &[ProviderEvent],
     now: Timestamp,
@@ -56,7 +54,7 @@ pub(crate) async fn record(
 }
 
 async fn owner(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     source: &ProviderName,
     event: &ProviderEvent,
 ) -> Result<Option<Owner>, JournalError> {
@@ -77,7 +75,7 @@ async fn owner(
         let found = one(c, question, &[source.as_str(), bare, &format!("<{bare}>")]).await?;
         // One id may stand for a batch: then the address decides.
         let key = EmailAddress::parse(&event.recipient).ok().map(|address| address.key());
-        let about = |row: &&SqliteRow| -> bool {
+        let about = |row: &&Row| -> bool {
             let theirs = column::<&str>(row, "recipient_key").unwrap_or_default();
             found.len() == 1 || key.as_ref().is_some_and(|key| key.as_str() == theirs)
         };
@@ -92,7 +90,7 @@ async fn owner(
 }
 
 /// The delivery with the Message-ID, and its attempt if only one can have reached the wire.
-async fn by_message_id(c: &mut SqliteConnection, id: &str) -> Result<Option<Owner>, JournalError> {
+async fn by_message_id(c: &mut Connection, id: &str) -> Result<Option<Owner>, JournalError> {
     let bracketed = format!("<{}>", id.trim_matches(['<', '>']));
     let question = "SELECT id AS delivery, run, recipient_key FROM delivery WHERE message_id = $1
          ORDER BY id DESC LIMIT 1";
@@ -114,7 +112,7 @@ async fn by_message_id(c: &mut SqliteConnection, id: &str) -> Result<Option<Owne
     Ok(Some(Owner { delivery, run: run_id(column(row, "run")?)?, key: key_of(row)?, attempt }))
 }
 
-fn attempt_of(row: &SqliteRow) -> Result<Owner, JournalError> {
+fn attempt_of(row: &Row) -> Result<Owner, JournalError> {
     let state = parsed::<AttemptState>(column(row, "attempt_state")?, "an attempt's state")?;
     Ok(Owner {
         delivery: column(row, "delivery")?,
@@ -124,15 +122,11 @@ fn attempt_of(row: &SqliteRow) -> Result<Owner, JournalError> {
     })
 }
 
-fn key_of(row: &SqliteRow) -> Result<RecipientKey, JournalError> {
+fn key_of(row: &Row) -> Result<RecipientKey, JournalError> {
     Ok(RecipientKey::from_stored(column(row, "recipient_key")?))
 }
 
-async fn one(
-    c: &mut SqliteConnection,
-    question: String,
-    values: &[&str],
-) -> Result<Vec<SqliteRow>, JournalError> {
+async fn one(c: &mut Connection, question: String, values: &[&str]) -> Result<Vec<Row>, JournalError> {
     // The texts are fixed ones of this file; every value is bound.
     let mut query = sqlx::query(sqlx::AssertSqlSafe(question));
     for value in values {
@@ -143,7 +137,7 @@ async fn one(
 
 /// True when the event is new.
 async fn keep(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     source: &ProviderName,
     event: &ProviderEvent,
     owner: Option<&Owner>,
@@ -183,7 +177,7 @@ fn contradicts(owner: &Owner, kind: EventKind) -> bool {
 }
 
 async fn tell_contradiction(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     source: &ProviderName,
     event: &ProviderEvent,
     owner: &Owner,
@@ -198,7 +192,7 @@ async fn tell_contradiction(
     keeping::audit(c, &entry).await
 }
 
-async fn mark_bad(c: &mut SqliteConnection, delivery: i64) -> Result<(), JournalError> {
+async fn mark_bad(c: &mut Connection, delivery: i64) -> Result<(), JournalError> {
     sqlx::query("UPDATE delivery SET bad_address = 1 WHERE id = $1 AND bad_address = 0")
         .bind(delivery)
         .execute(c)
@@ -209,7 +203,7 @@ async fn mark_bad(c: &mut SqliteConnection, delivery: i64) -> Result<(), Journal
 
 /// Moves an unknown or held attempt on; what it came to be.
 async fn prove(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     source: &ProviderName,
     event: &ProviderEvent,
     owner: &Owner,
@@ -254,7 +248,7 @@ async fn prove(
 }
 
 pub(crate) async fn of_run(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     run: &RunId,
 ) -> Result<Vec<(DeliveryId, StoredEvent)>, JournalError> {
     let found = sqlx::query(
@@ -267,7 +261,7 @@ pub(crate) async fn of_run(
     found.iter().map(stored).collect()
 }
 
-fn stored(row: &SqliteRow) -> Result<(DeliveryId, StoredEvent), JournalError> {
+fn stored(row: &Row) -> Result<(DeliveryId, StoredEvent), JournalError> {
     let tag = column::<Option<&str>>(row, "tag")?;
     let event = ProviderEvent {
         kind: parsed(column(row, "kind")?, "an event")?,
@@ -284,10 +278,7 @@ fn stored(row: &SqliteRow) -> Result<(DeliveryId, StoredEvent), JournalError> {
     Ok((DeliveryId(delivery), StoredEvent { source, event, seen_at: time(column(row, "seen_at")?)? }))
 }
 
-pub(crate) async fn mark(
-    c: &mut SqliteConnection,
-    source: &ProviderName,
-) -> Result<Option<String>, JournalError> {
+pub(crate) async fn mark(c: &mut Connection, source: &ProviderName) -> Result<Option<String>, JournalError> {
     let found: Option<(String,)> = sqlx::query_as("SELECT mark FROM mark WHERE source = $1")
         .bind(source.as_str())
         .fetch_optional(c)
@@ -297,7 +288,7 @@ pub(crate) async fn mark(
 }
 
 pub(crate) async fn save_mark(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     source: &ProviderName,
     mark: &str,
 ) -> Result<(), JournalError> {

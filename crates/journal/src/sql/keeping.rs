@@ -5,17 +5,16 @@ use depeche_core::journal::{AuditEntry, BreakerRecord, JournalError, RunId, RunS
 use depeche_core::outcome::Trouble;
 use depeche_core::provider::ProviderName;
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, SqliteConnection};
+use sqlx::AssertSqlSafe;
 
-use crate::rows::{column, corrupt, digest, json, micros, run_id, small, time, to_json};
-use crate::{read_failed, write_failed};
+use super::rows::{column, corrupt, digest, json, micros, run_id, small, time, to_json};
+use super::{Connection, Row, numbered, read_failed, write_failed};
 
 /// So many addresses are asked for at once; SQLite takes 32 766 values.
 const KEYS: usize = 500;
 
 pub(crate) async fn set_run_state(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     run: &RunId,
     state: RunState,
     note: Option<String>,
@@ -38,7 +37,7 @@ pub(crate) async fn set_run_state(
 }
 
 pub(crate) async fn usage(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     provider: &ProviderName,
     since: Timestamp,
 ) -> Result<Usage, JournalError> {
@@ -62,14 +61,14 @@ pub(crate) async fn usage(
 
 /// Counts `messages` at `at`, and forgets what no window looks at any more.
 pub(crate) async fn use_window(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     provider: &ProviderName,
     messages: u32,
     at: Timestamp,
 ) -> Result<(), JournalError> {
     sqlx::query(
         "INSERT INTO usage (provider, second, count) VALUES ($1, $2, $3)
-         ON CONFLICT (provider, second) DO UPDATE SET count = count + excluded.count",
+         ON CONFLICT (provider, second) DO UPDATE SET count = usage.count + excluded.count",
     )
     .bind(provider.as_str())
     .bind(at.as_second())
@@ -79,7 +78,8 @@ pub(crate) async fn use_window(
     .map_err(|error| write_failed(&error))?;
     sqlx::query(
         "INSERT INTO usage_last (provider, at) VALUES ($1, $2)
-         ON CONFLICT (provider) DO UPDATE SET at = MAX(at, excluded.at)",
+         ON CONFLICT (provider) DO UPDATE SET at =
+         CASE WHEN excluded.at > usage_last.at THEN excluded.at ELSE usage_last.at END",
     )
     .bind(provider.as_str())
     .bind(micros(at))
@@ -96,14 +96,14 @@ pub(crate) async fn use_window(
     Ok(())
 }
 
-pub(crate) async fn breakers(c: &mut SqliteConnection) -> Result<Vec<BreakerRecord>, JournalError> {
+pub(crate) async fn breakers(c: &mut Connection) -> Result<Vec<BreakerRecord>, JournalError> {
     let found = sqlx::query("SELECT * FROM breaker ORDER BY provider").fetch_all(c).await;
     found.map_err(|error| read_failed(&error))?.iter().map(breaker).collect()
 }
 
 /// Until when the provider rests, if it does.
 pub(crate) async fn resting_until(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     provider: &ProviderName,
 ) -> Result<Option<Timestamp>, JournalError> {
     let found: Option<(Option<i64>,)> =
@@ -115,7 +115,7 @@ pub(crate) async fn resting_until(
     found.and_then(|(until,)| until).map(time).transpose()
 }
 
-fn breaker(row: &SqliteRow) -> Result<BreakerRecord, JournalError> {
+fn breaker(row: &Row) -> Result<BreakerRecord, JournalError> {
     let name: &str = column(row, "provider")?;
     let moment = |name: &str| column::<Option<i64>>(row, name)?.map(time).transpose();
     Ok(BreakerRecord {
@@ -130,10 +130,7 @@ fn breaker(row: &SqliteRow) -> Result<BreakerRecord, JournalError> {
     })
 }
 
-pub(crate) async fn save_breaker(
-    c: &mut SqliteConnection,
-    record: &BreakerRecord,
-) -> Result<(), JournalError> {
+pub(crate) async fn save_breaker(c: &mut Connection, record: &BreakerRecord) -> Result<(), JournalError> {
     // A rest that another process was told stands, unless the provider's section changed meanwhile.
     sqlx::query(
         "INSERT INTO breaker (provider, config_digest, open_since, reason, trouble, resting_until)
@@ -141,9 +138,8 @@ pub(crate) async fn save_breaker(
          ON CONFLICT (provider) DO UPDATE SET config_digest = excluded.config_digest,
          open_since = excluded.open_since, reason = excluded.reason, trouble = excluded.trouble,
          resting_until = CASE WHEN breaker.config_digest = excluded.config_digest
-         THEN MAX(COALESCE(excluded.resting_until, breaker.resting_until),
-                  COALESCE(breaker.resting_until, excluded.resting_until))
-         ELSE excluded.resting_until END",
+         AND (excluded.resting_until IS NULL OR breaker.resting_until > excluded.resting_until)
+         THEN breaker.resting_until ELSE excluded.resting_until END",
     )
     .bind(record.provider.as_str())
     .bind(record.config_digest.as_slice())
@@ -157,7 +153,7 @@ pub(crate) async fn save_breaker(
     Ok(())
 }
 
-pub(crate) async fn suppress(c: &mut SqliteConnection, entries: &[Suppression]) -> Result<u64, JournalError> {
+pub(crate) async fn suppress(c: &mut Connection, entries: &[Suppression]) -> Result<u64, JournalError> {
     let mut added = 0;
     for entry in entries {
         // The first reason stays; a quarantined address that is suppressed for good is so from then on. A
@@ -185,7 +181,7 @@ pub(crate) async fn suppress(c: &mut SqliteConnection, entries: &[Suppression]) 
 }
 
 pub(crate) async fn unsuppress(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     key: &RecipientKey,
     reason: &str,
     at: Timestamp,
@@ -204,7 +200,7 @@ pub(crate) async fn unsuppress(
 }
 
 pub(crate) async fn suppressions(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     keys: Option<&[RecipientKey]>,
 ) -> Result<Vec<Suppression>, JournalError> {
     let Some(keys) = keys else {
@@ -220,7 +216,7 @@ pub(crate) async fn suppressions(
         let places = vec!["?"; keys.len()].join(", ");
         let text = format!("SELECT * FROM suppression WHERE quarantined = 0 AND recipient_key IN ({places})");
         // Only places are put into the text.
-        let mut query = sqlx::query(AssertSqlSafe(text));
+        let mut query = sqlx::query(AssertSqlSafe(numbered(text)));
         for key in keys {
             query = query.bind(key.as_str());
         }
@@ -232,13 +228,13 @@ pub(crate) async fn suppressions(
 }
 
 /// Whether anybody is suppressed: where nobody is, nobody needs to be asked for.
-pub(crate) async fn suppresses_anybody(c: &mut SqliteConnection) -> Result<bool, JournalError> {
+pub(crate) async fn suppresses_anybody(c: &mut Connection) -> Result<bool, JournalError> {
     let found =
         sqlx::query("SELECT 1 FROM suppression WHERE quarantined = 0 LIMIT 1").fetch_optional(c).await;
     Ok(found.map_err(|error| read_failed(&error))?.is_some())
 }
 
-fn suppression(row: &SqliteRow) -> Result<Suppression, JournalError> {
+fn suppression(row: &Row) -> Result<Suppression, JournalError> {
     Ok(Suppression {
         key: RecipientKey::from_stored(column(row, "recipient_key")?),
         reason: column(row, "reason")?,
@@ -248,7 +244,7 @@ fn suppression(row: &SqliteRow) -> Result<Suppression, JournalError> {
     })
 }
 
-pub(crate) async fn audit(c: &mut SqliteConnection, entry: &AuditEntry) -> Result<(), JournalError> {
+pub(crate) async fn audit(c: &mut Connection, entry: &AuditEntry) -> Result<(), JournalError> {
     sqlx::query("INSERT INTO audit (at, run, action, detail) VALUES ($1, $2, $3, $4)")
         .bind(micros(entry.at))
         .bind(entry.run.as_ref().map(RunId::as_str))
@@ -261,7 +257,7 @@ pub(crate) async fn audit(c: &mut SqliteConnection, entry: &AuditEntry) -> Resul
 }
 
 pub(crate) async fn audit_of(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     run: Option<&RunId>,
 ) -> Result<Vec<AuditEntry>, JournalError> {
     let found = sqlx::query("SELECT * FROM audit WHERE $1 IS NULL OR run = $1 ORDER BY id")
@@ -269,7 +265,7 @@ pub(crate) async fn audit_of(
         .fetch_all(c)
         .await
         .map_err(|error| read_failed(&error))?;
-    let entry = |row: &SqliteRow| {
+    let entry = |row: &Row| {
         Ok(AuditEntry {
             at: time(column(row, "at")?)?,
             run: column::<Option<&str>>(row, "run")?.map(run_id).transpose()?,

@@ -3,29 +3,25 @@
 use bytes::Bytes;
 use depeche_core::address::RecipientKey;
 use depeche_core::journal::{
-    AttemptRecord, DeliveryId, DeliveryRecord, DeliveryState, JournalError, RunId, RunRecord, Totals,
+    AttemptRecord, DeliveryId, DeliveryRecord, DeliveryState, JournalError, RunId, RunRecord,
 };
 use depeche_core::provider::ProviderName;
 use jiff::Timestamp;
-use sqlx::SqliteConnection;
 
-use crate::read_failed;
-use crate::rows::{self, column, corrupt, count, micros, time};
+use super::rows::{self, column, corrupt, count, micros, time};
+use super::{Connection, NEWEST_FIRST, PASS_OVER, Row, numbered, read_failed};
 
-pub(crate) async fn run(c: &mut SqliteConnection, run: &RunId) -> Result<Option<RunRecord>, JournalError> {
+pub(crate) async fn run(c: &mut Connection, run: &RunId) -> Result<Option<RunRecord>, JournalError> {
     let row = sqlx::query("SELECT * FROM run WHERE id = $1").bind(run.as_str()).fetch_optional(c).await;
     row.map_err(|error| read_failed(&error))?.map(|row| rows::run(&row)).transpose()
 }
 
-pub(crate) async fn runs(c: &mut SqliteConnection) -> Result<Vec<RunRecord>, JournalError> {
-    let found = sqlx::query("SELECT * FROM run ORDER BY created_at DESC, rowid DESC").fetch_all(c).await;
+pub(crate) async fn runs(c: &mut Connection) -> Result<Vec<RunRecord>, JournalError> {
+    let found = sqlx::query(NEWEST_FIRST).fetch_all(c).await;
     found.map_err(|error| read_failed(&error))?.iter().map(rows::run).collect()
 }
 
-pub(crate) async fn assets(
-    c: &mut SqliteConnection,
-    run: &RunId,
-) -> Result<Vec<(String, Bytes)>, JournalError> {
+pub(crate) async fn assets(c: &mut Connection, run: &RunId) -> Result<Vec<(String, Bytes)>, JournalError> {
     let found: Vec<(String, Vec<u8>)> =
         sqlx::query_as("SELECT name, content FROM asset WHERE run = $1 ORDER BY position")
             .bind(run.as_str())
@@ -36,7 +32,7 @@ pub(crate) async fn assets(
 }
 
 pub(crate) async fn deliveries(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     run: &RunId,
     after: Option<(u32, u64)>,
     limit: usize,
@@ -58,7 +54,7 @@ pub(crate) async fn deliveries(
 /// Those in `states` alone. States that most of a list is in are picked out on the way along the list;
 /// the few refused or uncertain ones of a long list are looked up by their state.
 pub(crate) async fn deliveries_in(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     run: &RunId,
     states: &[DeliveryState],
     after: Option<(u32, u64)>,
@@ -66,8 +62,7 @@ pub(crate) async fn deliveries_in(
 ) -> Result<Vec<DeliveryRecord>, JournalError> {
     use DeliveryState::{Held, Intent, Refused, Unknown};
     let few = states.iter().all(|state| matches!(state, Intent | Held | Unknown | Refused));
-    // A plus keeps SQLite from using an index over the column (sqlite.org/optoverview.html).
-    let (along, state) = if few { ("+", "") } else { ("", "+") };
+    let (along, state) = if few { (PASS_OVER, "") } else { ("", PASS_OVER) };
     let places = vec!["?"; states.len()].join(", ");
     let text = format!(
         "SELECT * FROM delivery WHERE run = ? AND {state}state IN ({places})
@@ -75,7 +70,7 @@ pub(crate) async fn deliveries_in(
     );
     let (tier, position) = place(after);
     // Only places and signs are put into the text.
-    let mut query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(run.as_str());
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(numbered(text))).bind(run.as_str());
     for state in states {
         query = query.bind(state.as_str());
     }
@@ -89,7 +84,7 @@ fn place(after: Option<(u32, u64)>) -> (i64, i64) {
 }
 
 pub(crate) async fn attempts(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     delivery: DeliveryId,
 ) -> Result<Vec<AttemptRecord>, JournalError> {
     let found = sqlx::query("SELECT * FROM attempt WHERE delivery = $1 ORDER BY number")
@@ -99,27 +94,8 @@ pub(crate) async fn attempts(
     found.map_err(|error| read_failed(&error))?.iter().map(rows::attempt).collect()
 }
 
-pub(crate) async fn totals(
-    c: &mut SqliteConnection,
-    run: &RunId,
-    owner_lives: bool,
-) -> Result<Totals, JournalError> {
-    let found: Vec<(String, i64)> =
-        sqlx::query_as("SELECT state, COUNT(*) FROM delivery WHERE run = $1 GROUP BY state")
-            .bind(run.as_str())
-            .fetch_all(c)
-            .await
-            .map_err(|error| read_failed(&error))?;
-    let mut totals = Totals::default();
-    for (state, number) in found {
-        let state: DeliveryState = state.parse().map_err(|e| corrupt("a state")(format!("{e}")))?;
-        totals.add(state, count(number), owner_lives);
-    }
-    Ok(totals)
-}
-
 pub(crate) async fn accepted_by_provider(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     run: &RunId,
 ) -> Result<Vec<(ProviderName, u64)>, JournalError> {
     let found: Vec<(String, i64)> = sqlx::query_as(
@@ -140,7 +116,7 @@ pub(crate) async fn accepted_by_provider(
 }
 
 pub(crate) async fn due(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     run: &RunId,
     now: Timestamp,
     limit: usize,
@@ -158,7 +134,7 @@ pub(crate) async fn due(
 }
 
 pub(crate) async fn next_due(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     run: &RunId,
     now: Timestamp,
 ) -> Result<Option<Timestamp>, JournalError> {
@@ -174,7 +150,7 @@ pub(crate) async fn next_due(
 }
 
 pub(crate) async fn bad_addresses(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     run: &RunId,
 ) -> Result<Vec<(RecipientKey, Timestamp)>, JournalError> {
     let found = sqlx::query(
@@ -187,29 +163,28 @@ pub(crate) async fn bad_addresses(
     .fetch_all(c)
     .await
     .map_err(|error| read_failed(&error))?;
-    let entry = |row: &sqlx::sqlite::SqliteRow| {
-        Ok((RecipientKey::from_stored(column(row, "recipient_key")?), time(column(row, "at")?)?))
-    };
+    let entry =
+        |row: &Row| Ok((RecipientKey::from_stored(column(row, "recipient_key")?), time(column(row, "at")?)?));
     found.iter().map(entry).collect()
 }
 
 pub(crate) async fn accepted_since(
-    c: &mut SqliteConnection,
+    c: &mut Connection,
     keys: &[RecipientKey],
     since: Timestamp,
 ) -> Result<Vec<RecipientKey>, JournalError> {
     let mut found = Vec::new();
     for keys in keys.chunks(KEYS) {
-        let places: Vec<String> = (2..keys.len() + 2).map(|place| format!("${place}")).collect();
+        let places = vec!["?"; keys.len()].join(", ");
         let question = format!(
             "SELECT DISTINCT recipient_key FROM delivery WHERE kind = 'real' AND state = 'accepted'
-             AND at >= $1 AND NOT EXISTS (SELECT 1 FROM event e WHERE e.delivery = delivery.id AND e.kind IN
+             AND at >= ? AND NOT EXISTS (SELECT 1 FROM event e WHERE e.delivery = delivery.id AND e.kind IN
              ('bounced_hard', 'bounced_soft', 'invalid_address', 'blocked', 'failed'))
-             AND recipient_key IN ({})",
-            places.join(", ")
+             AND recipient_key IN ({places})"
         );
-        // Only numbered places are put into the text.
-        let mut query = sqlx::query_as::<_, (String,)>(sqlx::AssertSqlSafe(question)).bind(micros(since));
+        // Only places are put into the text.
+        let question = sqlx::AssertSqlSafe(numbered(question));
+        let mut query = sqlx::query_as::<_, (String,)>(question).bind(micros(since));
         for key in keys {
             query = query.bind(key.as_str());
         }

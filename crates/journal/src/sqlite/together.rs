@@ -4,15 +4,15 @@
 //! back: with one statement per step and message these ways cost more than the writing. Here the usual
 //! case goes in two of them: nobody is denied, no window is in the way, and nothing was moved by
 //! another process. Whatever is otherwise changes nothing, by the caller's roll-back, and is then done
-//! one by one by [`crate::attempts`], which says who is denied and why. The conditions are the same.
+//! one by one by [`super::attempts`], which says who is denied and why. The conditions are the same.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use depeche_core::journal::{DeliveryState, Intent, Settlement};
+use depeche_core::journal::{Intent, Settlement};
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
-use crate::rows::micros;
+use super::rows::micros;
 
 /// So many rows share a statement at the most: the texts are kept prepared, one for each number of rows.
 const ROWS: usize = 24;
@@ -20,17 +20,6 @@ const ROWS: usize = 24;
 /// Whether the intents need nothing but rows.
 pub(crate) fn are_plain_intents(intents: &[Intent]) -> bool {
     !intents.is_empty() && intents.iter().all(|intent| intent.limits.is_unlimited())
-}
-
-/// Whether the outcomes end attempts that are open, and nothing else.
-pub(crate) fn are_plain_outcomes(settlements: &[Settlement]) -> bool {
-    let is_plain = |s: &Settlement| {
-        s.from == DeliveryState::Intent
-            && s.from.may_become(s.to)
-            && s.avoid.is_none()
-            && s.attempt.as_ref().is_some_and(|attempt| attempt.had_intent)
-    };
-    !settlements.is_empty() && settlements.iter().all(is_plain)
 }
 
 /// Takes all intents. False when one of them is not to be had: then the caller rolls back.
@@ -92,7 +81,7 @@ pub(crate) async fn settle(
     Ok(true)
 }
 
-/// Forgets what no window looks at any more; see [`crate::keeping::use_window`].
+/// Forgets what no window looks at any more; see [`super::keeping::use_window`].
 pub(crate) async fn forget_usage(c: &mut SqliteConnection, second: i64) -> Result<(), sqlx::Error> {
     sqlx::query("DELETE FROM usage WHERE second < $1").bind(second - 172_800).execute(c).await?;
     Ok(())
@@ -163,9 +152,10 @@ fn values(columns: &str, rows: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attempts;
+    use crate::sqlite::attempts;
+    use crate::sqlite::rows::ends_an_open_attempt;
     use depeche_core::budget::Limits;
-    use depeche_core::journal::{AttemptState, DeliveryId, RunId, SettledAttempt};
+    use depeche_core::journal::{AttemptState, DeliveryId, DeliveryState, RunId, SettledAttempt};
     use depeche_core::provider::ProviderName;
     use jiff::Timestamp;
     use sqlx::Row as _;
@@ -176,7 +166,7 @@ mod tests {
 
     async fn database() -> SqliteConnection {
         let options = "sqlite::memory:".parse::<SqliteConnectOptions>().unwrap();
-        let mut c = crate::connect(&options).await.unwrap();
+        let mut c = crate::sqlite::connect(&options).await.unwrap();
         let filled = format!(
             "INSERT INTO run (id, kind, state, slug, release, digest, frozen, route, left_out, settings, created_at)
              VALUES ('r', 'real', 'running', 's', 'r.md', x'00', '', '[]', '[]', '', 0);
@@ -260,7 +250,7 @@ mod tests {
         let (mut together, mut alone) = (database().await, database().await);
         let intents: Vec<Intent> = (1..=COUNT).map(intent).collect();
         let outcomes: Vec<Settlement> = (1..=COUNT).map(outcome).collect();
-        assert!(are_plain_intents(&intents) && are_plain_outcomes(&outcomes));
+        assert!(are_plain_intents(&intents) && outcomes.iter().all(ends_an_open_attempt));
 
         assert!(intend(&mut together, &intents.iter().collect::<Vec<_>>()).await.unwrap());
         forget_usage(&mut together, at(COUNT).as_second()).await.unwrap();
@@ -311,9 +301,9 @@ mod tests {
         let limited = Intent { limits: Limits { per_day: Some(1), ..Limits::default() }, ..intent(1) };
         assert!(!are_plain_intents(&[intent(2), limited]));
         let avoiding = Settlement { avoid: Some(intent(1).provider), ..outcome(1) };
-        assert!(!are_plain_outcomes(&[outcome(2), avoiding]));
-        assert!(!are_plain_outcomes(&[Settlement { from: DeliveryState::Unknown, ..outcome(1) }]));
-        assert!(!are_plain_outcomes(&[Settlement { attempt: None, ..outcome(1) }]));
-        assert!(!are_plain_intents(&[]) && !are_plain_outcomes(&[]));
+        assert!(!ends_an_open_attempt(&avoiding));
+        assert!(!ends_an_open_attempt(&Settlement { from: DeliveryState::Unknown, ..outcome(1) }));
+        assert!(!ends_an_open_attempt(&Settlement { attempt: None, ..outcome(1) }));
+        assert!(!are_plain_intents(&[]));
     }
 }

@@ -1,0 +1,249 @@
+//! The writer's connection: what each transaction locks, and what becomes of a commit without an answer.
+//!
+//! Transactions of intents and outcomes run beside each other, except that those that take places of one
+//! provider come one after the other: in READ COMMITTED two of them would each count without the other.
+//! Providers are locked in the order of their names, and everything else (freezing, cancelling, a person's
+//! decision, a sweep) is alone: so no two transactions can wait for each other in a circle.
+//!
+//! A COMMIT without an answer may stand. Then nothing is sent: the rows are looked up over a new
+//! connection, once the server has done with the old one (DELIVERY.md, "Fleet").
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use depeche_core::journal::AttemptState;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+use tokio::time::Instant;
+
+use super::writer::Rows;
+
+/// Locks of ours among the advisory locks of the database: "depe" in ASCII.
+const SPACE: i32 = 0x6465_7065;
+/// The one lock that all share, or that one has alone.
+const ALL: i32 = 0;
+/// How long a lost database is asked for again.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long one question about it may take.
+const SHORT: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What became of a commit that failed.
+pub(crate) enum Fate {
+    /// Nothing of it is there, or nobody can tell.
+    Undone,
+    /// Nothing of it is there, because the connection was lost.
+    Lost,
+    /// It stands, though its answer was lost.
+    Stands,
+}
+
+/// How far a transaction has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Stage {
+    Idle,
+    /// Its name, once it has one.
+    Open(Option<String>),
+    Committing(Option<String>),
+}
+
+/// The writer's connection.
+pub(crate) struct Door {
+    options: PgConnectOptions,
+    connection: Option<PgConnection>,
+    stage: Stage,
+}
+
+impl Door {
+    pub(crate) fn new(options: PgConnectOptions) -> Self {
+        Self { options, connection: None, stage: Stage::Idle }
+    }
+
+    /// Begins a transaction, over a new connection if need be.
+    pub(crate) async fn begin(&mut self, rows: Option<&[Rows]>) -> Result<&mut PgConnection, sqlx::Error> {
+        if self.connection.is_none() {
+            self.connection = Some(connect(&self.options).await?);
+        }
+        self.stage = Stage::Open(None);
+        let connection = self.connection.as_mut().expect("it was just made");
+        sqlx::query("BEGIN ISOLATION LEVEL READ COMMITTED").execute(&mut *connection).await?;
+        let name = match rows {
+            Some(rows) => sqlx::query_as::<_, (String,)>(
+                "SELECT pg_current_xact_id()::TEXT, pg_advisory_xact_lock_shared($1, $2)::TEXT,
+                     (SELECT COUNT(pg_advisory_xact_lock($1, key)::TEXT) FROM unnest($3) AS k (key))",
+            )
+            .bind(SPACE)
+            .bind(ALL)
+            .bind(keys(rows)),
+            None => sqlx::query_as::<_, (String,)>(
+                "SELECT pg_current_xact_id()::TEXT, pg_advisory_xact_lock($1, $2)::TEXT",
+            )
+            .bind(SPACE)
+            .bind(ALL),
+        };
+        let (name,) = name.fetch_one(&mut *connection).await?;
+        self.stage = Stage::Open(Some(name));
+        Ok(connection)
+    }
+
+    pub(crate) async fn commit(&mut self) -> Result<(), sqlx::Error> {
+        let name = match std::mem::replace(&mut self.stage, Stage::Idle) {
+            Stage::Open(name) | Stage::Committing(name) => name,
+            Stage::Idle => None,
+        };
+        self.stage = Stage::Committing(name.clone());
+        let connection = self.connection.as_mut().ok_or(sqlx::Error::PoolClosed)?;
+        match sqlx::query("COMMIT").execute(connection).await {
+            Ok(_) => self.stage = Stage::Idle,
+            Err(sqlx::Error::Database(error)) if !ends_connection(error.code().as_deref()) => {
+                // An answer, and a no.
+                self.stage = Stage::Open(name);
+                return Err(sqlx::Error::Database(error));
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Ends a transaction that failed; `rows` are those that a commit would have left.
+    pub(crate) async fn undo(&mut self, rows: &[Rows]) -> Fate {
+        match std::mem::replace(&mut self.stage, Stage::Idle) {
+            Stage::Committing(name) => {
+                self.connection = None;
+                self.find_out(name, rows).await.unwrap_or(Fate::Undone)
+            }
+            Stage::Idle if self.connection.is_some() => Fate::Undone,
+            Stage::Idle => Fate::Lost,
+            Stage::Open(_) => {
+                let rolled_back = match self.connection.as_mut() {
+                    Some(connection) => rolls_back(connection).await,
+                    None => false,
+                };
+                if rolled_back {
+                    return Fate::Undone;
+                }
+                self.connection = None;
+                Fate::Lost
+            }
+        }
+    }
+
+    /// Asks over a new connection what became of the transaction; `None`: nobody could be asked.
+    async fn find_out(&mut self, name: Option<String>, rows: &[Rows]) -> Option<Fate> {
+        let mut connection = connect(&self.options).await.ok()?;
+        let until = Instant::now() + PATIENCE;
+        // A name of which the server has lost all memory in a crash is not known to it: nothing stands.
+        while status(&mut connection, name.as_deref()).await.as_deref() == Some("in progress") {
+            if Instant::now() > until {
+                return None;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        // A name may be given again after a crash, so the rows themselves tell.
+        let is_there = is_any_there(&mut connection, rows);
+        let is_there = tokio::time::timeout(SHORT, is_there).await.ok()?.ok()?;
+        self.connection = Some(connection);
+        Some(if is_there { Fate::Stands } else { Fate::Lost })
+    }
+
+    pub(crate) async fn close(self) {
+        if let Some(connection) = self.connection {
+            let _ = tokio::time::timeout(SHORT, connection.close()).await;
+        }
+    }
+}
+
+/// Makes a transaction the only one that changes the journal, until it ends.
+pub(crate) async fn alone(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let lock = sqlx::query("SELECT pg_advisory_xact_lock($1, $2)::TEXT").bind(SPACE).bind(ALL);
+    lock.execute(connection).await.map(drop)
+}
+
+/// The locks of the providers whose places the rows take, in one order for all.
+fn keys(rows: &[Rows]) -> Vec<i32> {
+    let intents = rows.iter().filter_map(|rows| match rows {
+        Rows::Intents(intents) => Some(intents.iter()),
+        Rows::Outcomes(_) => None,
+    });
+    let keys: BTreeSet<i32> = intents.flatten().map(|intent| key(intent.provider.as_str())).collect();
+    keys.into_iter().collect()
+}
+
+/// FNV-1a (draft-eastlake-fnv, 32 bits): the same in every process. Two names with one key only wait for
+/// each other. Never [`ALL`].
+fn key(name: &str) -> i32 {
+    let hash =
+        name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    hash.cast_signed().max(i32::MIN + 1).checked_abs().unwrap_or(1).max(1)
+}
+
+/// Whether one of the rows is in the tables as its commit would have left it.
+async fn is_any_there(c: &mut PgConnection, rows: &[Rows]) -> Result<bool, sqlx::Error> {
+    for rows in rows {
+        let ids: Vec<(String, AttemptState)> = match rows {
+            Rows::Intents(intents) => {
+                intents.iter().map(|intent| (intent.attempt.to_string(), AttemptState::Intent)).collect()
+            }
+            Rows::Outcomes(settlements) => {
+                let attempts = settlements.iter().filter_map(|s| s.attempt.as_ref());
+                attempts.map(|attempt| (attempt.id.to_string(), attempt.state)).collect()
+            }
+        };
+        for (id, state) in ids {
+            let found = sqlx::query("SELECT 1 FROM attempt WHERE id = $1 AND state = $2")
+                .bind(id)
+                .bind(state.as_str())
+                .fetch_optional(&mut *c)
+                .await?;
+            if found.is_some() {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// SQLSTATE classes 08 (connection) and 57P (the server ends it): no answer to what was asked.
+fn ends_connection(code: Option<&str>) -> bool {
+    code.is_none_or(|code| code.starts_with("08") || code.starts_with("57P"))
+}
+
+async fn rolls_back(connection: &mut PgConnection) -> bool {
+    matches!(tokio::time::timeout(SHORT, sqlx::query("ROLLBACK").execute(connection)).await, Ok(Ok(_)))
+}
+
+async fn status(connection: &mut PgConnection, name: Option<&str>) -> Option<String> {
+    let asked = sqlx::query_as::<_, (Option<String>,)>("SELECT pg_xact_status($1::TEXT::xid8)").bind(name?);
+    let answer = tokio::time::timeout(SHORT, asked.fetch_one(connection)).await;
+    answer.ok()?.ok()?.0
+}
+
+/// A connection, asked for again while the server restarts.
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let timed_out = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
+        let made = tokio::time::timeout(SHORT, options.connect()).await.map_err(timed_out);
+        match made.and_then(|made| made) {
+            Ok(connection) => return Ok(connection),
+            // A wrong password does not become right.
+            Err(sqlx::Error::Database(error)) if !ends_connection(error.code().as_deref()) => {
+                return Err(sqlx::Error::Database(error));
+            }
+            Err(error) if Instant::now() > until => return Err(error),
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::key;
+
+    #[test]
+    fn a_providers_lock_is_the_same_for_every_process() {
+        // FNV-1a 32 of "a" and "foobar" from the draft's test vectors: 0xe40c292c, 0xbf9cf968.
+        assert_eq!(key("a"), 0xe40c_292c_u32.cast_signed().abs());
+        assert_eq!(key("foobar"), 0xbf9c_f968_u32.cast_signed().abs());
+    }
+}

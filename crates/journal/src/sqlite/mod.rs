@@ -1,0 +1,244 @@
+//! The journal in one SQLite file.
+//!
+//! WAL, `synchronous=FULL`, one writer task per process whose commits are shared, `BEGIN IMMEDIATE`,
+//! `busy_timeout`: several processes may use one file on one machine. The file is 0600; a network
+//! file system is refused, because SQLite's locks do not hold there.
+
+mod hold;
+mod owner;
+mod together;
+mod unix;
+
+// The same for every database: see the crate's documentation.
+#[path = "../sql/attempts.rs"]
+mod attempts;
+#[path = "../sql/events.rs"]
+mod events;
+#[path = "../sql/freeze.rs"]
+mod freeze;
+#[path = "../sql/journal.rs"]
+mod journal;
+#[path = "../sql/keeping.rs"]
+mod keeping;
+#[path = "../sql/reading.rs"]
+mod reading;
+#[path = "../sql/rows.rs"]
+mod rows;
+#[path = "../sql/writer.rs"]
+mod writer;
+
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use depeche_core::journal::{DeliveryRecord, Hold, HoldError, JournalError, RunId, Totals};
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use sqlx::migrate::MigrateError;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection as _, SqliteConnection, SqlitePool};
+
+use crate::{describe, read_failed, write_failed};
+use hold::Holds;
+use writer::{Rows, Writer};
+
+/// What the shared code reads and writes with.
+type Connection = SqliteConnection;
+type Row = sqlx::sqlite::SqliteRow;
+type Database = sqlx::Sqlite;
+type Store = SqliteJournal;
+
+/// All runs, the newest first.
+const NEWEST_FIRST: &str = "SELECT * FROM run ORDER BY created_at DESC, rowid DESC";
+/// Takes a pending delivery, as it was read.
+const TAKE: &str = "UPDATE delivery SET state = 'intent', fence = fence + 1, attempts = attempts + 1,
+     provider = $3, at = $4 WHERE id = $1 AND state = 'pending' AND fence = $2";
+
+/// A file answers, or fails.
+const PATIENCE: Option<Duration> = None;
+
+/// Keeps SQLite from using an index over the column that follows (sqlite.org/optoverview.html).
+const PASS_OVER: &str = "+";
+
+/// A text whose places are question marks: SQLite takes it as it is.
+fn numbered(text: String) -> String {
+    text
+}
+
+/// The journal in one SQLite file.
+pub struct SqliteJournal {
+    writer: Writer,
+    /// `None` for a journal in memory: then the writer's connection reads as well.
+    readers: Option<SqlitePool>,
+    holds: Holds,
+}
+
+/// How long a process waits for another's transaction.
+const BUSY: Duration = Duration::from_secs(30);
+
+impl SqliteJournal {
+    /// Opens the journal at `path`, creating file, folder and tables as needed.
+    ///
+    /// Must be called inside a tokio runtime: the writer is a task of it.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Unusable`] when the file cannot be opened, is no journal, was written by a newer
+    /// depeche, or lies on a network file system.
+    pub async fn open(path: &Path) -> Result<Self, JournalError> {
+        let unusable = |reason: String| JournalError::Unusable { place: path.display().to_string(), reason };
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|error| unusable(error.to_string()))?;
+        }
+        unix::private_file(path).map_err(|error| unusable(error.to_string()))?;
+        // An empty file has no tables: this process, or a killed one before it, has just made it.
+        if std::fs::metadata(path).map_err(|error| unusable(error.to_string()))?.len() == 0 {
+            unix::sync_folders(path).map_err(|error| unusable(error.to_string()))?;
+        }
+        if let Some(kind) = unix::network_file_system(path) {
+            return Err(unusable(format!("it lies on a network file system ({kind}); use a local disk")));
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY);
+        // Two processes that open a new journal at once must not both make its tables.
+        let opening = hold::opening(path).await.map_err(|error| unusable(error.to_string()))?;
+        let connection = connect(&options).await.map_err(unusable)?;
+        drop(opening);
+        let readers = SqlitePoolOptions::new().max_connections(2).connect_lazy_with(options);
+        Ok(Self {
+            writer: Writer::start(Door(connection)),
+            readers: Some(readers),
+            holds: Holds::Files(path.to_path_buf()),
+        })
+    }
+
+    /// A journal in memory, gone when dropped: for runs into the outbox without a depeche.toml.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Unusable`] when the tables cannot be made.
+    pub async fn in_memory() -> Result<Self, JournalError> {
+        let unusable = |reason: String| JournalError::Unusable { place: "in memory".to_owned(), reason };
+        let options = SqliteConnectOptions::from_str("sqlite::memory:")
+            .map_err(|error| unusable(describe(&error)))?
+            .foreign_keys(true);
+        let connection = connect(&options).await.map_err(unusable)?;
+        let holds = Holds::Memory(Arc::default());
+        Ok(Self { writer: Writer::start(Door(connection)), readers: None, holds })
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, JournalError>>
+        + Send
+        + 'static,
+    ) -> Result<T, JournalError> {
+        match &self.readers {
+            Some(pool) => {
+                let mut connection = pool.acquire().await.map_err(|error| read_failed(&error))?;
+                work(&mut connection).await
+            }
+            None => self.writer.write(true, Box::new(work)).await,
+        }
+    }
+
+    async fn write<T, E>(
+        &self,
+        work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<JournalError> + Send + 'static,
+    {
+        self.writer.write(true, Box::new(work)).await
+    }
+
+    async fn take_hold(&self, run: &RunId) -> Result<Box<dyn Hold>, HoldError> {
+        self.holds.take(run).await
+    }
+
+    async fn holder_of(&self, run: &RunId) -> Result<Option<Option<u32>>, JournalError> {
+        self.holds.holder(run)
+    }
+
+    async fn totals_of(&self, run: &RunId) -> Result<Totals, JournalError> {
+        let owner_lives = self.holds.holder(run)?.is_some();
+        let run = run.clone();
+        self.read(move |c| Box::pin(async move { owner::totals(c, &run, owner_lives).await })).await
+    }
+
+    async fn due_of(
+        &self,
+        run: &RunId,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<DeliveryRecord>, JournalError> {
+        let run = run.clone();
+        self.read(move |c| Box::pin(async move { reading::due(c, &run, now, limit).await })).await
+    }
+
+    async fn adopt(&self, run: &RunId, now: Timestamp) -> Result<u64, JournalError> {
+        let run = run.clone();
+        self.write(move |c| Box::pin(async move { owner::adopt_orphans(c, &run, now).await })).await
+    }
+
+    async fn close_readers(&self) {
+        if let Some(readers) = &self.readers {
+            readers.close().await;
+        }
+    }
+}
+
+/// What became of a commit that failed.
+enum Fate {
+    /// Nothing of it is there.
+    Undone,
+    /// Nothing of it is there, because the connection was lost. Not with a file.
+    #[expect(dead_code, reason = "a file has no connection to lose")]
+    Lost,
+    /// It stands, though its answer was lost. Not with a file.
+    #[expect(dead_code, reason = "a file has no connection to lose")]
+    Stands,
+}
+
+/// The writer's connection.
+struct Door(SqliteConnection);
+
+impl Door {
+    async fn begin(&mut self, _rows: Option<&[Rows]>) -> Result<&mut SqliteConnection, sqlx::Error> {
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut self.0).await?;
+        Ok(&mut self.0)
+    }
+
+    async fn commit(&mut self) -> Result<(), sqlx::Error> {
+        sqlx::query("COMMIT").execute(&mut self.0).await.map(drop)
+    }
+
+    async fn undo(&mut self, _rows: &[Rows]) -> Fate {
+        let _ = sqlx::query("ROLLBACK").execute(&mut self.0).await;
+        Fate::Undone
+    }
+
+    async fn close(self) {
+        let _ = self.0.close().await;
+    }
+}
+
+async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, String> {
+    // Through a pool of one: the future of a migration over a plain connection is not `Send`.
+    let one = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone());
+    let pool = one.await.map_err(|error| describe(&error))?;
+    sqlx::migrate!("./migrations").run(&pool).await.map_err(|error| match error {
+        MigrateError::VersionMissing(version) => {
+            format!("it was written by a newer depeche (its tables are at version {version}); update depeche")
+        }
+        other => other.to_string(),
+    })?;
+    let connection = pool.acquire().await.map_err(|error| describe(&error))?;
+    Ok(connection.detach())
+}

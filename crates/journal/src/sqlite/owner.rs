@@ -1,0 +1,58 @@
+//! What depends on who works on a run: here one process at the most, which holds it.
+
+use depeche_core::journal::{DeliveryState, JournalError, RunId, Totals};
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+
+use super::rows::{corrupt, count, micros};
+use crate::{read_failed, write_failed};
+
+/// An intent whose owner is gone becomes unknown, never pending.
+pub(crate) async fn adopt_orphans(
+    c: &mut SqliteConnection,
+    run: &RunId,
+    now: Timestamp,
+) -> Result<u64, JournalError> {
+    let reply = "the process stopped before an answer came";
+    sqlx::query(
+        "UPDATE attempt SET state = 'unknown', reply = $2, ended_at = $3 WHERE state = 'intent'
+         AND delivery IN (SELECT id FROM delivery WHERE run = $1 AND state = 'intent')",
+    )
+    .bind(run.as_str())
+    .bind(reply)
+    .bind(micros(now))
+    .execute(&mut *c)
+    .await
+    .map_err(|error| write_failed(&error))?;
+    let moved = sqlx::query(
+        "UPDATE delivery SET state = 'unknown', fence = fence + 1, reply = $2, at = $3
+         WHERE run = $1 AND state = 'intent'",
+    )
+    .bind(run.as_str())
+    .bind(reply)
+    .bind(micros(now))
+    .execute(&mut *c)
+    .await
+    .map_err(|error| write_failed(&error))?;
+    Ok(moved.rows_affected())
+}
+
+/// How many stand where. `owner_lives` tells whether open attempts are a live process's.
+pub(crate) async fn totals(
+    c: &mut SqliteConnection,
+    run: &RunId,
+    owner_lives: bool,
+) -> Result<Totals, JournalError> {
+    let found: Vec<(String, i64)> =
+        sqlx::query_as("SELECT state, COUNT(*) FROM delivery WHERE run = $1 GROUP BY state")
+            .bind(run.as_str())
+            .fetch_all(c)
+            .await
+            .map_err(|error| read_failed(&error))?;
+    let mut totals = Totals::default();
+    for (state, number) in found {
+        let state: DeliveryState = state.parse().map_err(|e| corrupt("a state")(format!("{e}")))?;
+        totals.add(state, count(number), owner_lives);
+    }
+    Ok(totals)
+}

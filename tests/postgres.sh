@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Runs a command with a PostgreSQL server of its own: bash tests/postgres.sh COMMAND…
+#
+# The server is a new cluster in a temporary folder, on a free port of 127.0.0.1, with its own fsync on; it is
+# stopped and removed afterwards. The command finds it in DEPECHE_POSTGRES (the URL of the database
+# `postgres`) and DEPECHE_PGDATA, DEPECHE_PGBIN, DEPECHE_PGUSER (to stop and start it: tests/fleet.py).
+set -euo pipefail
+
+bin=$(dirname "$(command -v initdb || ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null | sort -V | tail -1)" 2>/dev/null || true)
+if [ ! -x "$bin/initdb" ]; then
+  [ "$(id -u)" = 0 ] && apt-get install -y -qq postgresql >/dev/null || true
+  bin=$(dirname "$(ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null | sort -V | tail -1)" 2>/dev/null || true)
+  if [ ! -x "$bin/initdb" ]; then
+    echo "PostgreSQL is missing: run \`apt-get install postgresql\`" >&2
+    exit 1
+  fi
+fi
+
+folder=$(mktemp -d)
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+user=$(id -un)
+as() { "$@"; }
+if [ "$(id -u)" = 0 ]; then
+  # PostgreSQL refuses to run as root.
+  user=postgres
+  chown postgres "$folder"
+  as() { setpriv --reuid=postgres --regid=postgres --clear-groups env HOME="$folder" "$@"; }
+fi
+stop() {
+  as "$bin/pg_ctl" -D "$folder/data" -m immediate stop >/dev/null 2>&1 || true
+  rm -rf "$folder"
+}
+trap stop EXIT
+
+as "$bin/initdb" -D "$folder/data" -U depeche -A trust -E UTF8 --no-locale >/dev/null
+cat >>"$folder/data/postgresql.conf" <<CONF
+listen_addresses = '127.0.0.1'
+port = $port
+unix_socket_directories = '$folder'
+max_connections = 200
+CONF
+as "$bin/pg_ctl" -D "$folder/data" -l "$folder/log" -w start >/dev/null || {
+  cat "$folder/log" >&2
+  exit 1
+}
+export DEPECHE_POSTGRES="postgres://depeche@127.0.0.1:$port/postgres"
+export DEPECHE_PGDATA="$folder/data" DEPECHE_PGBIN="$bin" DEPECHE_PGUSER="$user"
+"$@"
