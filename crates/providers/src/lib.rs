@@ -6,3 +6,4 @@ pub mod mailchimp;
 pub mod outbox;
 pub mod reason;
 pub mod smtp;
+pub mod tls;

@@ -10,6 +10,7 @@ use depeche_core::secret::Secret;
 
 use super::dkim::{DkimConfig, DkimKeyError};
 use super::envelope::EnvelopeFrom;
+use crate::tls::TlsError;
 
 /// How the line is secured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -160,6 +161,17 @@ impl SmtpConfig {
             return Err(SmtpConfigError::ClearText(self.host.clone()));
         }
         Ok(())
+    }
+}
+
+impl From<TlsError> for SmtpConfigError {
+    fn from(error: TlsError) -> Self {
+        match error {
+            TlsError::Host(host) => Self::Host(host),
+            TlsError::CaFile { path, reason } => Self::CaFile { path, reason },
+            TlsError::CaFileEmpty(path) => Self::CaFileEmpty(path),
+            TlsError::Machine(reason) => Self::Tls(reason),
+        }
     }
 }
 

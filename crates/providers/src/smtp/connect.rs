@@ -9,10 +9,7 @@ use async_trait::async_trait;
 use depeche_core::outcome::{Refusal, Trouble};
 use lettre::transport::smtp::commands::{Ehlo, Starttls};
 use lettre::transport::smtp::extension::ClientId;
-use rustls::ClientConfig;
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName};
-use rustls_platform_verifier::Verifier;
+use rustls_pki_types::ServerName;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
@@ -27,6 +24,7 @@ use super::login::login;
 use super::reply::Reply;
 use super::session::Session;
 use super::source::Sources;
+use crate::tls::connector;
 
 /// Called at every complete reply.
 pub(super) type Heard<'a> = &'a (dyn Fn() + Send + Sync);
@@ -66,7 +64,7 @@ impl Dialer {
         config.check()?;
         let tls = match config.tls {
             Tls::None => None,
-            Tls::Implicit | Tls::StartTls => Some(connector(&config)?),
+            Tls::Implicit | Tls::StartTls => Some(connector(&config.host, config.ca_file.as_deref())?),
         };
         let sources = Sources::new(&config.bind);
         Ok(Self { config, tls, resolver, sources })
@@ -256,36 +254,4 @@ async fn tcp(address: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStrea
         socket.bind(SocketAddr::new(source, 0))?;
     }
     socket.connect(address).await
-}
-
-fn connector(config: &SmtpConfig) -> Result<(TlsConnector, ServerName<'static>), SmtpConfigError> {
-    let host = config.host.trim_end_matches('.');
-    let name =
-        ServerName::try_from(host.to_owned()).map_err(|_| SmtpConfigError::Host(config.host.clone()))?;
-    let extra = extra_roots(config)?;
-    let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let tls = |error: rustls::Error| SmtpConfigError::Tls(error.to_string());
-    let verifier = Verifier::new_with_extra_roots(extra, Arc::clone(&crypto)).map_err(tls)?;
-    let client = ClientConfig::builder_with_provider(crypto)
-        .with_safe_default_protocol_versions()
-        .map_err(tls)?
-        // "Dangerous" is the door for any verifier of one's own; this one is the system's.
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
-    Ok((TlsConnector::from(Arc::new(client)), name))
-}
-
-fn extra_roots(config: &SmtpConfig) -> Result<Vec<CertificateDer<'static>>, SmtpConfigError> {
-    let Some(path) = &config.ca_file else {
-        return Ok(Vec::new());
-    };
-    let unreadable = |reason: String| SmtpConfigError::CaFile { path: path.clone(), reason };
-    let pem = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    let certificates = certificates.map_err(|error| unreadable(error.to_string()))?;
-    if certificates.is_empty() {
-        return Err(SmtpConfigError::CaFileEmpty(path.clone()));
-    }
-    Ok(certificates)
 }
