@@ -21,6 +21,8 @@ use crate::wave;
 /// What became of events that were taken in.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TakenIn {
+    /// One for each event, in order.
+    pub told: Vec<Told>,
     /// Events that the journal did not have yet.
     pub new: u64,
     /// Events that it had.
@@ -35,6 +37,17 @@ pub struct TakenIn {
     pub suppressed: u64,
     /// Runs with a bad address to be judged ([`judge_bad_addresses`]).
     pub to_judge: BTreeSet<RunId>,
+}
+
+/// One event that was taken in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// As it was told.
+    pub event: ProviderEvent,
+    /// False for one that the journal had already.
+    pub new: bool,
+    /// Whose message it is about; `None` when the journal knows of none.
+    pub of: Option<(RunId, RecipientKey)>,
 }
 
 /// Takes in what `source` told. Bad addresses are left to [`judge_bad_addresses`], which looks at a
@@ -55,7 +68,7 @@ pub async fn take_in(
         .filter_map(|(place, event)| Some((place, wish(event.kind)?, event.recipient.clone())))
         .collect();
     let bad: Vec<usize> = places_of(&events, EventKind::InvalidAddress);
-    let recorded = journal.record_events(source, events, now).await?;
+    let recorded = journal.record_events(source, events.clone(), now).await?;
     let entries = wishes.iter().filter_map(|(place, reason, recipient)| {
         // The journal's own spelling of the address, where the message is known.
         let known =
@@ -70,7 +83,23 @@ pub async fn take_in(
         })
     });
     let suppressed = journal.suppress(entries.collect()).await?;
-    Ok(summary(recorded, &bad, suppressed))
+    Ok(summary(recorded, events, &bad, suppressed))
+}
+
+impl TakenIn {
+    /// This and what was taken in after it.
+    #[must_use]
+    pub fn and(mut self, later: Self) -> Self {
+        self.told.extend(later.told);
+        self.new += later.new;
+        self.repeated += later.repeated;
+        self.unmatched += later.unmatched;
+        self.contradicting += later.contradicting;
+        self.resolved.extend(later.resolved);
+        self.suppressed += later.suppressed;
+        self.to_judge.extend(later.to_judge);
+        self
+    }
 }
 
 fn places_of(events: &[ProviderEvent], kind: EventKind) -> Vec<usize> {
@@ -86,9 +115,11 @@ fn wish(kind: EventKind) -> Option<&'static str> {
     }
 }
 
-fn summary(recorded: Recorded, bad: &[usize], suppressed: u64) -> TakenIn {
+fn summary(recorded: Recorded, events: Vec<ProviderEvent>, bad: &[usize], suppressed: u64) -> TakenIn {
     let mut taken_in = TakenIn { suppressed, resolved: recorded.resolved, ..TakenIn::default() };
-    for (place, event) in recorded.events.into_iter().enumerate() {
+    let told = recorded.events.into_iter().zip(events);
+    for (place, (event, as_told)) in told.enumerate() {
+        taken_in.told.push(Told { event: as_told, new: event.new, of: event.of.clone() });
         match (event.new, &event.of) {
             (true, _) => taken_in.new += 1,
             (false, Some(_)) => taken_in.repeated += 1,

@@ -18,6 +18,7 @@ pub mod journal;
 pub mod message;
 pub mod outcome;
 pub mod policy;
+pub mod poll;
 pub mod provider;
 pub mod release;
 pub mod secret;
