@@ -120,5 +120,6 @@
 pub use depeche_core::*;
 pub use depeche_domain as domain;
 pub use depeche_journal as sqlite;
+pub use depeche_mailbox as mailbox;
 pub use depeche_mirror as mirror;
 pub use depeche_providers as providers;

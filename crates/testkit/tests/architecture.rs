@@ -4,17 +4,25 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 /// What each crate may depend on, of ours, in its ordinary dependencies.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("depeche-core", &[]),
     ("depeche-domain", &[]),
     ("depeche-journal", &["depeche-core"]),
     ("depeche-mirror", &["depeche-core"]),
     ("depeche-providers", &["depeche-core"]),
+    ("depeche-mailbox", &["depeche-core", "depeche-providers"]),
     ("depeche-receiver", &["depeche-core", "depeche-providers"]),
     ("depeche-testkit", &["depeche-core"]),
     (
         "depeche",
-        &["depeche-core", "depeche-domain", "depeche-journal", "depeche-mirror", "depeche-providers"],
+        &[
+            "depeche-core",
+            "depeche-domain",
+            "depeche-journal",
+            "depeche-mailbox",
+            "depeche-mirror",
+            "depeche-providers",
+        ],
     ),
     ("depeche-cli", &["depeche"]),
 ];
