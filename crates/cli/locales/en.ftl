@@ -35,6 +35,7 @@ config-journal = the journal `{ $url }` cannot be used: name a file, url = "sqli
 config-journal-password = the journal `{ $url }` carries its password in the open: take it out of the URL, and write password = { "{" } file = "journal.password" { "}" } below it (or env, or command)
 config-lease = a lease is two seconds or more
 config-provider-twice = there are two providers called `{ $name }`
+config-provider-name = `{ $name }` is the name of the mailbox of bounces; call the provider otherwise
 config-no-campaign = mailchimp-campaign is not available in this version; use mailchimp-transactional
 config-no-preset = there is no preset `{ $name }`
 config-half-login = { $provider }: username and password belong together
@@ -139,6 +140,52 @@ resume-gone = { $name } is no longer in depeche.toml
 resume-several = several runs are unfinished: { $runs }; name one
 resume-nothing = { $run } has nothing left to do
 resume-changed = { $file } has changed since; what was frozen goes out
+
+sync-told = { $name }: { $new } new, { $known } known already (asked from { $since } on)
+sync-incomplete = { $name } has more than it lets anybody ask for; it will be asked for the same time again
+sync-cannot-tell = { $name } tells of nothing by itself: its bounces come by mail. Name their mailbox in depeche.toml, [bounces] imap, or read them with --mailbox
+sync-failed = { $name } could not be asked: { $reason }
+sync-gone = { $name } took messages and is no longer in depeche.toml: it cannot be asked
+sync-read = { $name }: { $read ->
+    [one] 1 message
+   *[other] { $read } messages
+} read; of another matter: { $others }
+sync-cut = { $name }: there is more; `depeche sync` goes on
+sync-renumbered = the server has numbered the mailbox anew: it is read from the beginning
+sync-unclear = a report that cannot be understood: "{ $subject }"
+sync-nothing = nothing has been sent yet
+sync-change = { $address }  { $what }{ $reason }  ({ $run }, { $source })
+sync-event-delivered = delivered
+sync-event-accepted = on its way
+sync-event-deferred = late, and tried again
+sync-event-hard = refused by the receiver
+sync-event-soft = given up by the provider
+sync-event-full = the mailbox is full
+sync-event-policy = refused for content, sender or pace; the address may be good
+sync-event-bad = no such address
+sync-event-blocked = on the provider's own block list
+sync-event-failed = not sent by the provider
+sync-event-complained = reported as spam
+sync-event-unsubscribed = opted out
+sync-resolved = { $address } was uncertain and is { $state } ({ $run })
+sync-opt-out-unproved = { $from } seems to opt out of what { $address } got ("{ $subject }"). If that is so: depeche suppress add { $address } --reason "opted out by mail"
+sync-away = { $from } is away ("{ $subject }")
+sync-left = { $from } has left: write to { $write_to }
+sync-left-nowhere = { $from } has left ("{ $subject }")
+sync-automatic = { $from } answers automatically ("{ $subject }")
+sync-human = { $from } answers: "{ $subject }"
+sync-counts = new: { $delivered } delivered, { $late } late, { $lost } not arrived, { $wishes } opted out or complained
+sync-suppressed = on the suppression list from now on: { $count }
+sync-quarantined = to be looked at before the next release: { $count } (depeche suppress list)
+sync-contradicting = { $count ->
+    [one] 1 event tells
+   *[other] { $count } events tell
+} of messages that their provider is said to have refused: somebody may have the release twice
+sync-call = { $count ->
+    [one] 1 recipient
+   *[other] { $count } recipients
+} did not get it: depeche report { $run } --call-sheet
+sync-since = `{ $text }` is no moment; write 7d, 48h or 2026-12-03
 
 suppress-added = added: { $count }
 suppress-quarantine = {" "}(to be looked at)

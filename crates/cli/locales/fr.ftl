@@ -35,6 +35,7 @@ config-journal = le journal « { $url } » est inutilisable : indiquez un fichie
 config-journal-password = le journal « { $url } » porte son mot de passe en clair : retirez-le de l'adresse et écrivez au-dessous password = { "{" } file = "journal.password" { "}" } (ou env, ou command)
 config-lease = un bail dure deux secondes au moins
 config-provider-twice = deux fournisseurs s'appellent « { $name } »
+config-provider-name = « { $name } » est le nom de la boîte des rebonds ; appelez le fournisseur autrement
 config-no-campaign = mailchimp-campaign n'existe pas dans cette version ; utilisez mailchimp-transactional
 config-no-preset = le préréglage « { $name } » n'existe pas
 config-half-login = { $provider } : username et password vont ensemble
@@ -142,6 +143,52 @@ resume-gone = { $name } n'est plus dans depeche.toml
 resume-several = plusieurs envois sont inachevés : { $runs } ; nommez-en un
 resume-nothing = { $run } n'a plus rien à faire
 resume-changed = { $file } a changé depuis ; c'est la version figée qui part
+
+sync-told = { $name } : { $new } nouveaux, { $known } déjà connus (demandé à partir de { $since })
+sync-incomplete = { $name } en a plus qu'il n'en laisse demander ; la même période sera redemandée
+sync-cannot-tell = { $name } n'annonce rien de lui-même : ses rebonds arrivent par courrier. Indiquez leur boîte dans depeche.toml, [bounces] imap, ou lisez-les avec --mailbox
+sync-failed = { $name } n'a pas pu être interrogé : { $reason }
+sync-gone = { $name } a pris des messages et n'est plus dans depeche.toml : il ne peut pas être interrogé
+sync-read = { $name } : { $read ->
+    [one] { $read } message lu
+   *[other] { $read } messages lus
+} ; d'un autre sujet : { $others }
+sync-cut = { $name } : il en reste ; `depeche sync` continue
+sync-renumbered = le serveur a renuméroté la boîte : elle est relue depuis le début
+sync-unclear = un rapport incompréhensible : « { $subject } »
+sync-nothing = rien n'a encore été envoyé
+sync-change = { $address }  { $what }{ $reason }  ({ $run }, { $source })
+sync-event-delivered = remis
+sync-event-accepted = en route
+sync-event-deferred = en retard, nouvel essai à suivre
+sync-event-hard = refusé par le serveur du destinataire
+sync-event-soft = abandonné par le fournisseur
+sync-event-full = boîte pleine
+sync-event-policy = refusé pour le contenu, l'expéditeur ou le rythme ; l'adresse peut être bonne
+sync-event-bad = adresse inexistante
+sync-event-blocked = sur la liste de blocage du fournisseur
+sync-event-failed = non envoyé par le fournisseur
+sync-event-complained = signalé comme indésirable
+sync-event-unsubscribed = désinscrit
+sync-resolved = { $address } était incertain : désormais { $state } ({ $run })
+sync-opt-out-unproved = { $from } semble refuser ce que { $address } a reçu (« { $subject } »). Si c'est le cas : depeche suppress add { $address } --reason "désinscription par courriel"
+sync-away = { $from } est absent (« { $subject } »)
+sync-left = { $from } est parti : écrire à { $write_to }
+sync-left-nowhere = { $from } est parti (« { $subject } »)
+sync-automatic = { $from } répond automatiquement (« { $subject } »)
+sync-human = { $from } répond : « { $subject } »
+sync-counts = nouveaux : { $delivered } remis, { $late } en retard, { $lost } non arrivés, { $wishes } désinscrits ou plaintes
+sync-suppressed = désormais sur la liste d'exclusion : { $count }
+sync-quarantined = à examiner avant le prochain communiqué : { $count } (depeche suppress list)
+sync-contradicting = { $count ->
+    [one] { $count } événement parle
+   *[other] { $count } événements parlent
+} de messages que leur fournisseur aurait refusés : quelqu'un a peut-être reçu le communiqué deux fois
+sync-call = { $count ->
+    [one] { $count } destinataire ne l'a pas reçu
+   *[other] { $count } destinataires ne l'ont pas reçu
+} : depeche report { $run } --call-sheet
+sync-since = « { $text } » n'est pas un moment ; écrivez 7d, 48h ou 2026-12-03
 
 suppress-added = ajoutés : { $count }
 suppress-quarantine = {" "}(à vérifier)

@@ -90,6 +90,8 @@ pub(crate) enum Command {
     Status(Status),
     /// Decide about unknown recipients
     Resolve(Resolve),
+    /// Ask providers and the mailbox of bounces what became of the messages
+    Sync(Sync),
     /// Who got it, when, through whom
     Report(Report),
     /// Addresses that are never mailed
@@ -341,6 +343,18 @@ pub(crate) struct Resolve {
     /// Why, for the audit
     #[arg(long, required = true)]
     pub(crate) reason: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sync {
+    /// The run to tell about; all when absent
+    pub(crate) run: Option<String>,
+    /// Ask again from then on: 7d, 48h, 2026-12-03
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) since: Option<String>,
+    /// Read reports and answers from an mbox, a Maildir or a folder of messages, and ask nobody
+    #[arg(long, value_name = "PATH", conflicts_with = "since")]
+    pub(crate) mailbox: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -12,7 +12,7 @@ use crate::args::{Cli, Lang};
 const FRENCH: &str = include_str!("../locales/help.fr.txt");
 
 /// What people type, by command.
-const EXAMPLES: [(&str, &[&str]); 15] = [
+const EXAMPLES: &[(&str, &[&str])] = &[
     ("init", &["depeche init presse"]),
     ("plan", &["depeche plan release.md --to contacts.csv --html preview.html"]),
     (
@@ -27,6 +27,14 @@ const EXAMPLES: [(&str, &[&str]); 15] = [
     ("resume", &["depeche resume", "depeche resume 20261203-lancement --route brevo,ovh"]),
     ("status", &["depeche status --json"]),
     ("resolve", &["depeche resolve 20261203-lancement zoe@example.org --sent --reason \"she has it\""]),
+    (
+        "sync",
+        &[
+            "depeche sync",
+            "depeche sync 20261203-lancement --since 7d",
+            "depeche sync --mailbox bounces.mbox",
+        ],
+    ),
     ("report", &["depeche report 20261203-lancement --csv report.csv"]),
     ("suppress add", &["depeche suppress add zoe@example.org --reason \"asked by phone\""]),
     (
@@ -145,7 +153,7 @@ mod tests {
     #[test]
     fn examples_belong_to_commands_that_exist_and_can_be_read() {
         for (path, examples) in EXAMPLES {
-            for example in examples {
+            for example in *examples {
                 assert!(example.starts_with(&format!("depeche {path}")), "{example}");
                 let words = example.replace('\'', "\"");
                 let words: Vec<String> = words

@@ -3,6 +3,7 @@
 //! Every problem of the file is collected with its place; unknown keys are refused. Secrets are read
 //! only when a provider is built.
 
+mod bounces;
 mod build;
 mod journal;
 mod nearest;
@@ -18,12 +19,15 @@ use depeche::policy::{OnBudget, OnUnknown, Policy};
 use depeche::release::identity::{Identity, Organisation, PressContact, UnsubscribeIdentity};
 use depeche::text::HeaderText;
 
+pub(crate) use bounces::Bounces;
 pub(crate) use journal::{JournalPlace, Server};
 pub(crate) use nearest::nearest;
 pub(crate) use provider::{Dkim, Kind, ProviderConfig};
+pub(crate) use reader::duration;
 use reader::{Reader, Section};
 
 use crate::failure::Failure;
+use crate::unix::open_mode;
 use crate::words::{Words, say};
 
 /// What depeche.toml says.
@@ -37,6 +41,8 @@ pub(crate) struct Config {
     pub(crate) journal: JournalPlace,
     /// Providers in order of fallback.
     pub(crate) providers: Vec<ProviderConfig>,
+    /// Where bounces and answers are read.
+    pub(crate) bounces: Option<Bounces>,
     /// How fallback goes.
     pub(crate) policy: Policy,
     /// Whether a provider that DMARC would reject is never used.
@@ -44,6 +50,9 @@ pub(crate) struct Config {
     /// The name server to ask; the system's when absent.
     pub(crate) nameserver: Option<String>,
 }
+
+/// The configuration's file, and its mode when others can read it.
+type FileMode<'f> = (&'f Path, Option<u32>);
 
 /// The file's name when `--config` names no other.
 pub(crate) const FILE_NAME: &str = "depeche.toml";
@@ -85,6 +94,7 @@ impl Config {
         let identity = read_identity(&mut reader, &mut root);
         let journal = journal::read(&mut reader, &mut root);
         let providers = provider::read_all(&mut reader, &mut root, file);
+        let bounces = bounces::read(&mut reader, &mut root, (file, open_mode(file)));
         let (mut policy, require_authenticated) = read_fallback(&mut reader, &mut root);
         if let Some(waits) = read_retry(&mut reader, &mut root) {
             policy.transient = waits;
@@ -98,6 +108,7 @@ impl Config {
                 identity,
                 journal,
                 providers,
+                bounces,
                 policy,
                 require_authenticated,
                 nameserver,

@@ -132,10 +132,16 @@ pub(super) fn read_all<'a>(
     let mut providers: Vec<ProviderConfig> = Vec::new();
     for section in reader.sections(root, "provider") {
         let span = section.span.clone();
+        let provider_span = span.clone();
         let Some(provider) = read_one(reader, section, (file, open_mode)) else { continue };
         if providers.iter().any(|other| other.name == provider.name) {
             let message = say!(reader, "config-provider-twice", name = provider.name.to_string());
             reader.problem("config.provider-twice", message, None, span);
+        }
+        // The journal keeps what the mailbox of bounces tells under this name.
+        if provider.name.as_str() == depeche::mailbox::SOURCE {
+            let message = say!(reader, "config-provider-name", name = provider.name.to_string());
+            reader.problem("config.provider-name", message, None, provider_span);
         }
         providers.push(provider);
     }
@@ -266,7 +272,7 @@ fn read_account<'a>(
 }
 
 /// Plain text in a file that others can read is refused.
-fn guarded(
+pub(super) fn guarded(
     reader: &mut Reader<'_>,
     found: Option<Found<SecretSource>>,
     (file, open_mode): (&Path, Option<u32>),

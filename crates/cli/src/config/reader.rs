@@ -312,7 +312,7 @@ impl<'a> Section<'a> {
 }
 
 /// `250ms`, `15s`, `2m`, `1h30m`, `1d`.
-fn duration(text: &str) -> Option<Duration> {
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
     let mut whole = Duration::ZERO;
     if rest.is_empty() {

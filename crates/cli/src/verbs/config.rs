@@ -53,6 +53,15 @@ fn effective(config: &Config) -> Value {
         "identity": serde_json::to_value(&config.identity).unwrap_or_default(),
         "journal": config.journal_shown(),
         "providers": config.providers.iter().map(provider).collect::<Vec<_>>(),
+        "bounces": config.bounces.as_ref().map(|bounces| json!({
+            "host": bounces.host,
+            "port": bounces.port,
+            "tls": if bounces.tls { "implicit" } else { "none" },
+            "username": bounces.username,
+            "secret": bounces.password.shown(),
+            "folder": bounces.folder,
+            "timeout": seconds(bounces.limit),
+        })),
         "fallback": {
             "open_after": {
                 "failures": policy.breaker.failures,

@@ -16,6 +16,7 @@ mod resume;
 mod runs;
 mod send;
 mod suppress;
+mod sync;
 
 use crate::args::Command;
 use crate::context::Context;
@@ -35,6 +36,7 @@ pub(crate) async fn dispatch(command: Command, context: &Context<'_>) -> Done {
         Command::Runs => runs::list(context).await,
         Command::Status(asked) => runs::status(&asked, context).await,
         Command::Resolve(asked) => resolve::run(&asked, context).await,
+        Command::Sync(asked) => sync::run(&asked, context).await,
         Command::Report(asked) => report::run(&asked, context).await,
         Command::Suppress(command) => suppress::run(&command, context).await,
         Command::Provider(command) => provider::run(&command, context).await,
