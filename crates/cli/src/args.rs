@@ -265,6 +265,9 @@ pub(crate) struct Plan {
     /// Write what one recipient will see
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
+    /// Show what still works without this provider or operator; may be given more than once
+    #[arg(long, value_name = "NAME")]
+    pub(crate) assume_down: Vec<String>,
 }
 
 #[derive(Debug, Args)]

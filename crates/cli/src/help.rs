@@ -14,7 +14,13 @@ const FRENCH: &str = include_str!("../locales/help.fr.txt");
 /// What people type, by command.
 const EXAMPLES: &[(&str, &[&str])] = &[
     ("init", &["depeche init presse"]),
-    ("plan", &["depeche plan release.md --to contacts.csv --html preview.html"]),
+    (
+        "plan",
+        &[
+            "depeche plan release.md --to contacts.csv --html preview.html",
+            "depeche plan release.md --to contacts.csv --assume-down ovh",
+        ],
+    ),
     (
         "send",
         &[

@@ -220,3 +220,54 @@ fn a_provider_that_does_not_know_the_domain_outweighs_good_records() {
         assert_eq!(provider["rewrites_from"], rewrites);
     }
 }
+
+/// The news that a press officer needs before the outage, in both languages and as JSON.
+#[test]
+fn a_plan_says_what_the_loss_of_an_operator_breaks_and_its_cure() {
+    use depeche_testkit::dns::FakeDns;
+    let project = Project::new(vec![], 2);
+    let dns = FakeDns::new()
+        .ns("exemple.fr", "dns19.ovh.net")
+        .ns("exemple.fr", "ns19.ovh.net")
+        .mx("exemple.fr", 1, "mx1.mail.ovh.net")
+        .txt("exemple.fr", &["v=spf1 ip4:192.0.2.7 -all"])
+        .txt("_dmarc.exemple.fr", &["v=DMARC1; p=reject"]);
+    let server = project.runtime.block_on(dns.start());
+    let providers = "[[provider]]\nname = \"ovh\"\nkind = \"smtp\"\npreset = \"ovh-mxplan\"\nusername = \"a\"\npassword = { env = \"P\" }\n\
+        [[provider]]\nname = \"brevo\"\nkind = \"brevo\"\napi_key = { env = \"K\" }\n";
+    let toml = format!("{IDENTITY}{providers}[dns]\nnameserver = \"{}\"\n", server.address());
+    project.write("depeche.toml", &toml);
+    let plan = |more: &[&str]| {
+        let words = [&["plan", "release.md", "--to", "contacts.csv", "--assume-down", "ovh"], more].concat();
+        let mut command = depeche();
+        said(command.args(words).env("P", "x").env("K", "x").current_dir(project.path()).output().unwrap())
+    };
+
+    let document = plan(&["--json"]).document();
+    let human = plan(&["--lang", "fr"]);
+
+    let survey = &document["assume_down"][0];
+    assert_eq!((&survey["name"], &survey["operators"][0]), (&"ovh".into(), &"OVH".into()), "{document:#}");
+    let parts = survey["parts"].as_array().unwrap();
+    let state = |part: &str, name: &str| {
+        let found = parts.iter().find(|one| one["part"] == part && one["name"] == name);
+        found.map(|one| one["state"].as_str().unwrap().to_owned())
+    };
+    for (part, name) in [
+        ("provider", "ovh"),
+        ("provider", "brevo"),
+        ("dns", "exemple.fr"),
+        ("from", "exemple.fr"),
+        ("link", "exemple.fr"),
+    ] {
+        assert_eq!(state(part, name).as_deref(), Some("breaks"), "{part} {name}: {survey:#}");
+    }
+    assert!(
+        parts.iter().any(|one| one["cure"].as_str().is_some_and(|cure| cure.contains("second DNS operator")))
+    );
+    assert_eq!(human.exit, Some(0), "{human:?}");
+    assert!(
+        human.stdout.contains("sans ovh (OVH)") && human.stdout.contains("second opérateur DNS"),
+        "{human:?}"
+    );
+}

@@ -59,6 +59,8 @@ pub mod dns;
 pub mod finding;
 pub mod mta_sts;
 pub mod name;
+pub mod operator;
+pub mod outage;
 pub mod report;
 pub mod rules;
 pub mod span;

@@ -6,6 +6,7 @@ pub(crate) mod document;
 pub(crate) mod drive;
 pub(crate) mod fidelity;
 pub(crate) mod frozen;
+pub(crate) mod outage;
 pub(crate) mod prepare;
 pub(crate) mod store;
 mod tell;

@@ -1,7 +1,10 @@
 //! `plan`: exactly what `send` would do, and sends nothing.
 
+use depeche::domain::outage::Survey;
+use depeche::domain::report;
 use depeche::forecast::{Share, forecast};
 use depeche::journal::BreakerRecord;
+use depeche::message::Message;
 use depeche::provider::ProviderName;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -14,8 +17,9 @@ use crate::failure::{Done, Failure};
 use crate::long::LongDocument;
 use crate::run::admission::Verdict;
 use crate::run::fidelity::{Fidelity, somebody_carries};
+use crate::run::outage;
 use crate::run::prepare::Prepared;
-use crate::verbs::{config, contacts, release};
+use crate::verbs::{config, contacts, domain, release};
 use crate::words::say;
 
 /// Does what was asked.
@@ -27,8 +31,12 @@ pub(crate) async fn run(asked: &Plan, context: &Context<'_>) -> Done {
     let fidelity = way.fidelity(&prepared, &proofs, context);
     somebody_carries(&fidelity, context)?;
     if let Some(file) = &asked.html {
-        write_preview(asked, &way, &prepared, file, context)?;
+        contacts::save(
+            file,
+            depeche::release::preview(&one_message(asked, &way, &prepared, context)?).as_bytes(),
+        )?;
     }
+    let surveys = surveys(asked, &way, &prepared, context).await?;
     let breakers = way.journal.breakers().await?;
     let (shares, waits) = shares(&way, &fidelity, prepared.count(), context).await?;
     let mut shown = head(&way, &prepared, &breakers, &proofs, asked);
@@ -37,31 +45,51 @@ pub(crate) async fn run(asked: &Plan, context: &Context<'_>) -> Done {
     }).collect();
     shown["forecast_waits"] = json!(waits);
     shown["changes"] = fidelity.iter().flat_map(Fidelity::documents).collect();
+    let lang = domain::language(context);
+    if !surveys.is_empty() {
+        shown["assume_down"] = surveys.iter().map(|one| report::outage_document(one, lang)).collect();
+    }
     if context.out.json {
         write_document(shown, &prepared, context).map_err(contacts::broken)?;
     } else {
         show(&way, &prepared, &breakers, &proofs, context).map_err(contacts::broken)?;
         show_changes(&fidelity, context);
         show_forecast(&shares, waits, context);
+        surveys.iter().for_each(|one| context.out.raw(&report::outage_text(one, lang)));
         context.out.line(say!(context.out, "plan-nothing-sent", count = prepared.count()));
     }
     way.journal.close().await;
     Ok(Exit::Done)
 }
 
-fn write_preview(
+/// What one recipient will see.
+fn one_message(
     asked: &Plan,
     way: &Way,
     prepared: &Prepared,
-    file: &std::path::Path,
     context: &Context<'_>,
-) -> Result<(), Failure> {
+) -> Result<Message, Failure> {
     let read = release::read(&asked.what.release)?;
     let assets = release::assets(&read, &asked.what.release)?;
+    let parts = (&read, &assets, asked.what.release.as_path());
     let first = prepared.contacts().next().transpose().map_err(contacts::broken)?;
-    let message =
-        release::message_for((&read, &assets, &asked.what.release), &way.identity, first.as_ref(), context)?;
-    contacts::save(file, depeche::release::preview(&message).as_bytes())
+    release::message_for(parts, &way.identity, first.as_ref(), context)
+}
+
+/// What stands without each of `--assume-down`; an outbox rests on nobody.
+async fn surveys(
+    asked: &Plan,
+    way: &Way,
+    prepared: &Prepared,
+    context: &Context<'_>,
+) -> Result<Vec<Survey>, Failure> {
+    match way.config.as_ref().filter(|_| way.outbox.is_none() && !asked.assume_down.is_empty()) {
+        Some(config) => {
+            let message = one_message(asked, way, prepared, context)?;
+            outage::surveys(&asked.assume_down, &way.route, config, &message, context).await
+        }
+        None => Ok(Vec::new()),
+    }
 }
 
 fn links(way: &Way, breakers: &[BreakerRecord]) -> Vec<Value> {

@@ -9,6 +9,7 @@ use crate::align::Provider;
 use crate::dns::{Dns, RecordType, Status, reverse_name};
 use crate::finding::Finding;
 use crate::name;
+use crate::operator::operator;
 use crate::rules;
 use crate::text::both;
 
@@ -162,16 +163,6 @@ async fn operators(dns: &dyn Dns, domain: &str, exchangers: &[String]) -> Option
         )
     };
     Some(Finding::warn(rules::DNS_SPOF, message).at(zone))
-}
-
-/// Who runs a host, by its name: the registrable domain, with the known names of one house as one.
-fn operator(host: &str) -> String {
-    let houses = [("OVH", ["ovh.net", "ovh.com", "ovh.ca", "anycast.me"])];
-    let house = houses.iter().find(|(_, zones)| zones.iter().any(|zone| name::is_within(host, zone)));
-    match house {
-        Some((label, _)) => (*label).to_owned(),
-        None => name::registrable(host).unwrap_or_else(|| name::normal(host)),
-    }
 }
 
 /// Records that must move in a crisis. The answers are remembered from before.

@@ -310,7 +310,7 @@ impl Record {
     }
 }
 
-/// A `mailto:` or another URI; a `!size` at its end is obsolete and ignored (RFC 9989, appendix).
+/// A `mailto:` or another URI; a `!size` at its end is obsolete and ignored (RFC 9989, appendix C).
 fn uri(text: &str, span: Span) -> Option<Uri> {
     let text = match text.rsplit_once('!') {
         Some((before, size)) if size.starts_with(|c: char| c.is_ascii_digit()) => before,

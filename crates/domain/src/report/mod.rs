@@ -6,6 +6,7 @@ mod drift;
 mod json;
 mod junit;
 mod markdown;
+mod outage;
 mod sarif;
 mod text;
 
@@ -18,6 +19,7 @@ pub use drift::{drift_document, drift_markdown, drift_text};
 pub use json::{check_document, spf_document, verify_document};
 pub use junit::junit;
 pub use markdown::markdown;
+pub use outage::{outage_document, outage_text};
 pub use sarif::{Location, sarif};
 pub use text::{message_text, overview, spf_text, text};
 

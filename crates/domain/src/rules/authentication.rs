@@ -317,7 +317,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "DMARC-REMOVED",
-        reference: "RFC 9989, appendix on removed tags",
+        reference: "RFC 9989, appendices A.6 and C",
         en: words(
             "the DMARC record uses a tag that has no effect any more",
             "RFC 9989 removed pct, rf and ri. With pct below 100 some receivers still apply the policy to part of the mail, others to all of it.",

@@ -214,7 +214,7 @@ pub async fn verify(dns: &dyn Dns, message: &[u8], received: &Received, now: u64
     MessageReport { from, dkim, spf, client, noted_spf, dmarc, arc, one_click, notes, authentication_results }
 }
 
-/// The one From domain (RFC 9989, section 4.2: several authors' domains are not evaluated).
+/// The one From domain (RFC 9989, section 5.3.1: several authors' domains are not evaluated).
 fn author(message: &[u8], source: &Source, notes: &mut Vec<Text>) -> Option<String> {
     let fields = source.named("From").count();
     let parsed = MessageParser::default().parse_headers(message);
