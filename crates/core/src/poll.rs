@@ -14,6 +14,10 @@ use crate::provider::{EventList, Provider, ProviderName};
 /// How far before its mark a provider is asked again.
 pub const OVERLAP: SignedDuration = SignedDuration::from_hours(7 * 24);
 
+/// Providers tell times by their own clock, and to the second: a message is asked for from a little before
+/// it went out.
+const CLOCKS: SignedDuration = SignedDuration::from_mins(10);
+
 /// So many events go into one transaction, beside which a running send must find its place.
 const CHUNK: usize = 500;
 
@@ -35,8 +39,8 @@ pub enum Polled {
     Failed(String),
 }
 
-/// Asks `provider` for what happened since its mark, or since `asked`; and never before `begin`, when the
-/// first message went out.
+/// Asks `provider` for what happened since its mark, or since `asked`; without either from `begin` on, when
+/// the first message went out.
 ///
 /// # Errors
 ///
@@ -50,7 +54,8 @@ pub async fn poll(
 ) -> Result<Polled, JournalError> {
     let name = provider.name();
     let mark = journal.mark(name).await?.and_then(|mark| mark.parse::<Timestamp>().ok());
-    let since = asked.unwrap_or_else(|| begin.max(mark.map_or(begin, |mark| mark - OVERLAP)));
+    let begin = begin - CLOCKS;
+    let since = asked.unwrap_or_else(|| mark.map_or(begin, |mark| begin.max(mark - OVERLAP)));
     let (events, complete) = match provider.events(since).await {
         EventList::Listed { events, complete } => (events, complete),
         EventList::CannotTell => return Ok(Polled::CannotTell),
