@@ -236,8 +236,8 @@ fn forged_letters_harm_nobody_but_their_forger() {
 
 #[test]
 fn answers_are_told_apart_and_shown_with_the_next_command() {
-    let project = Project::new(vec![FakeSmtp::new()], 5);
-    let sent = project.send(5, &[]).document();
+    let project = Project::new(vec![FakeSmtp::new()], 6);
+    let sent = project.send(6, &[]).document();
     let id = |number: usize| sent["recipients"][number]["message_id"].as_str().unwrap().to_owned();
     let robot = "Auto-Submitted: auto-replied\nContent-Type: text/plain; charset=utf-8\n";
     let letters = [
@@ -256,6 +256,11 @@ fn answers_are_told_apart_and_shown_with_the_next_command() {
             "Bonjour, je suis absente demain mais appelez-moi jeudi.",
         ),
         letter("j4@journal.example", None, "", "STOP"),
+        // What a mail program sends for List-Unsubscribe, from whatever address it is set to.
+        format!(
+            "From: j5@autre.example\nTo: presse+stop@exemple.fr\nSubject: STOP {}\n\n\n",
+            id(5).trim_matches(['<', '>'])
+        ),
     ];
     let mbox: String =
         letters.iter().map(|letter| format!("From x@y.fr Thu Dec  3 09:12:00 2026\n{letter}\n")).collect();
@@ -266,6 +271,7 @@ fn answers_are_told_apart_and_shown_with_the_next_command() {
     assert_eq!(said.exit, Some(0), "{said:?}");
     for line in [
         "j0@journal.example  opted out",
+        "j5@journal.example  opted out",
         "j1@journal.example is away",
         "j2@journal.example has left: write to hugo@journal.example",
         "j3@journal.example answers:",
@@ -286,6 +292,10 @@ fn answers_are_told_apart_and_shown_with_the_next_command() {
     );
     assert_eq!(
         suppressed(&project),
-        [("j0@journal.example".to_owned(), false), ("j4@journal.example".to_owned(), true)]
+        [
+            ("j0@journal.example".to_owned(), false),
+            ("j4@journal.example".to_owned(), true),
+            ("j5@journal.example".to_owned(), false),
+        ]
     );
 }

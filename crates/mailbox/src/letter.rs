@@ -107,6 +107,9 @@ pub struct Answer {
     pub at: Option<Timestamp>,
     /// The Message-IDs that it answers, with angle brackets, the nearest first.
     pub refers_to: Vec<String>,
+    /// The Message-ID in the subject of a mail to the address for opt-outs, with angle brackets: what the
+    /// List-Unsubscribe of that very message puts there.
+    pub opts_out_of: Option<String>,
     /// What it is.
     pub kind: AnswerKind,
 }

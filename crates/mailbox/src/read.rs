@@ -82,7 +82,7 @@ fn one(raw: &[u8], ours: &Ours) -> Letter {
         }
         Some("feedback-report") => complaint(&message, ours),
         // RFC 8098: a read receipt is a machine's answer.
-        Some("disposition-notification") => answer::automatic(&message, ours),
+        Some("disposition-notification") => answer::automatic(&message),
         Some(_) => unclear(&message),
         None if report::is_from_a_server(&message) => {
             report::plain(&message, ours).map_or_else(|| unclear(&message), Letter::Report)

@@ -1,9 +1,9 @@
 //! From letters to the journal: whose message it is, what is kept, and what a person must be shown.
 //!
 //! - A report or a complaint counts for the delivery that its clues name, whoever it says the recipient is.
-//! - An opt-out is proved when it answers our message and comes from the address that we wrote to. One that
-//!   only comes from a recipient's address may be forged: it is quarantined, which a person sees, and nobody
-//!   loses the next release by it.
+//! - An opt-out is proved when its subject has the Message-ID that our List-Unsubscribe put there, or when it
+//!   answers our message and comes from the address that we wrote to. One that only comes from a recipient's
+//!   address may be forged: it is quarantined, which a person sees, and nobody loses the next release by it.
 //! - Answers are kept nowhere; they are shown once.
 
 use std::collections::HashMap;
@@ -11,7 +11,9 @@ use std::collections::HashMap;
 use depeche_core::address::RecipientKey;
 use depeche_core::after::{self, TakenIn};
 use depeche_core::event::{EventKind, ProviderEvent};
-use depeche_core::journal::{DeliveryState, Journal, JournalError, RunId, RunKind, Suppression};
+use depeche_core::journal::{
+    DeliveryRecord, DeliveryState, Journal, JournalError, RunId, RunKind, Suppression,
+};
 use depeche_core::provider::ProviderName;
 use jiff::Timestamp;
 
@@ -24,6 +26,9 @@ pub const SOURCE: &str = "bounces";
 #[derive(Debug, Default)]
 pub struct Roster {
     by_message: HashMap<String, (RunId, RecipientKey)>,
+    /// Brevo gives messages ids of its own, which their answers refer to; less random than ours, so they
+    /// find an answer's message and prove nothing by themselves.
+    by_provider_id: HashMap<String, (String, RunId, RecipientKey)>,
     by_address: HashMap<RecipientKey, RunId>,
 }
 
@@ -79,7 +84,7 @@ pub enum Found {
         from: String,
         /// Its subject.
         subject: String,
-        /// Whether it answers our message, from the address that we wrote to.
+        /// Whether it answers our message from the address that we wrote to, or has its id in the subject.
         proved: bool,
     },
 }
@@ -99,25 +104,39 @@ impl Roster {
                 let page = journal.deliveries(&run.id, after, 1_000).await?;
                 let Some(last) = page.last() else { break };
                 after = Some((last.tier, last.position));
-                for delivery in page {
-                    let was_written_to = !matches!(
-                        delivery.state,
-                        DeliveryState::Pending | DeliveryState::Suppressed | DeliveryState::Cancelled
-                    );
-                    if was_written_to {
-                        let key = delivery.address.key();
-                        let id = delivery.message_id.as_str().to_owned();
-                        roster.by_message.insert(id, (run.id.clone(), key.clone()));
-                        roster.by_address.entry(key).or_insert_with(|| run.id.clone());
-                    }
+                for delivery in &page {
+                    roster.add(&run.id, delivery);
                 }
             }
         }
         Ok(roster)
     }
 
+    fn add(&mut self, run: &RunId, delivery: &DeliveryRecord) {
+        use DeliveryState::{Cancelled, Pending, Suppressed};
+        if matches!(delivery.state, Pending | Suppressed | Cancelled) {
+            return;
+        }
+        let key = delivery.address.key();
+        let id = delivery.message_id.as_str().to_owned();
+        if let Some(theirs) = &delivery.provider_id {
+            let theirs = format!("<{}>", theirs.trim_matches(['<', '>']));
+            self.by_provider_id.insert(theirs, (id.clone(), run.clone(), key.clone()));
+        }
+        self.by_message.insert(id, (run.clone(), key.clone()));
+        self.by_address.entry(key).or_insert_with(|| run.clone());
+    }
+
     fn of_message(&self, id: &str) -> Option<&(RunId, RecipientKey)> {
         self.by_message.get(id)
+    }
+
+    /// The message that an answer refers to, by our id or its provider's: our id, the run, and whom we
+    /// wrote to.
+    fn answered(&self, id: &str) -> Option<(String, (RunId, RecipientKey))> {
+        let ours = self.by_message.get(id).map(|of| (id.to_owned(), of.clone()));
+        let theirs = || self.by_provider_id.get(id);
+        ours.or_else(|| theirs().map(|(id, run, key)| (id.clone(), (run.clone(), key.clone()))))
     }
 }
 
@@ -209,8 +228,7 @@ impl Sorted {
 
     fn answer(&mut self, answer: Answer, roster: &Roster) {
         let from = answer.from.key();
-        let by_message =
-            answer.refers_to.iter().find_map(|id| Some((id.clone(), roster.of_message(id)?.clone())));
+        let by_message = answer.refers_to.iter().find_map(|id| roster.answered(id));
         let proved = by_message.as_ref().is_some_and(|(_, (_, key))| *key == from);
         let by_address = || roster.by_address.get(&from).map(|run| (run.clone(), from.clone()));
         let found = Found::Answer {
@@ -220,6 +238,11 @@ impl Sorted {
             proved,
         };
         let is_opt_out = answer.kind == AnswerKind::OptOut;
+        let by_subject = answer.opts_out_of.filter(|_| is_opt_out);
+        if let Some((id, (_, key))) = by_subject.and_then(|id| Some((id.clone(), roster.of_message(&id)?))) {
+            self.wish(EventKind::Unsubscribed, &id, key, answer.at, proved_of(found));
+            return;
+        }
         match by_message {
             Some((id, (_, key))) if is_opt_out && proved => {
                 self.wish(EventKind::Unsubscribed, &id, &key, answer.at, found);
@@ -243,5 +266,12 @@ impl Sorted {
 
     fn show(&mut self, found: Found, run: RunId, recipient: RecipientKey, at: Option<Timestamp>) {
         self.tidings.findings.push(Finding { found, run, recipient, at, new: true });
+    }
+}
+
+fn proved_of(found: Found) -> Found {
+    match found {
+        Found::Answer { kind, from, subject, .. } => Found::Answer { kind, from, subject, proved: true },
+        other => other,
     }
 }

@@ -90,8 +90,9 @@ impl Parts {
             .header("Date", raw(self.date.strftime("%a, %d %b %Y %H:%M:%S %z").to_string()))
             .header("Message-ID", raw(self.message_id.as_str().to_owned()))
             .header("Content-Language", raw(self.lang.clone()));
-        if let Some(list) = list_unsubscribe(&self.unsubscribe) {
-            builder = builder.header("List-Unsubscribe", raw(list));
+        let targets = self.unsubscribe.targets(&self.message_id);
+        if !targets.is_empty() {
+            builder = builder.header("List-Unsubscribe", raw(targets.join(", ")));
         }
         // RFC 8058, section 3.1: only with a one-click https URL.
         if self.unsubscribe.url.is_some() {
@@ -119,15 +120,6 @@ impl Parts {
         let files = files.map(|(n, file)| file_part(file, placeholder(token, "file", n)));
         multipart("mixed", token, std::iter::once(alternative).chain(files).collect())
     }
-}
-
-/// `<mailto:…>, <https:…>` (RFC 2369).
-#[must_use]
-pub fn list_unsubscribe(unsubscribe: &Unsubscribe) -> Option<String> {
-    let url = unsubscribe.url.as_ref().map(|url| format!("<{url}>"));
-    let mailto = unsubscribe.mailto.as_ref().map(|address| format!("<mailto:{address}>"));
-    let both: Vec<String> = mailto.into_iter().chain(url).collect();
-    (!both.is_empty()).then(|| both.join(", "))
 }
 
 fn address(mailbox: &Mailbox) -> Address<'static> {
@@ -267,6 +259,10 @@ pub(super) mod tests {
         let with = String::from_utf8(with_url.build().unwrap().mime.to_vec()).unwrap();
 
         assert!(!without.contains("List-Unsubscribe-Post"));
+        // RFC 6068, section 2: a space and an at sign in a subject are encoded.
+        let mailto =
+            "List-Unsubscribe: <mailto:presse+stop@exemple.fr?subject=STOP%20abc.1%40exemple.fr>\r\n";
+        assert!(without.contains(mailto), "{without}");
         assert!(with.contains("List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"));
     }
 

@@ -110,7 +110,7 @@ fn same_fields(message: &Message, header: &[u8]) -> Result<(), MessageError> {
     if message.reply_to.is_some() {
         meant.push("Reply-To");
     }
-    if super::build::list_unsubscribe(&message.unsubscribe).is_some() {
+    if message.unsubscribe.mailto.is_some() || message.unsubscribe.url.is_some() {
         meant.push("List-Unsubscribe");
     }
     if message.unsubscribe.url.is_some() {

@@ -112,6 +112,35 @@ impl Message {
     }
 }
 
+impl Unsubscribe {
+    /// What List-Unsubscribe lists (RFC 2369, section 3.2) for the message `id`.
+    ///
+    /// The mail that a program sends for the `mailto:` has a subject of ours, `STOP abc.1@exemple.fr`: it
+    /// answers no message, so nothing else would tell it from one that somebody made up.
+    #[must_use]
+    pub fn targets(&self, id: &MessageId) -> Vec<String> {
+        let mailto = self.mailto.as_ref().map(|address| {
+            let bare = id.as_str().trim_matches(['<', '>']);
+            format!("<mailto:{address}?subject=STOP%20{}>", percent_encoded(bare))
+        });
+        let url = self.url.as_ref().map(|url| format!("<{url}>"));
+        mailto.into_iter().chain(url).collect()
+    }
+}
+
+/// RFC 6068, section 2: everything but the unreserved characters of RFC 3986, section 2.3.
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len() + 8);
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
 impl Mime {
     /// Length in octets.
     #[must_use]

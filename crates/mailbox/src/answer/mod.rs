@@ -26,27 +26,48 @@ pub(crate) fn read(message: &Message<'_>, ours: &Ours) -> Letter {
     let own = own_text::of(&text);
     let subject = subject(message);
     let is_to_opt_out = ours.opt_out.as_ref().is_some_and(|address| is_sent_to(message, address));
-    let kind = if robot::says_so(message) {
+    let (wish, opts_out_of) = if is_to_opt_out { without_id(&subject) } else { (subject.clone(), None) };
+    // Our own subject says it, whatever a mail program puts below.
+    let is_ours = opts_out_of.is_some() && opt_out::is_one(&wish, "", true);
+    let kind = if is_ours {
+        AnswerKind::OptOut
+    } else if robot::says_so(message) {
         // Mail programs that follow an opt-out link may call what they send automatic.
-        if is_to_opt_out && opt_out::is_one(&subject, own, true) {
+        if is_to_opt_out && opt_out::is_one(&wish, own, true) {
             AnswerKind::OptOut
         } else {
             words::what_it_says(&subject, own, &except(&from, ours))
         }
-    } else if opt_out::is_one(&subject, own, is_to_opt_out) {
+    } else if opt_out::is_one(&wish, own, is_to_opt_out) {
         AnswerKind::OptOut
     } else {
         AnswerKind::Human
     };
-    Letter::Answer(Answer { from, subject, at: date(message), refers_to: references(message), kind })
+    let refers_to = references(message);
+    Letter::Answer(Answer { from, subject, at: date(message), refers_to, opts_out_of, kind })
 }
 
 /// An answer that is a machine's by its content type.
-pub(crate) fn automatic(message: &Message<'_>, _ours: &Ours) -> Letter {
+pub(crate) fn automatic(message: &Message<'_>) -> Letter {
     let subject = subject(message);
     let Some(from) = writer(message) else { return Letter::Unclear { subject } };
     let refers_to = references(message);
-    Letter::Answer(Answer { from, subject, at: date(message), refers_to, kind: AnswerKind::Automatic })
+    let kind = AnswerKind::Automatic;
+    Letter::Answer(Answer { from, subject, at: date(message), refers_to, opts_out_of: None, kind })
+}
+
+/// The subject without the Message-ID that List-Unsubscribe put there, and that id.
+fn without_id(subject: &str) -> (String, Option<String>) {
+    let (mut words, mut id) = (Vec::new(), None);
+    for word in subject.split_whitespace() {
+        let bare = word.trim_matches(['<', '>']);
+        if id.is_none() && bare.contains('@') && is_id(bare) {
+            id = Some(format!("<{bare}>"));
+        } else {
+            words.push(word);
+        }
+    }
+    (words.join(" "), id)
 }
 
 fn writer(message: &Message<'_>) -> Option<EmailAddress> {

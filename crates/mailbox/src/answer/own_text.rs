@@ -1,7 +1,14 @@
 //! What a writer wrote, without what is quoted from us.
 
-/// Begins what mail programs put above a quotation.
-const HEADS: [&str; 9] = [
+/// Begins what mail programs put above a quotation, or below what is written on a telephone.
+const HEADS: [&str; 16] = [
+    "envoyé de mon",
+    "envoyé depuis",
+    "envoyé à partir de",
+    "sent from my",
+    "sent from mail",
+    "obtenez outlook",
+    "get outlook for",
     "-----original message",
     "-----message d'origine",
     "----- message original",
@@ -55,6 +62,8 @@ mod tests {
             ("Unsubscribe\n-- \nZoé Roy\nMatin", "Unsubscribe"),
             ("ok\n-----Message d\u{2019}origine-----\nDe : x", "ok"),
             ("Le train part.\nIl est à l'heure.", "Le train part.\nIl est à l'heure."),
+            ("Stop\n\nEnvoyé de mon iPhone", "Stop"),
+            ("Stop\n\nSent from my iPhone", "Stop"),
             ("", ""),
         ];
         for (text, own) in table {

@@ -181,7 +181,7 @@ fn message_headers(parcel: &Parcel) -> BTreeMap<String, String> {
         .filter(|(name, _)| !OURS.iter().any(|ours| name.as_str().eq_ignore_ascii_case(ours)))
         .map(|(name, value)| (name.as_str().to_owned(), header_value(value.as_str())))
         .collect();
-    headers.extend(unsubscribe_headers(&message.unsubscribe));
+    headers.extend(unsubscribe_headers(message));
     if !message.lang.is_empty() {
         headers.insert("Content-Language".to_owned(), header_value(&message.lang));
     }

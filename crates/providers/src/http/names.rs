@@ -6,7 +6,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use depeche_core::message::{Attachment, Unsubscribe};
+use depeche_core::message::{Attachment, Message};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
@@ -71,10 +71,9 @@ pub fn file_name(name: &str) -> String {
 
 /// The headers by which a mail program offers to opt out (RFC 2369, section 3.2; RFC 8058, section 3.1).
 #[must_use]
-pub fn unsubscribe_headers(unsubscribe: &Unsubscribe) -> Vec<(String, String)> {
-    let url = unsubscribe.url.as_ref().map(|url| format!("<{url}>"));
-    let mailto = unsubscribe.mailto.as_ref().map(|address| format!("<mailto:{address}>"));
-    let targets: Vec<String> = mailto.into_iter().chain(url).collect();
+pub fn unsubscribe_headers(message: &Message) -> Vec<(String, String)> {
+    let unsubscribe = &message.unsubscribe;
+    let targets = unsubscribe.targets(&message.message_id);
     if targets.is_empty() {
         return Vec::new();
     }

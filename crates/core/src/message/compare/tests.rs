@@ -118,7 +118,7 @@ fn headers_that_a_reader_meets_count_and_others_are_told_aside() {
     let changed = sent()
         .replace("<presse+stop@exemple.fr>", "<x@relay.example>")
         .replace(
-            "List-Unsubscribe: <mailto:presse+stop@exemple.fr>",
+            "List-Unsubscribe: <mailto:presse+stop@exemple.fr?subject=STOP%20abc.1%40exemple.fr>",
             "List-Unsubscribe: <https://r.example/u>",
         )
         .replace("<abc.1@exemple.fr>", "<2026@relay.example>")

@@ -168,7 +168,7 @@ fn headers(message: &Message) -> BTreeMap<String, String> {
         .iter()
         .map(|(name, value)| (name.as_str().to_owned(), header_value(value.as_str())))
         .collect();
-    headers.extend(unsubscribe_headers(&message.unsubscribe));
+    headers.extend(unsubscribe_headers(message));
     headers.insert("Message-Id".to_owned(), message.message_id.as_str().to_owned());
     if !message.lang.is_empty() {
         headers.insert("Content-Language".to_owned(), header_value(&message.lang));
