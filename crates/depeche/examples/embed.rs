@@ -82,8 +82,9 @@ impl Render for Letters {
     }
 }
 
+/// The whole example.
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+pub async fn main() -> Result<(), Box<dyn Error>> {
     let journal = Arc::new(SqliteJournal::in_memory().await?);
     let run = RunId::new("letters")?;
     journal.freeze(new_run("letters", 1, 60, jiff::Timestamp::now()), recipients(0..60)).await?;

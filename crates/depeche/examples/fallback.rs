@@ -24,8 +24,9 @@ use depeche_testkit::smtp::{FakeSmtp, Fault, Phase, RunningSmtp};
 
 const RELEASE: &str = "---\ntitle: Une annonce\nlang: fr\n---\nBonjour {{ contact.first_name }},\n\nVoici.\n";
 
+/// The whole example.
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+pub async fn main() -> Result<(), Box<dyn Error>> {
     let dies = Rule::at(Phase::Mail).at_message(8).does(Fault::Die(None));
     let first = FakeSmtp::new().rule(dies).start().await;
     let second = FakeSmtp::new().start().await;

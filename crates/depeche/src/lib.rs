@@ -85,13 +85,27 @@
 //! # }
 //! ```
 //!
+//! # Programs that run
+//!
+//! In `crates/depeche/examples`, each with its figures asserted and run by the tests:
+//! `send` (a list into a folder), `fallback` (two providers, the first dies), `contacts` (contacts from
+//! any stream, and rows that never were CSV), `progress` (events as a `Stream`, a dropped future),
+//! `embed` (another program's messages, a polite stop), `own` (a provider and a journal of one's own,
+//! both through the published conformance suites).
+//!
 //! # Stopping, and dropping the future
 //!
 //! [`engine::Stop::drain`] takes no new recipients and finishes those in flight;
-//! [`engine::Stop::leave`] gives those up. Dropping the future of [`engine::Engine::run`], or killing
-//! the process, is safe as well: whatever the journal says is *open* then becomes *unknown* at the
-//! next run, at most one recipient per connection, and the others are sent by it. Work on a run is
-//! exclusive: [`journal::Journal::hold`] is an OS lock that ends with its process.
+//! [`engine::Stop::leave`] gives those up. Dropping the future of [`engine::Engine::run`] (a timeout, a
+//! `select!`, an aborted task) means what killing the process means, and is safe:
+//!
+//! - nothing more is handed over from the moment of the drop; connections close without a terminator,
+//!   so a message in the middle of its body is not accepted;
+//! - a recipient whose intent is durable and whose outcome is not becomes *unknown* at the next run, at
+//!   most one per connection (per request, for a batch); the others are sent by that run;
+//! - the future borrows the [`journal::Hold`], an OS lock that ends with its process: nobody else can
+//!   work on the run before the future is gone;
+//! - dropping the future of [`journal::Journal::freeze`] leaves the run frozen whole or not at all.
 //!
 //! # Progress
 //!
