@@ -1,5 +1,16 @@
 error-word = erreur
 hint-word = conseil
+warning-word = avertissement
+usage-no-command = la commande « { $name } » n'existe pas
+usage-command-missing = il manque une commande
+usage-unknown = l'option « { $argument } » n'existe pas
+usage-missing = il manque : { $arguments }
+usage-conflict = { $argument } et { $other } s'excluent
+usage-no-value = { $argument } demande une valeur
+usage-value = « { $value } » n'est pas une valeur pour { $argument }
+usage-number-of-values = { $argument } prend un autre nombre de valeurs
+usage-not-text = la ligne de commande contient autre chose que du texte
+usage-how = écrivez : { $usage }
 run-recipients = { $count ->
     [one] { $count } destinataire
    *[other] { $count } destinataires
@@ -44,6 +55,9 @@ route-unknown = le fournisseur « { $name } » n'existe pas
 
 list-no-encoding = « { $name } » n'est pas un encodage
 contacts-file = { $file } : { $encoding }, séparateur { $separator }, lignes : { $rows }
+separator-comma = virgule
+separator-semicolon = point-virgule
+separator-tab = tabulation
 contacts-duplicate = { $file } : ligne { $row } : { $address } figure déjà ligne { $first }
 contacts-summary = contacts : { $good } ; écartés : { $left_out } ; doublons : { $duplicates }
 contacts-converted = écrits : { $written } ; écartés : { $rejected } ; doublons : { $duplicates }
@@ -55,9 +69,15 @@ run-line = { $run } : { $state }, { $count ->
    *[other] { $count } destinataires
 } ({ $totals })
 runs-none = il n'y a encore aucun envoi
-cancelled = { $run } est annulé ; { $count } ne partiront jamais
+cancelled = { $run } est annulé ; { $count ->
+    [one] { $count } ne partira
+   *[other] { $count } ne partiront
+} jamais
 resolved = décidés : { $count }
-status-link = { $name } : { $accepted } acceptés, { $state }
+status-link = { $name } : { $accepted ->
+    [one] { $accepted } accepté
+   *[other] { $accepted } acceptés
+}, { $state }
 link-open = mis de côté
 link-closed = en service
 
@@ -90,9 +110,21 @@ end-unknown = { $count ->
     [one] 1 incertain
    *[other] { $count } incertains
 } : appelez-les, puis `depeche resolve { $run } ADRESSE --sent` (ou --resend) `--reason "…"`
-end-written = { $run } : { $count } écrits
+end-written = { $run } : { $count ->
+    [one] { $count } écrit
+   *[other] { $count } écrits
+}
 end-nothing-sent = RIEN N'A ÉTÉ ENVOYÉ (NOTHING WAS SENT)
-end-summary = { $run } : { $accepted } acceptés sur { $count }, { $refused } refusés, { $suppressed } exclus
+end-summary = { $run } : { $accepted ->
+    [one] { $accepted } accepté
+   *[other] { $accepted } acceptés
+} sur { $count }, { $refused ->
+    [one] { $refused } refusé
+   *[other] { $refused } refusés
+}, { $suppressed ->
+    [one] { $suppressed } exclu
+   *[other] { $suppressed } exclus
+}
 
 left-out-taken = a déjà ce communiqué, par l'envoi { $run } ({ $state })
 left-out = ligne { $row } { $who } écartée : { $reason }
@@ -200,6 +232,16 @@ test-accepted = { $name } : a accepté un message d'essai pour { $address } (env
 test-not-accepted = { $name } : le message d'essai pour { $address } est { $state } : { $reply }
 test-compare = une fois arrivé, enregistrez-le et voyez ce que { $name } a changé : { $command }
 login-bad = { $name } : { $reply }
+fact-server = serveur
+fact-greeting = accueil
+fact-security = sécurité
+fact-login = identifiant
+fact-offers = propose
+fact-largest = plus gros message
+fact-account = compte
+fact-quota = quota horaire
+fact-backlog = en attente
+fact-reputation = réputation
 provider-line = { $name } : { $state }, marge : { $room }
 explain-none = la règle « { $rule } » n'existe pas
 init-exists = déjà là : { $files } ; rien n'a été écrit
@@ -233,19 +275,43 @@ dns-nameserver = `{ $text }` n'est pas l'adresse d'un serveur de noms
 told-next = on continue avec { $provider }
 told-no-next = il ne reste aucun autre fournisseur
 end-unknown-more = … et { $count } de plus : depeche report { $run }
-state-accepted = acceptés
-state-cancelled = annulé
+state-accepted = { $count ->
+    [one] accepté
+   *[other] acceptés
+}
+state-cancelled = { $count ->
+    [one] annulé
+   *[other] annulé
+}
 state-finished = terminé
-state-held = retenus
+state-held = { $count ->
+    [one] retenu
+   *[other] retenus
+}
 state-interrupted = interrompu
 state-paused = en pause
-state-pending = restants
-state-refused = refusés
+state-pending = { $count ->
+    [one] en attente
+   *[other] restants
+}
+state-refused = { $count ->
+    [one] refusé
+   *[other] refusés
+}
 state-running = en cours
-state-suppressed = exclus
-state-unknown = incertains
+state-suppressed = { $count ->
+    [one] exclu
+   *[other] exclus
+}
+state-unknown = { $count ->
+    [one] incertain
+   *[other] incertains
+}
 state-waiting = en attente
-state-written = écrits
+state-written = { $count ->
+    [one] écrit
+   *[other] écrits
+}
 domain-progress = { $done } sur { $all } : { $domain }
 not-a-domain = « { $text } » n'est pas un nom de domaine
 key-made = la clé privée est dans { $file }, que vous seul pouvez lire ; publiez l'enregistrement ci-dessus
@@ -282,6 +348,11 @@ report-by-outlet = Par média
 report-by-domain = Par domaine de réception
 report-everybody = Tout le monde
 report-other = autres
+column-state = état
+column-address = adresse
+column-provider = fournisseur
+column-at = quand
+column-reply = réponse
 report-not-delivered = Accepté veut dire qu'un fournisseur a pris le message ; ce qui lui est arrivé ensuite n'est pas connu ici.
 plan-share = { $provider } en prend { $count }
 plan-share-minutes = { $provider } en prend { $count }, en { $minutes } min environ

@@ -46,7 +46,7 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     pub(crate) no_input: bool,
     /// The language of what is said
-    #[arg(long, global = true, value_enum)]
+    #[arg(long, global = true, value_enum, value_name = "WHAT")]
     pub(crate) lang: Option<Lang>,
 }
 
@@ -143,7 +143,7 @@ pub(crate) enum Release {
 #[derive(Debug, Args)]
 pub(crate) struct ReleaseNew {
     /// The file to write
-    #[arg(default_value = "release.md")]
+    #[arg(default_value = "release.md", value_name = "FILE")]
     pub(crate) file: PathBuf,
 }
 
@@ -152,7 +152,7 @@ pub(crate) struct ReleaseLint {
     /// The release
     pub(crate) file: PathBuf,
     /// From which severity on the exit code is 1
-    #[arg(long, value_enum, default_value_t = FailOn::Error)]
+    #[arg(long, value_enum, default_value_t = FailOn::Error, value_name = "SEVERITY")]
     pub(crate) fail_on: FailOn,
 }
 
@@ -167,7 +167,7 @@ pub(crate) struct ReleaseRender {
     /// The release
     pub(crate) file: PathBuf,
     /// Which form
-    #[arg(long, value_enum, default_value_t = Form::Text)]
+    #[arg(long, value_enum, default_value_t = Form::Text, value_name = "FORMAT")]
     pub(crate) format: Form,
     /// The list from which the contact comes
     #[arg(long, value_name = "FILE")]
@@ -201,7 +201,7 @@ pub(crate) struct ContactsCheck {
     #[arg(long = "where", value_name = "EXPR")]
     pub(crate) selection: Option<String>,
     /// The encoding, when it is found out wrongly
-    #[arg(long)]
+    #[arg(long, value_name = "ENCODING")]
     pub(crate) encoding: Option<String>,
 }
 
@@ -219,7 +219,7 @@ pub(crate) struct ContactsConvert {
     #[arg(long)]
     pub(crate) formula_safe: bool,
     /// The encoding, when it is found out wrongly
-    #[arg(long)]
+    #[arg(long, value_name = "ENCODING")]
     pub(crate) encoding: Option<String>,
 }
 
@@ -287,7 +287,7 @@ pub(crate) struct Send {
     #[arg(long)]
     pub(crate) unauthenticated: bool,
     /// What to do with unknown recipients
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, value_name = "WHAT")]
     pub(crate) on_unknown: Option<OnUnknown>,
 }
 
@@ -311,7 +311,7 @@ pub(crate) struct Resume {
     #[arg(long)]
     pub(crate) unauthenticated: bool,
     /// What to do with unknown recipients
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, value_name = "WHAT")]
     pub(crate) on_unknown: Option<OnUnknown>,
 }
 
@@ -333,6 +333,7 @@ pub(crate) struct Resolve {
     /// The run
     pub(crate) run: String,
     /// Whom; everybody unknown or held when absent
+    #[arg(value_name = "ADDRESS")]
     pub(crate) addresses: Vec<String>,
     /// It was sent
     #[arg(long, group = "decision")]
@@ -344,7 +345,7 @@ pub(crate) struct Resolve {
     #[arg(long, group = "decision")]
     pub(crate) look_up: bool,
     /// Why, for the audit
-    #[arg(long, required = true)]
+    #[arg(long, required = true, value_name = "TEXT")]
     pub(crate) reason: String,
 }
 
@@ -391,7 +392,7 @@ pub(crate) struct SuppressAdd {
     #[arg(required = true, value_name = "ADDRESS")]
     pub(crate) addresses: Vec<String>,
     /// Why
-    #[arg(long, default_value = "manual")]
+    #[arg(long, default_value = "manual", value_name = "TEXT")]
     pub(crate) reason: String,
 }
 
@@ -401,7 +402,7 @@ pub(crate) struct SuppressRemove {
     #[arg(value_name = "ADDRESS")]
     pub(crate) address: String,
     /// Why, for the audit
-    #[arg(long, required = true)]
+    #[arg(long, required = true, value_name = "TEXT")]
     pub(crate) reason: String,
 }
 
@@ -418,6 +419,7 @@ pub(crate) enum Provider {
 #[derive(Debug, Args)]
 pub(crate) struct ProviderTest {
     /// Which; all when absent
+    #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
     /// Send one real test message through each of them to this address
     #[arg(long, value_name = "ADDRESS")]

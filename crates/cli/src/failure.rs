@@ -66,7 +66,9 @@ impl Failure {
     /// A file that cannot be read or written.
     pub(crate) fn file(path: &std::path::Path, error: &std::io::Error) -> Self {
         let exit = if error.kind() == std::io::ErrorKind::NotFound { Exit::Usage } else { Exit::Problems };
-        Self::new(exit, "file", format!("{}: {error}", path.display()))
+        let reason = error.to_string();
+        let reason = reason.rsplit_once(" (os error").map_or(reason.as_str(), |(reason, _)| reason);
+        Self::new(exit, "file", format!("{}: {reason}", path.display()))
     }
 
     pub(crate) fn with_hint(mut self, hint: impl Display) -> Self {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use clap::{Command, CommandFactory as _};
+use clap::{Arg, Command, CommandFactory as _};
 
 use crate::args::{Cli, Lang};
 
@@ -101,10 +101,10 @@ fn told(command: Command, path: &str, lang: Lang, words: &BTreeMap<&str, &str>) 
     let mut command = command
         .help_template(format!("{{about-with-newline}}\n{usage} {{usage}}\n\n{{all-args}}{{after-help}}"))
         .subcommand_help_heading(commands)
-        .mut_args(|arg| match arg.get_help().map(ToString::to_string) {
-            Some(help) => arg.help(say(help)),
-            None => arg,
-        });
+        .mut_args(|arg| in_words(arg, lang, &say));
+    if lang == Lang::Fr {
+        command = command.subcommand_value_name("COMMANDE");
+    }
     if let Some(about) = about {
         command = command.about(about);
     }
@@ -116,6 +116,52 @@ fn told(command: Command, path: &str, lang: Lang, words: &BTreeMap<&str, &str>) 
         let path = below(subcommand.get_name());
         told(subcommand, &path, lang, words)
     })
+}
+
+/// An argument told in `lang`: the reader itself writes `[default: …]` in English only.
+fn in_words(arg: Arg, lang: Lang, say: &impl Fn(String) -> String) -> Arg {
+    let Some(help) = arg.get_help().map(ToString::to_string) else { return arg };
+    let mut help = say(help);
+    if lang == Lang::En {
+        return arg.help(help);
+    }
+    let names: Vec<&str> =
+        arg.get_value_names().unwrap_or_default().iter().filter_map(|name| french_name(name)).collect();
+    let takes_words = !arg.get_possible_values().is_empty() && arg.get_action().takes_values();
+    let default: Vec<_> = arg.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
+    if !default.is_empty() && arg.get_action().takes_values() {
+        help.push_str(&format!(" [par défaut : {}]", default.join(", ")));
+    }
+    if takes_words {
+        let words: Vec<String> =
+            arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
+        help.push_str(&format!(" [valeurs : {}]", words.join(", ")));
+    }
+    let arg = arg.help(help).hide_default_value(true).hide_possible_values(true);
+    if names.is_empty() { arg } else { arg.value_names(names) }
+}
+
+/// What stands for a value; `None` for one that is the same in both languages.
+fn french_name(name: &str) -> Option<&'static str> {
+    let known = [
+        ("FILE", "FICHIER"),
+        ("FILE|RUN", "FICHIER|ENVOI"),
+        ("DIR", "DOSSIER"),
+        ("ADDRESS", "ADRESSE"),
+        ("RELEASE", "COMMUNIQUÉ"),
+        ("RUN", "ENVOI"),
+        ("DOMAIN", "DOMAINE"),
+        ("NAME", "NOM"),
+        ("RULE", "RÈGLE"),
+        ("SHELL", "INTERPRÉTEUR"),
+        ("WHEN", "QUAND"),
+        ("WHAT", "QUOI"),
+        ("TEXT", "TEXTE"),
+        ("ENCODING", "ENCODAGE"),
+        ("SELECTOR", "SÉLECTEUR"),
+        ("SEVERITY", "GRAVITÉ"),
+    ];
+    known.iter().find(|(english, _)| *english == name).map(|(_, french)| *french)
 }
 
 /// `English = Français`, a line each.

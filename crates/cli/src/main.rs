@@ -11,7 +11,9 @@ mod help;
 mod long;
 mod out;
 mod run;
+mod sentences;
 mod unix;
+mod usage;
 mod verbs;
 mod words;
 
@@ -19,17 +21,18 @@ use std::process::ExitCode;
 
 use clap::FromArgMatches as _;
 
-use args::{Cli, Color, Global, Lang};
+use args::{Cli, Lang};
 use context::Context;
 use exit::Exit;
 use failure::{Done, Failure};
 use out::Out;
 
 fn main() -> ExitCode {
-    let told = help::command(asked_language()).try_get_matches();
+    let lang = asked_language();
+    let told = help::command(lang).try_get_matches();
     let cli = match told.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        Err(error) => return ExitCode::from(unreadable(&error).code()),
+        Err(error) => return ExitCode::from(unreadable(&error, lang).code()),
     };
     let out = Out::new(&cli.global);
     let done = run(cli, &out);
@@ -66,25 +69,16 @@ fn asked_language() -> Lang {
 }
 
 /// Help and version go to stdout; everything else is a usage error.
-fn unreadable(error: &clap::Error) -> Exit {
+fn unreadable(error: &clap::Error, lang: Lang) -> Exit {
+    use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand as NothingAsked;
+
     let wants_json = std::env::args_os().skip(1).any(|word| word == "--json");
-    if error.use_stderr() && wants_json {
-        let global = Global {
-            json: true,
-            color: Color::Never,
-            quiet: false,
-            verbose: 0,
-            directory: None,
-            config: None,
-            no_input: true,
-            lang: None,
-        };
-        let text = error.render().to_string();
-        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        Out::new(&global).failure(&Failure::usage("usage", message).with_hint("depeche --help"));
-        return Exit::Usage;
+    if !error.use_stderr() || (error.kind() == NothingAsked && !wants_json) {
+        // A closed stdout is no failure of ours.
+        let _ = error.print();
+        return if error.use_stderr() { Exit::Usage } else { Exit::Done };
     }
-    // A closed stdout is no failure of ours.
-    let _ = error.print();
-    if error.use_stderr() { Exit::Usage } else { Exit::Done }
+    let out = Out::plain(lang, wants_json);
+    out.failure(&usage::failure(error, &out));
+    Exit::Usage
 }

@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
-use crate::args::{Color, Global};
+use crate::args::{Color, Global, Lang};
 use crate::failure::Failure;
 use crate::words::{Words, say};
 
@@ -38,6 +38,12 @@ impl Out {
             interactive: stderr && std::io::stdin().is_terminal() && !global.no_input && !global.json,
             words: Words::of(Words::choose(global.lang)),
         }
+    }
+
+    /// Before the command line could be read.
+    pub(crate) fn plain(lang: Lang, json: bool) -> Self {
+        let words = Words::of(lang);
+        Self { json, quiet: false, verbose: 0, color: false, interactive: false, words }
     }
 
     /// Whether progress is drawn: on a terminal, for somebody who reads it.
@@ -102,15 +108,21 @@ impl Out {
         let head = self.paint("1;31", &say!(self, "error-word"));
         // A rule that has a long text is named, so that it can be asked for.
         let rule = depeche::release::explain(&problem.code).map(|_| format!("[{}]", problem.code));
-        let mut text = format!("{head}{}: {}\n", rule.unwrap_or_default(), problem.message);
+        let colon = self.words.colon();
+        let mut text = format!("{head}{}{colon} {}\n", rule.unwrap_or_default(), problem.message);
         if let Some(place) = &problem.location {
             text.push_str(&format!("  --> {}:{}:{}\n", place.file, place.line, place.column));
             text.extend(place.excerpt.lines().map(|line| format!("  {line}\n")));
         }
         if let Some(hint) = &problem.hint {
-            text.push_str(&format!("  {}: {hint}\n", self.paint("1;36", &say!(self, "hint-word"))));
+            text.push_str(&format!("  {}{colon} {hint}\n", self.paint("1;36", &say!(self, "hint-word"))));
         }
         write_err(&text);
+    }
+
+    /// A cure, as the line under what it cures.
+    pub(crate) fn hint(&self, cure: &str) -> String {
+        format!("  {}{} {cure}", say!(self, "hint-word"), self.words.colon())
     }
 
     fn paint(&self, code: &str, text: &str) -> String {

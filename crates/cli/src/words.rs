@@ -4,6 +4,7 @@ use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
 
 use crate::args::Lang;
+use crate::sentences;
 
 const ENGLISH: &str = include_str!("../locales/en.ftl");
 const FRENCH: &str = include_str!("../locales/fr.ftl");
@@ -59,17 +60,39 @@ impl Words {
 }
 
 impl Words {
-    /// A problem that the library found: in French its meaning, with the library's own words behind it.
+    /// A sentence of the library, in the user's language. A server's own words stay as they are.
+    pub(crate) fn library(&self, english: &str) -> String {
+        self.in_french(english).unwrap_or_else(|| english.to_owned())
+    }
+
+    /// A problem that the library found. One in foreign words (a YAML reader's) keeps them behind the
+    /// French meaning of its code.
     pub(crate) fn problem(&self, code: &str, english: &str) -> String {
-        match self.french(code) {
-            Some(french) => format!("{french} ({english})"),
-            None => english.to_owned(),
-        }
+        let meaning = || self.french(code).map(|french| format!("{french} ({english})"));
+        self.in_french(english).or_else(meaning).unwrap_or_else(|| english.to_owned())
     }
 
     /// What can be done about it.
     pub(crate) fn cure(&self, code: &str, english: &str) -> String {
-        self.french(&format!("{code}!")).map_or_else(|| english.to_owned(), str::to_owned)
+        let known = || self.french(&format!("{code}!")).map(str::to_owned);
+        self.in_french(english).or_else(known).unwrap_or_else(|| english.to_owned())
+    }
+
+    /// A colon: French sets it apart.
+    pub(crate) fn colon(&self) -> &'static str {
+        match self.lang {
+            Lang::En => ":",
+            Lang::Fr => " :",
+        }
+    }
+
+    /// The long text of a rule of the release.
+    pub(crate) fn rule(&self, id: &str, english: &str) -> String {
+        self.french(&format!("{id}?")).unwrap_or(english).to_owned()
+    }
+
+    fn in_french(&self, english: &str) -> Option<String> {
+        if self.lang == Lang::Fr { sentences::french(english) } else { None }
     }
 
     fn french(&self, key: &str) -> Option<&'static str> {
@@ -169,18 +192,32 @@ mod tests {
         let missing: BTreeSet<&str> = quoted.filter(|code| words.french(code).is_none()).collect();
         assert!(missing.is_empty(), "{missing:?}");
         let rules = PROBLEMS.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key);
-        let rules = rules.filter(|key| !key.contains('.') && !key.ends_with('!') && key.contains('-'));
+        let is_rule = |key: &&str| !key.contains('.') && !key.ends_with(['!', '?']) && key.contains('-');
+        let rules = rules.filter(is_rule);
         let unknown: Vec<_> = rules.filter(|key| depeche::release::explain(key).is_none()).collect();
         // The files of a release are refused before its rules are asked.
         assert_eq!(unknown, ["asset-missing", "asset-outside", "asset-type"]);
     }
 
     #[test]
-    fn a_problem_keeps_its_own_words_behind_the_french() {
+    fn every_rule_of_a_release_has_its_long_text_in_french() {
+        let words = Words::of(Lang::Fr);
+        let meant = PROBLEMS.lines().filter_map(|line| line.split_once("? = ")).map(|(id, _)| id);
+        for id in meant {
+            assert!(depeche::release::explain(id).is_some(), "there is no rule {id}");
+        }
+        for id in depeche::release::rules() {
+            assert_ne!(words.rule(id, "English"), "English", "{id}");
+        }
+    }
+
+    #[test]
+    fn a_problem_is_told_in_french_and_foreign_words_stand_behind_its_meaning() {
         let (french, english) = (Words::of(Lang::Fr), Words::of(Lang::En));
         let said = "there is no address";
-        assert_eq!(french.problem("contact.no-address", said), format!("il n'y a pas d'adresse ({said})"));
+        assert_eq!(french.problem("contact.no-address", said), "il n'y a pas d'adresse");
         assert_eq!(english.problem("contact.no-address", said), said);
+        assert_eq!(french.problem("slug", "scalar X"), "le slug ne convient pas (scalar X)");
         assert_eq!(french.problem("confirm.count", "x"), "x");
     }
 

@@ -16,11 +16,7 @@ fn steady(project: &Project, text: &str) -> String {
     for server in &project.servers {
         text = text.replace(&server.port().to_string(), "PORT");
     }
-    let day = jiff::ZonedDateTime::now().date();
-    for day in [day, day.yesterday().unwrap(), day.tomorrow().unwrap()] {
-        text = text.replace(&day.strftime("%Y%m%d").to_string(), "YYYYMMDD");
-    }
-    without_times(&text)
+    without_times(&project.steady_day(&text))
 }
 
 /// `09:12` becomes `HH:MM`.
@@ -56,13 +52,98 @@ fn shown(project: &Project, words: &[&str], lang: &str) -> String {
     steady(project, &text)
 }
 
+/// One page a file, so that a change of one command shows as a change of its page alone.
 #[test]
 fn help_tells_every_command() {
     let project = Project::new(vec![], 0);
-    let pages = [&["--help"][..], &["send", "--help"], &["resume", "--help"], &["domain", "check", "--help"]];
+    let pages = [
+        "",
+        "init",
+        "config",
+        "config check",
+        "config show",
+        "release",
+        "release new",
+        "release lint",
+        "release render",
+        "contacts",
+        "contacts check",
+        "contacts convert",
+        "plan",
+        "send",
+        "resume",
+        "cancel",
+        "runs",
+        "status",
+        "resolve",
+        "report",
+        "suppress",
+        "suppress add",
+        "suppress list",
+        "suppress remove",
+        "provider",
+        "provider list",
+        "provider test",
+        "provider status",
+        "domain",
+        "domain check",
+        "domain spf",
+        "domain suggest",
+        "message",
+        "message verify",
+        "explain",
+        "completions",
+    ];
     for lang in LANGUAGES {
-        let text: Vec<String> = pages.iter().map(|words| shown(&project, words, lang)).collect();
-        insta::assert_snapshot!(format!("help_{lang}"), text.join("\n"));
+        for page in pages {
+            let words: Vec<&str> = page.split_whitespace().chain(["--help"]).collect();
+            let name = format!("help_{lang}_{}", page.replace(' ', "_"));
+            insta::assert_snapshot!(name.trim_end_matches('_'), shown(&project, &words, lang));
+        }
+    }
+}
+
+#[test]
+fn a_slip_of_the_command_line_says_what_to_type() {
+    let project = Project::new(vec![FakeSmtp::new()], 2);
+    let slips = [
+        &["sned"][..],
+        &["send"],
+        &["send", "release.md", "--too", "contacts.csv"],
+        &["send", "release.md", "--to"],
+        &["send", "release.md", "--to", "contacts.csv", "--on-unknown", "resnd"],
+        &["send", "release.md", "--to", "contacts.csv", "--limit", "ten"],
+        &["resolve", "x", "--sent", "--resend", "--reason", "y"],
+        &["status", "a", "b"],
+        &["provider", "sttus"],
+        &["plan", "release.md", "--to", "contacts.csv", "--where", "lnag = fr"],
+        &["plan", "release.md", "--to", "contacts.csv", "--where", "outlet = Le Progrès"],
+        &["plan", "release.md", "--to", "contacts.csv", "--route", "frist"],
+        &["plan", "release.md", "--to", "contacts.csv", "--exclude", "nothing"],
+        &["plan", "absent.md", "--to", "contacts.csv"],
+        &["status", "nothing"],
+        &["explain", "embrgo-no-zone"],
+    ];
+    for lang in LANGUAGES {
+        let text: Vec<String> = slips.iter().map(|words| shown(&project, words, lang)).collect();
+        insta::assert_snapshot!(format!("slips_{lang}"), text.join("\n"));
+    }
+}
+
+#[test]
+fn a_bad_list_names_its_rows_and_cures() {
+    let project = Project::new(vec![], 0);
+    project.write(
+        "contacts.csv",
+        "email;Prénom;embargo;tier;status\nana;Ana;oui;1;\nzoe@example.org;Zoé;peut-être;x;\n\
+         zoe@example.org;=1+1;;;\nmax@example.org;Max;;2;désinscrit\n\"Hugo\" <hugo@ex.org>;;;;\n\
+         léa@exemple.fr;L\u{202e}éa;;;\nzoe@EXAMPLE.org;Zoé;;;\n",
+    );
+    for lang in LANGUAGES {
+        insta::assert_snapshot!(
+            format!("bad_list_{lang}"),
+            shown(&project, &["contacts", "check", "contacts.csv"], lang)
+        );
     }
 }
 
@@ -108,8 +189,11 @@ fn a_crisis_is_told_in_plain_words_with_the_next_command() {
 
         let send = shown(&project, &["send", "release.md", "--to", "contacts.csv", "--confirm", "12"], lang);
         let status = shown(&project, &["status"], lang);
+        let report = shown(&project, &["report"], lang);
+        let sheet = shown(&project, &["report", "--call-sheet"], lang);
+        let runs = shown(&project, &["runs"], lang);
 
-        insta::assert_snapshot!(format!("crisis_{lang}"), format!("{send}\n{status}"));
+        insta::assert_snapshot!(format!("crisis_{lang}"), [send, status, report, sheet, runs].join("\n"));
     }
 }
 
@@ -136,12 +220,11 @@ fn a_missing_field_prints_the_default_and_the_selection() {
 #[test]
 fn the_lint_names_rule_line_and_cure() {
     let project = Project::new(vec![], 0);
-    let release = "---\ntitle: \"Essai\"\nlang: fr\nembargo: \"2026-12-03 08:00\"\n---\nSous embargo jusqu’au 4 décembre.\n\n![](photo.png)\n";
+    let release = "---\ntitle: \"ESSAI EN CAPITALES\"\nlang: fr\nembargo: \"2026-12-03 08:00\"\n---\nSous embargo jusqu’au 4 décembre.\n\n![](photo.png)\n\n<b>x</b>\n";
     project.write("release.md", release);
+    project.write("odd.md", "---\ntitel: Essai\n---\nX\n");
     for lang in LANGUAGES {
-        insta::assert_snapshot!(
-            format!("lint_{lang}"),
-            shown(&project, &["release", "lint", "release.md"], lang)
-        );
+        let both = ["release.md", "odd.md"].map(|file| shown(&project, &["release", "lint", file], lang));
+        insta::assert_snapshot!(format!("lint_{lang}"), both.join("\n"));
     }
 }

@@ -38,10 +38,10 @@ pub(crate) struct DomainCheck {
     #[command(flatten)]
     pub(crate) dns: Dns,
     /// From which severity on the exit code is 1
-    #[arg(long, value_enum, default_value_t = FailOn::Error)]
+    #[arg(long, value_enum, default_value_t = FailOn::Error, value_name = "SEVERITY")]
     pub(crate) fail_on: FailOn,
     /// How the report is written
-    #[arg(long, value_enum, default_value_t = DomainFormat::Text)]
+    #[arg(long, value_enum, default_value_t = DomainFormat::Text, value_name = "FORMAT")]
     pub(crate) format: DomainFormat,
     /// Only what is new or worse since a file that --write-baseline made, and what was mended
     #[arg(long, value_name = "FILE")]

@@ -12,18 +12,24 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
     measured.filter(|(distance, _)| *distance <= most).min_by_key(|(distance, _)| *distance).map(|(_, c)| c)
 }
 
-/// Levenshtein distance.
+/// Letters put in, left out, changed, or two neighbours swapped (optimal string alignment).
 fn distance(left: &[char], right: &str) -> usize {
     let right: Vec<char> = right.chars().take(80).collect();
-    let mut last: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.iter().take(80).enumerate() {
+    let left = &left[..left.len().min(80)];
+    let mut lines: Vec<Vec<usize>> = vec![(0..=right.len()).collect()];
+    for i in 0..left.len() {
         let mut line = vec![i + 1];
-        for (j, b) in right.iter().enumerate() {
-            line.push((last[j] + usize::from(a != b)).min(last[j + 1] + 1).min(line[j] + 1));
+        for j in 0..right.len() {
+            let changed = lines[i][j] + usize::from(left[i] != right[j]);
+            let mut least = changed.min(lines[i][j + 1] + 1).min(line[j] + 1);
+            if i > 0 && j > 0 && left[i] == right[j - 1] && left[i - 1] == right[j] {
+                least = least.min(lines[i - 1][j - 1] + 1);
+            }
+            line.push(least);
         }
-        last = line;
+        lines.push(line);
     }
-    last.last().copied().unwrap_or(0)
+    lines.last().and_then(|line| line.last()).copied().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -36,7 +42,8 @@ mod tests {
         for (word, found) in [
             ("usrname", Some("username")),
             ("pasword", Some("password")),
-            ("prot", None),
+            ("prot", Some("port")),
+            ("hots", Some("host")),
             ("porte", Some("port")),
             ("colour", None),
         ] {

@@ -131,10 +131,13 @@ async fn conclude(
     match &ended.why {
         Why::NoProvider(reasons) => {
             for (name, reason) in reasons {
+                let reason = out.words.library(reason);
                 out.warn(say!(out, "end-set-aside", provider = name, reason = reason));
             }
         }
-        Why::JournalFailed(reason) => out.warn(say!(out, "end-journal", reason = reason)),
+        Why::JournalFailed(reason) => {
+            out.warn(say!(out, "end-journal", reason = out.words.library(reason)));
+        }
         _ => {}
     }
     if let Some(at) = ended.resume_at.filter(|_| totals.pending > 0) {

@@ -22,6 +22,7 @@ use crate::args::What;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::verbs::runs::word_of_one;
 use crate::verbs::{contacts, release};
 use crate::words::say;
 
@@ -76,7 +77,7 @@ impl Prepared {
     ) -> Result<Self, Failure> {
         let read = release::read(&what.release)?;
         let assets = release::assets(&read, &what.release)?;
-        let remarks = release::lint_or_fail(&read, identity, &assets, &what.release)?;
+        let remarks = release::lint_or_fail(&read, identity, &assets, &what.release, context.out)?;
         let mut list = contacts::read(&what.to, &contacts::options(what.encoding.as_deref(), context.out)?)?;
         let not_chosen = choose(&mut list, what, journal, context).await?;
         leave_out_unusable(&mut list, &read, context)?;
@@ -225,7 +226,8 @@ impl Prepared {
         let taken = self.taken.iter().map(|(number, holder, state)| {
             let (contact, _) = self.list.contact(*number as usize)?;
             let (run, state) = (self.holders[usize::from(*holder)].as_str(), state.as_str());
-            let reason = say!(out, "left-out-taken", run = run, state = state);
+            let told = word_of_one(state, context);
+            let reason = say!(out, "left-out-taken", run = run, state = told);
             Ok(json!({ "row": contact.row, "address": contact.address.to_string(),
                 "code": "run.taken", "reason": reason, "run": run, "state": state }))
         });

@@ -75,6 +75,7 @@ impl<'o> Teller<'o> {
             Event::SetAside { provider, since, reason, .. } => {
                 let (since, next) = (clock_time(*since), self.next(provider));
                 let name = provider.to_string();
+                let reason = out.words.library(reason);
                 say!(out, "told-set-aside", provider = name, since = since, next = next, reason = reason)
             }
             Event::Suspect { provider } => {
@@ -100,11 +101,20 @@ pub(crate) fn clock_time(at: Timestamp) -> String {
 fn important(out: &Out, event: &Event) -> Option<String> {
     Some(match event {
         Event::OrphansFound { count } => say!(out, "told-orphans", count = *count),
-        Event::Refused { address, reply, .. } => say!(out, "told-refused", address = address, reply = reply),
+        Event::Refused { address, reply, .. } => {
+            say!(out, "told-refused", address = address, reply = out.words.library(reply))
+        }
         Event::Unknown { provider, address, detail } => {
-            say!(out, "told-unknown", address = address, provider = provider.to_string(), detail = detail)
+            say!(
+                out,
+                "told-unknown",
+                address = address,
+                provider = provider.to_string(),
+                detail = out.words.library(detail)
+            )
         }
         Event::Held { provider, address, reply } => {
+            let reply = out.words.library(reply);
             say!(out, "told-held", address = address, provider = provider.to_string(), reply = reply)
         }
         Event::Trusted { provider } | Event::Back { provider } => {
@@ -117,7 +127,7 @@ fn important(out: &Out, event: &Event) -> Option<String> {
             say!(out, "told-not-checked", provider = provider.to_string(), reason = reason)
         }
         Event::Resting { provider, until, reply } => {
-            let until = clock_time(*until);
+            let (until, reply) = (clock_time(*until), out.words.library(reply));
             say!(out, "told-resting", provider = provider.to_string(), until = until, reply = reply)
         }
         Event::Waiting { until, pending } => {
@@ -140,9 +150,10 @@ fn detail(out: &Out, event: &Event) -> Option<String> {
             address = address,
             provider = provider.to_string(),
             at = clock_time(*at),
-            reply = reply
+            reply = out.words.library(reply)
         ),
         Event::MovedOn { provider, address, reply } => {
+            let reply = out.words.library(reply);
             say!(out, "told-moved", address = address, provider = provider.to_string(), reply = reply)
         }
         Event::Suppressed { address } => say!(out, "told-suppressed", address = address),

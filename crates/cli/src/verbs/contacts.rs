@@ -145,7 +145,7 @@ fn write_document(list: &ContactList, exit: Exit, out: &Out) -> std::io::Result<
         let remark = remark?;
         document.entry(&json!({ "file": remark.file, "row": remark.problem.row,
             "column": remark.problem.column, "code": remark.problem.reason.code(),
-            "message": remark.problem.reason.to_string() }));
+            "message": out.words.problem(remark.problem.reason.code(), &remark.problem.reason.to_string()) }));
     }
     document.end();
     Ok(())
@@ -169,7 +169,7 @@ fn show_files(out: &Out, files: &[FileReport]) {
             "contacts-file",
             file = &report.file,
             encoding = report.detection.encoding.name(),
-            separator = report.detection.separator.name(),
+            separator = separator(out, report.detection.separator.name()),
             rows = report.rows
         ));
         for column in report.columns.iter().filter(|column| column.header != column.name) {
@@ -178,14 +178,29 @@ fn show_files(out: &Out, files: &[FileReport]) {
     }
 }
 
+/// The name of a separator: no sign is read well aloud.
+fn separator(out: &Out, name: &str) -> String {
+    match name {
+        "comma" => say!(out, "separator-comma"),
+        "semicolon" => say!(out, "separator-semicolon"),
+        "tab" => say!(out, "separator-tab"),
+        other => other.to_owned(),
+    }
+}
+
 fn show_rows(out: &Out, list: &ContactList) -> std::io::Result<()> {
     for row in list.left_out() {
         let row = row?;
         for problem in &row.problems {
             let (code, words) = (problem.reason.code(), &out.words);
-            out.line(format!("{}: {}", row.place.file, words.problem(code, &problem.to_string())));
+            out.line(format!(
+                "{}{} {}",
+                row.place.file,
+                words.colon(),
+                words.problem(code, &problem.to_string())
+            ));
             let cure = words.cure(code, &problem.reason.cure());
-            out.line(format!("  {}: {cure}", say!(out, "hint-word")));
+            out.line(out.hint(&cure));
         }
     }
     for row in list.duplicates() {
@@ -203,7 +218,7 @@ fn show_rows(out: &Out, list: &ContactList) -> std::io::Result<()> {
         let remark = remark?;
         let code = remark.problem.reason.code();
         let said = out.words.problem(code, &remark.problem.to_string());
-        out.line(format!("{}: {said}", remark.file));
+        out.line(format!("{}{} {said}", remark.file, out.words.colon()));
     }
     Ok(())
 }

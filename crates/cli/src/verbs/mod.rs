@@ -13,7 +13,7 @@ pub(crate) mod release;
 mod report;
 mod resolve;
 mod resume;
-mod runs;
+pub(crate) mod runs;
 mod send;
 mod suppress;
 mod sync;

@@ -10,6 +10,7 @@ use crate::args::{Provider, ProviderTest};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Done;
+use crate::out::Out;
 use crate::run::store;
 use crate::verbs::config;
 use crate::words::say;
@@ -51,6 +52,23 @@ async fn close_breaker(journal: &dyn Journal, link: &LinkConfig) -> Result<(), J
     }
 }
 
+/// What a provider says of itself, in the user's language where the name is ours.
+fn fact_name(out: &Out, name: &str) -> String {
+    match name {
+        "server" => say!(out, "fact-server"),
+        "greeting" => say!(out, "fact-greeting"),
+        "security" => say!(out, "fact-security"),
+        "login" => say!(out, "fact-login"),
+        "offers" => say!(out, "fact-offers"),
+        "largest message" => say!(out, "fact-largest"),
+        "account" => say!(out, "fact-account"),
+        "hourly quota" => say!(out, "fact-quota"),
+        "backlog" => say!(out, "fact-backlog"),
+        "reputation" => say!(out, "fact-reputation"),
+        other => other.to_owned(),
+    }
+}
+
 /// Logs in everywhere and sends nothing. 8 when credentials were refused and nobody could log in.
 async fn test(asked: &ProviderTest, context: &Context<'_>) -> Done {
     let out = context.out;
@@ -69,10 +87,11 @@ async fn test(asked: &ProviderTest, context: &Context<'_>) -> Done {
                 close_breaker(&*journal, link).await?;
                 out.line(say!(out, "login-good", name = &name));
                 for (fact, value) in &login.facts {
-                    out.line(format!("  {fact}: {value}"));
+                    let value = out.words.library(value);
+                    out.line(format!("  {}{} {value}", fact_name(out, fact), out.words.colon()));
                 }
                 for warning in &login.warnings {
-                    out.warn(format!("  {warning}"));
+                    out.warn(format!("  {}", out.words.library(warning)));
                 }
                 if let Some(address) = &asked.message {
                     let (document, exit) =
@@ -84,7 +103,8 @@ async fn test(asked: &ProviderTest, context: &Context<'_>) -> Done {
             }
             Err(refusal) => {
                 refused += usize::from(refusal.trouble == Some(Trouble::Credentials));
-                out.line(say!(out, "login-bad", name = &name, reply = &refusal.reply));
+                let reply = out.words.library(&refusal.reply);
+                out.line(say!(out, "login-bad", name = &name, reply = reply));
                 shown.push(
                     json!({ "name": name, "ok": false, "trouble": refusal.trouble, "reply": refusal.reply }),
                 );

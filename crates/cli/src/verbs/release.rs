@@ -17,6 +17,7 @@ use crate::args::{FailOn, Form, Release as Command, ReleaseLint, ReleaseNew, Rel
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
+use crate::out::Out;
 use crate::run::prepare;
 use crate::verbs::{contacts, init};
 use crate::words::say;
@@ -75,6 +76,7 @@ pub(crate) fn lint_or_fail(
     identity: &Identity,
     assets: &Assets,
     path: &Path,
+    out: &Out,
 ) -> Result<Vec<String>, Failure> {
     let (errors, others): (Vec<Finding>, Vec<Finding>) =
         release.lint(identity, assets).into_iter().partition(|finding| finding.severity == Severity::Error);
@@ -89,13 +91,18 @@ pub(crate) fn lint_or_fail(
     };
     match Failure::all(errors.iter().map(failure).collect()) {
         Some(failure) => Err(failure),
-        None => Ok(others.iter().map(|finding| line_of(&name, finding)).collect()),
+        None => Ok(told(others, out).iter().map(|finding| line_of(&name, finding, out)).collect()),
     }
 }
 
-fn line_of(name: &str, finding: &Finding) -> String {
+fn line_of(name: &str, finding: &Finding, out: &Out) -> String {
     let line = finding.line.map(|line| format!(":{line}")).unwrap_or_default();
-    format!("{name}{line}: {} {}: {}", severity(finding), finding.id, finding.message)
+    let weight = match finding.severity {
+        Severity::Error => say!(out, "error-word"),
+        Severity::Warn => say!(out, "warning-word"),
+    };
+    let colon = out.words.colon();
+    format!("{name}{line}{colon} {weight}[{}]{colon} {}", finding.id, finding.message)
 }
 
 fn severity(finding: &Finding) -> &'static str {
@@ -120,7 +127,7 @@ fn lint(asked: &ReleaseLint, context: &Context<'_>) -> Done {
         Some(config) => config.identity,
         None => Identity::example(),
     };
-    let findings = told(findings(&text, &asked.file, &identity), context);
+    let findings = told(findings(&text, &asked.file, &identity), out);
     let counts = |finding: &Finding| match asked.fail_on {
         FailOn::Error => finding.severity == Severity::Error,
         FailOn::Warn => matches!(finding.severity, Severity::Error | Severity::Warn),
@@ -134,8 +141,10 @@ fn lint(asked: &ReleaseLint, context: &Context<'_>) -> Done {
     out.document(&json!({ "version": 1, "exit": exit.code(), "file": name,
         "findings": findings.iter().map(shown).collect::<Vec<_>>() }));
     for finding in &findings {
-        out.line(line_of(&name, finding));
-        out.line(format!("  {}: {}", say!(out, "hint-word"), finding.fix));
+        out.line(line_of(&name, finding, out));
+        if !finding.fix.is_empty() {
+            out.line(out.hint(&finding.fix));
+        }
     }
     if findings.is_empty() {
         out.line(say!(out, "lint-good", file = &name));
@@ -145,22 +154,29 @@ fn lint(asked: &ReleaseLint, context: &Context<'_>) -> Done {
 
 /// What cannot be read is a finding like any other: the rules have ids, whoever finds them.
 fn findings(text: &str, path: &Path, identity: &Identity) -> Vec<Finding> {
-    let release = match Release::parse(text) {
-        Ok(release) => release,
+    let (release, problems) = match Release::read(text) {
+        Ok(read) => read,
         Err(problems) => return problems.into_iter().map(as_finding).collect(),
     };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let (files, mut found) = match Assets::load(&release, folder) {
-        Ok(files) => (files, Vec::new()),
-        Err(problems) => (Assets::empty(), problems.into_iter().map(as_finding).collect()),
-    };
-    found.extend(release.lint(identity, &files));
+    let mut found: Vec<Finding> = problems.into_iter().map(as_finding).collect();
+    let files = Assets::load(&release, folder).unwrap_or_else(|problems| {
+        found.extend(problems.into_iter().map(as_finding));
+        Assets::empty()
+    });
+    let (known, rules) = (found.len(), release.lint(identity, &files));
+    // An embargo that cannot be read is not also one that is missing.
+    let embargo_is_told = found[..known].iter().any(|finding| finding.id.starts_with("embargo"));
+    found.extend(
+        rules.into_iter().filter(|finding| !(embargo_is_told && finding.id == "embargo-text-differs")),
+    );
+    found.sort_by_key(|finding| finding.line);
     found
 }
 
 /// In the user's language.
-fn told(findings: Vec<Finding>, context: &Context<'_>) -> Vec<Finding> {
-    let words = &context.out.words;
+fn told(findings: Vec<Finding>, out: &Out) -> Vec<Finding> {
+    let words = &out.words;
     let one = |finding: Finding| Finding {
         message: words.problem(finding.id, &finding.message),
         fix: words.cure(finding.id, &finding.fix),

@@ -77,7 +77,7 @@ pub(crate) async fn show_run(
     let out = context.out;
     out.line(head_line(shown, context));
     if let Some(note) = &shown.run.note {
-        out.line(format!("  {note}"));
+        out.line(format!("  {}", out.words.library(note)));
     }
     for link in &shown.providers {
         let state = if link.is_open() { say!(out, "link-open") } else { say!(out, "link-closed") };
@@ -94,7 +94,7 @@ fn head_line(shown: &Shown, context: &Context<'_>) -> String {
     let counts = totals.as_object().into_iter().flatten();
     let counts: Vec<String> = counts
         .filter(|(name, count)| *name != "recipients" && count.as_u64() != Some(0))
-        .map(|(name, count)| format!("{} {count}", word(name, context)))
+        .map(|(name, count)| format!("{} {count}", word_for(name, count.as_u64().unwrap_or(0), context)))
         .collect();
     say!(
         context.out,
@@ -106,23 +106,32 @@ fn head_line(shown: &Shown, context: &Context<'_>) -> String {
     )
 }
 
-/// The word for a state, of a run or of a recipient.
+/// The word for a state, of a run or of several recipients.
 pub(crate) fn word(state: &str, context: &Context<'_>) -> String {
+    word_for(state, 2, context)
+}
+
+/// The word for the state of one recipient.
+pub(crate) fn word_of_one(state: &str, context: &Context<'_>) -> String {
+    word_for(state, 1, context)
+}
+
+fn word_for(state: &str, count: u64, context: &Context<'_>) -> String {
     let out = context.out;
     match state {
-        "accepted" => say!(out, "state-accepted"),
-        "cancelled" => say!(out, "state-cancelled"),
+        "accepted" => say!(out, "state-accepted", count = count),
+        "cancelled" => say!(out, "state-cancelled", count = count),
         "finished" => say!(out, "state-finished"),
-        "held" => say!(out, "state-held"),
+        "held" => say!(out, "state-held", count = count),
         "interrupted" => say!(out, "state-interrupted"),
         "paused" => say!(out, "state-paused"),
-        "pending" => say!(out, "state-pending"),
-        "refused" => say!(out, "state-refused"),
+        "pending" => say!(out, "state-pending", count = count),
+        "refused" => say!(out, "state-refused", count = count),
         "running" => say!(out, "state-running"),
-        "suppressed" => say!(out, "state-suppressed"),
-        "unknown" => say!(out, "state-unknown"),
+        "suppressed" => say!(out, "state-suppressed", count = count),
+        "unknown" => say!(out, "state-unknown", count = count),
         "waiting" => say!(out, "state-waiting"),
-        "written" => say!(out, "state-written"),
+        "written" => say!(out, "state-written", count = count),
         other => other.to_owned(),
     }
 }

@@ -232,7 +232,7 @@ pub(crate) fn show_left_out(prepared: &Prepared, known: usize, context: &Context
         let reason = text(&row["reason"]);
         context.out.note(say!(context.out, "left-out", row = number, who = who, reason = reason));
         if let Some(cure) = row["cure"].as_str() {
-            context.out.note(format!("  {}: {cure}", say!(context.out, "hint-word")));
+            context.out.note(context.out.hint(cure));
         }
     }
     Ok(())

@@ -114,6 +114,16 @@ impl Project {
         self.run(&words)
     }
 
+    /// The day of a run's name, the same every time.
+    pub(crate) fn steady_day(&self, text: &str) -> String {
+        let day = jiff::ZonedDateTime::now().date();
+        let days = [day, day.yesterday().unwrap(), day.tomorrow().unwrap()];
+        days.iter().fold(text.to_owned(), |text, day| {
+            let text = text.replace(&day.strftime("%Y%m%d").to_string(), "YYYYMMDD");
+            text.replace(&day.to_string(), "YYYY-MM-DD")
+        })
+    }
+
     /// How many copies may have gone to each address, over all servers: complete messages that were
     /// not explicitly refused. The receiving side's truth.
     pub(crate) fn seen(&self) -> BTreeMap<String, usize> {

@@ -15,7 +15,7 @@ mod encoding;
 mod error;
 mod header;
 mod list;
-mod nearest;
+pub(crate) mod nearest;
 mod problem;
 mod reader;
 mod row;

@@ -4,7 +4,7 @@
 const LONGEST: usize = 40;
 
 /// The candidate nearest to `word`, when at most `most` letters differ; the first of equals.
-pub(super) fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
     most: usize,

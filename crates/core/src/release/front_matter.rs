@@ -10,6 +10,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::ReleaseProblem;
+use crate::contact::nearest::nearest;
 use crate::text::HeaderText;
 
 /// The head of a release.
@@ -127,9 +128,21 @@ pub(super) fn read(head: &str) -> Result<FrontMatter, ReleaseProblem> {
         let line = place.map_or(1, |at| usize::try_from(at.line()).unwrap_or(1) + 1);
         let column = place.map_or(1, |at| usize::try_from(at.column()).unwrap_or(1));
         let text = error.to_string();
-        let message = text.lines().next().unwrap_or("not readable").to_owned();
-        ReleaseProblem::new("release.front-matter", line, column, message)
+        let message = text.lines().next().unwrap_or("not readable");
+        // Its own place counts from the head, not from the file's first line.
+        let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
+        let problem = ReleaseProblem::new("release.front-matter", line, column, message);
+        match did_you_mean(message) {
+            Some(near) => problem.with_hint(format!("did you mean `{near}`?")),
+            None => problem,
+        }
     })
+}
+
+/// The known key nearest to the one that a message calls unknown.
+fn did_you_mean(message: &str) -> Option<&str> {
+    let (unknown, known) = message.strip_prefix("unknown field `")?.split_once("`, expected one of ")?;
+    nearest(unknown, known.split(", ").map(|key| key.trim_matches('`')), 2)
 }
 
 /// The moment of an embargo: date, hour, and a named zone.
@@ -198,6 +211,19 @@ mod tests {
     #[test]
     fn an_embargo_without_zone_has_a_rule_of_its_own() {
         assert_eq!(embargo("2026-12-03 08:00", "").unwrap_err().code, "embargo-no-zone");
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line_in_the_file_and_the_key_that_may_be_meant() {
+        let problem = read("title: X\nembrgo: \"2026-12-03 08:00 Europe/Paris\"\n").unwrap_err();
+
+        assert_eq!((problem.line, problem.column), (3, 1));
+        assert!(
+            problem.message.starts_with("unknown field `embrgo`, expected one of title, "),
+            "{problem:?}"
+        );
+        assert!(problem.message.ends_with("attachments, defaults"), "{problem:?}");
+        assert_eq!(problem.hint.as_deref(), Some("did you mean `embargo`?"));
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub use assets::{Assets, MAX_ATTACHMENTS_BYTES, MAX_IMAGE_BYTES};
 pub use freeze::FrozenRelease;
 pub use front_matter::{ContactPerson, FrontMatter, Image};
 pub use identity::Identity;
-pub use lint::{Finding, Severity, explain};
+pub use lint::{Finding, Severity, explain, rules};
 pub use missing::{MissingField, MissingFields};
 pub use preview::preview;
 pub use render::{RenderError, Renderer, new_message_id};
@@ -97,6 +97,17 @@ impl Release {
     ///
     /// Every problem that stops it, with its line.
     pub fn parse(source: &str) -> Result<Self, Vec<ReleaseProblem>> {
+        let (release, problems) = Self::read(source)?;
+        if problems.is_empty() { Ok(release) } else { Err(problems) }
+    }
+
+    /// Reads a release that may be no more than looked at when it has problems: so the rules can be asked
+    /// about all the rest, and every slip of the file is shown at once.
+    ///
+    /// # Errors
+    ///
+    /// The front matter cannot be read: nothing else can be said then.
+    pub fn read(source: &str) -> Result<(Self, Vec<ReleaseProblem>), Vec<ReleaseProblem>> {
         let (head_text, body_text, first_line) =
             front_matter::cut(source).map_err(|problem| vec![problem])?;
         let head = front_matter::read(head_text).map_err(|problem| vec![problem])?;
@@ -174,7 +185,7 @@ impl Release {
                 Err(problem) => problems.push(problem),
             }
         }
-        if problems.is_empty() { Ok(release) } else { Err(problems) }
+        Ok((release, problems))
     }
 
     /// The title as written.

@@ -10,13 +10,16 @@ use std::path::Path;
 
 use depeche::contact::csv_safe;
 use depeche::journal::{DeliveryRecord, DeliveryState, Journal};
+use jiff::tz::TimeZone;
 
 use crate::args::Report;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
+use crate::out::Out;
 use crate::run::document::{self, Pages, Shown};
 use crate::run::store;
+use crate::verbs::runs::word_of_one;
 use crate::words::say;
 
 const COLUMNS: [&str; 9] =
@@ -97,28 +100,38 @@ impl Told<'_> {
 
     async fn show(&self, context: &Context<'_>) -> Result<(), Failure> {
         super::runs::show_run(self.shown, self.journal, context).await?;
-        let (mut table, mut is_shown) = (empty_table(), false);
+        let out = context.out;
+        let (mut table, mut is_shown) = (empty_table(out), false);
         let mut pages = self.pages();
         while let Some(page) = pages.next().await? {
             for one in &page {
-                let [state, address, _, provider, _, _, at, _, reply] = cells(self.shown, one);
-                table.add_row([state, address, provider, at, reply]);
+                let [state, address, _, provider, _, _, _, _, reply] = cells(self.shown, one);
+                let at = one.at.map(|at| at.to_zoned_datetime(TimeZone::system()));
+                let at = at.map(|at| at.strftime("%Y-%m-%d %H:%M").to_string()).unwrap_or_default();
+                let state = word_of_one(&state, context);
+                table.add_row([state, address, provider, at, out.words.library(&reply)]);
                 if table.row_count() == TABLE {
-                    context.out.line(std::mem::replace(&mut table, empty_table()).to_string());
+                    out.line(std::mem::replace(&mut table, empty_table(out)).to_string());
                     is_shown = true;
                 }
             }
         }
         if table.row_count() > 0 || !is_shown {
-            context.out.line(table.to_string());
+            out.line(table.to_string());
         }
         Ok(())
     }
 }
 
-fn empty_table() -> comfy_table::Table {
+fn empty_table(out: &Out) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
-    table.set_header(["state", "address", "provider", "at", "reply"]);
+    table.set_header([
+        say!(out, "column-state"),
+        say!(out, "column-address"),
+        say!(out, "column-provider"),
+        say!(out, "column-at"),
+        say!(out, "column-reply"),
+    ]);
     table
 }
 

@@ -6,7 +6,7 @@ use depeche::journal::{DeliveryRecord, DeliveryState};
 use super::Told;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::verbs::runs::word;
+use crate::verbs::runs::word_of_one;
 
 /// The uncertain and held first, then the refused, then the pending; within each by tier.
 pub(super) const CALLS: [&[DeliveryState]; 3] =
@@ -36,7 +36,7 @@ pub(super) async fn show(report: &Told<'_>, context: &Context<'_>) -> Result<(),
 fn line(one: &DeliveryRecord, report: &Told<'_>, context: &Context<'_>) -> String {
     let tier = if one.tier == u32::MAX { String::new() } else { one.tier.to_string() };
     let parts = [
-        word(report.shown.state_of(one).as_str(), context),
+        word_of_one(report.shown.state_of(one).as_str(), context),
         tier,
         field(one, "phone").to_owned(),
         name(one),
