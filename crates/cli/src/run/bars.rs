@@ -2,11 +2,12 @@
 //! accepted something, with its pace. Elsewhere nothing of this is drawn.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::time::Duration;
 
 use depeche::engine::Event;
 use depeche::provider::ProviderName;
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 /// How often the clock of the bars moves.
 const TICK: Duration = Duration::from_millis(250);
@@ -24,8 +25,8 @@ impl Bars {
     /// Bars on stderr.
     pub(super) fn new() -> Self {
         let all = MultiProgress::new();
+        // Drawn from the first count on.
         let run = all.add(ProgressBar::new(0).with_style(style("{wide_bar} {pos}/{len}  {eta}")));
-        run.enable_steady_tick(TICK);
         Self { all, run, providers: BTreeMap::new(), left: 0 }
     }
 
@@ -43,6 +44,7 @@ impl Bars {
                 self.run.set_length(totals.recipients);
                 self.run.set_position(totals.recipients - totals.pending);
                 self.run.reset_eta();
+                self.run.enable_steady_tick(TICK);
             }
             Event::Accepted { provider, .. } => {
                 self.settled();
@@ -69,7 +71,7 @@ impl Bars {
         let (all, left) = (&self.all, self.left);
         self.providers.entry(name.clone()).or_insert_with(|| {
             let bar = ProgressBar::new(left + 1).with_message(name.to_string());
-            all.add(bar.with_style(style("  {msg}: {pos}  {per_sec}  {eta}")))
+            all.add(bar.with_style(style("  {msg}: {pos}  {pace}  {eta}")))
         })
     }
 }
@@ -83,7 +85,18 @@ impl Drop for Bars {
 
 /// The templates stand in this file; one that could not be read would be the plain default.
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    // A pace that no clock has measured yet is none.
+    style.with_key("pace", |state: &ProgressState, out: &mut dyn Write| {
+        let pace = if state.elapsed() < TICK { 0.0 } else { state.per_sec() };
+        let shown = match pace {
+            0.0 => String::new(),
+            slow if slow < 10.0 => format!("{slow:.1}/s"),
+            fast => format!("{fast:.0}/s"),
+        };
+        // Text in memory always takes more.
+        let _ = out.write_str(&shown);
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! `config check`, `config show`.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+
+mod origins;
 
 use crate::args::Config as Command;
 use crate::config::{Config, Kind, ProviderConfig};
@@ -8,6 +10,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
 use crate::words::say;
+use origins::{Origin, Origins};
 
 /// Does what was asked.
 pub(crate) fn run(command: &Command, context: &Context<'_>) -> Done {
@@ -35,12 +38,27 @@ fn check(context: &Context<'_>) -> Done {
 
 fn show(context: &Context<'_>) -> Done {
     let config = context.config()?;
+    let out = context.out;
     let shown = effective(&config);
-    context.out.document(&json!({ "version": 1, "exit": 0, "config": shown }));
-    if !context.out.json {
-        for (key, value) in lines("", &shown) {
-            context.out.line(format!("{key} = {value}"));
-        }
+    let text = std::fs::read_to_string(&config.file).map_err(|error| Failure::file(&config.file, &error))?;
+    let origins = Origins::new(&text, &config);
+    let lines: Vec<(String, String)> =
+        lines("", &shown).into_iter().filter(|(key, _)| key != "file").collect();
+    let file = config.file.display().to_string();
+    let word = |key: &str| match origins.of(key) {
+        Origin::Line(line) => format!("{file}:{line}"),
+        Origin::Preset(name) => format!("preset {name}"),
+        Origin::Default => "default".to_owned(),
+    };
+    let words: Map<String, Value> = lines.iter().map(|(key, _)| (key.clone(), json!(word(key)))).collect();
+    out.document(&json!({ "version": 1, "exit": 0, "config": shown, "origins": words }));
+    for (key, value) in &lines {
+        let origin = match origins.of(key) {
+            Origin::Line(_) => word(key),
+            Origin::Preset(name) => say!(out, "origin-preset", name = name),
+            Origin::Default => say!(out, "origin-default"),
+        };
+        out.line(format!("{key} = {value}  # {origin}"));
     }
     Ok(Exit::Done)
 }

@@ -1,4 +1,7 @@
-//! `init`: a commented depeche.toml, a release and a list to begin with. Nothing is overwritten.
+//! `init`: a commented depeche.toml, a release and a list to begin with. Nothing is overwritten. On a
+//! terminal it asks who sends and through whom, and tests the logins.
+
+mod ask;
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -16,29 +19,28 @@ use crate::verbs::domain::key;
 use crate::words::say;
 
 const CONFIG: &str = include_str!("../templates/depeche.toml");
-const CONTACTS: &str = include_str!("../templates/contacts.csv");
+/// The words of the configuration in French, `English => Français` a line.
+const FRENCH: &str = include_str!("../../locales/template.fr.txt");
 
 /// Does what was asked.
-pub(crate) fn run(asked: &Init, context: &Context<'_>) -> Done {
+pub(crate) async fn run(asked: &Init, context: &Context<'_>) -> Done {
     let out = context.out;
     let folder = asked.folder.clone().unwrap_or_else(|| PathBuf::from("."));
-    std::fs::create_dir_all(&folder).map_err(|error| Failure::file(&folder, &error))?;
-    let files = [
-        ("depeche.toml", CONFIG),
-        ("release.md", release_template(out.words.lang)),
-        ("contacts.csv", CONTACTS),
-    ];
-    let there: Vec<&str> =
-        files.iter().map(|(name, _)| *name).filter(|name| folder.join(name).exists()).collect();
+    let there: Vec<&str> = FILES.into_iter().filter(|name| folder.join(name).exists()).collect();
     if !there.is_empty() {
         return Err(Failure::usage("init.exists", say!(out, "init-exists", files = there.join(", "))));
     }
+    // Nothing is written before everything is answered.
+    let template = config_template(out.words.lang);
+    let config = if out.interactive { ask::config(&template, context)? } else { template };
+    std::fs::create_dir_all(&folder).map_err(|error| Failure::file(&folder, &error))?;
+    let contents = [config.as_str(), release_template(out.words.lang), contacts_template(out.words.lang)];
     let mut written = Vec::new();
     let made = match &asked.dkim {
         Some(domain) => Some(key::make(domain, "s1", NewKey::Rsa2048, &folder.join("dkim.pem"), context)?),
         None => None,
     };
-    for (name, content) in files {
+    for (name, content) in FILES.into_iter().zip(contents) {
         let path = folder.join(name);
         write_new(&path, content, context)?;
         written.push(path.display().to_string());
@@ -47,7 +49,9 @@ pub(crate) fn run(asked: &Init, context: &Context<'_>) -> Done {
         written.push(made.file.display().to_string());
         json!({ "name": made.name, "type": "TXT", "value": made.record })
     });
-    out.document(&json!({ "version": 1, "exit": 0, "written": written, "record": record }));
+    let exit =
+        if out.interactive { ask::test_logins(&folder.join(FILES[0]), context).await? } else { Exit::Done };
+    out.document(&json!({ "version": 1, "exit": exit.code(), "written": written, "record": record }));
     if let (Some(made), Some(domain)) = (&made, &asked.dkim) {
         out.line(made.file.display().to_string());
         out.line(suggest::txt_line(&made.name, &made.record));
@@ -56,7 +60,29 @@ pub(crate) fn run(asked: &Init, context: &Context<'_>) -> Done {
         out.note(say!(out, "key-next", line = line, domain = domain));
     }
     out.note(say!(out, "init-next"));
-    Ok(Exit::Done)
+    Ok(exit)
+}
+
+/// What is written.
+const FILES: [&str; 3] = ["depeche.toml", "release.md", "contacts.csv"];
+
+/// The configuration to begin with.
+fn config_template(lang: Lang) -> String {
+    let sentences = FRENCH.lines().filter_map(|line| line.split_once(" => "));
+    match lang {
+        Lang::En => CONFIG.to_owned(),
+        Lang::Fr => {
+            sentences.fold(CONFIG.to_owned(), |text, (english, french)| text.replace(english, french))
+        }
+    }
+}
+
+/// The list to begin with.
+fn contacts_template(lang: Lang) -> &'static str {
+    match lang {
+        Lang::En => include_str!("../templates/contacts.csv"),
+        Lang::Fr => include_str!("../templates/contacts.fr.csv"),
+    }
 }
 
 /// The release to begin with.
@@ -73,4 +99,22 @@ pub(crate) fn write_new(path: &Path, content: &str, context: &Context<'_>) -> Re
     write().map_err(|error| Failure::file(path, &error))?;
     context.out.line(path.display().to_string());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_remark_of_the_configuration_has_its_french() {
+        let french = config_template(Lang::Fr);
+        let remark = |line: &str| line.split_once("# ").map(|(_, remark)| remark.trim().to_owned());
+        let is_english = |remark: &String| {
+            let words = [" the ", " that ", " or ", " where ", " and ", " with ", "Providers "];
+            words.iter().any(|word| format!(" {remark} ").contains(word)) && !remark.contains(" = ")
+        };
+        let left: Vec<String> = french.lines().filter_map(remark).filter(is_english).collect();
+        assert!(left.is_empty(), "not in locales/template.fr.txt: {left:#?}");
+        assert!(french.parse::<toml_edit::DocumentMut>().is_ok());
+    }
 }

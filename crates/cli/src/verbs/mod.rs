@@ -25,7 +25,7 @@ use crate::failure::Done;
 /// Does what was asked.
 pub(crate) async fn dispatch(command: Command, context: &Context<'_>) -> Done {
     match command {
-        Command::Init(asked) => init::run(&asked, context),
+        Command::Init(asked) => init::run(&asked, context).await,
         Command::Config(command) => config::run(&command, context),
         Command::Release(command) => release::run(&command, context),
         Command::Contacts(command) => contacts::run(&command, context),
