@@ -22,5 +22,6 @@ pub mod poll;
 pub mod provider;
 pub mod release;
 pub mod secret;
+pub mod spare;
 pub mod text;
 pub mod wave;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::breaker::BreakerPolicy;
 use crate::journal::DeliveryState;
 use crate::outcome::{Blame, Denied, Outcome, Persistence, Refusal};
+use crate::spare::Spare;
 
 /// The user's choices for a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct Policy {
     pub on_budget: OnBudget,
     /// End with recipients pending rather than wait.
     pub no_wait: bool,
+    /// Providers that take their share of the run, wherever they stand in the chain.
+    pub spares: Vec<Spare>,
 }
 
 /// What to do with an unknown recipient.
@@ -84,6 +87,7 @@ impl Default for Policy {
             on_unknown: OnUnknown::Hold,
             on_budget: OnBudget::Next,
             no_wait: false,
+            spares: Vec::new(),
         }
     }
 }

@@ -69,6 +69,14 @@ pub trait Commit: Send + Sync {
     /// parcel, after leaving the dialogue without completing the message.
     async fn intent(&self, request_digest: Option<[u8; 32]>) -> Result<(), Denied>;
 
+    /// [`Commit::intent`] for a provider that has a name for what it is about to send, such as the id of
+    /// a campaign: the name is durable with the intent, and comes back in [`EarlierAttempt`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Commit::intent`].
+    async fn intent_under(&self, request_digest: Option<[u8; 32]>, provider_id: &str) -> Result<(), Denied>;
+
     /// The other side answered (any complete reply, in any phase). Silence between two calls is what
     /// makes a provider suspect.
     fn heard(&self);
@@ -86,7 +94,8 @@ pub struct Login {
 /// What a search for an earlier attempt found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LookUp {
-    /// Positive proof: the provider has the message.
+    /// Positive proof: the provider has the message ([`Outcome::Accepted`]), or can show that it never
+    /// sent it and never will ([`Outcome::Refused`]).
     Found(Outcome),
     /// No trace. Absence is not proof that it was not taken.
     NotFound,
@@ -162,6 +171,8 @@ pub struct EarlierAttempt {
     pub started_at: jiff::Timestamp,
     /// The digest that was stored with the intent.
     pub request_digest: Option<[u8; 32]>,
+    /// The provider's name of it, where it was stored with the intent.
+    pub provider_id: Option<String>,
 }
 
 /// Hands messages to one mail provider.

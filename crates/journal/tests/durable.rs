@@ -57,6 +57,7 @@ fn intent(run: &RunId, delivery: &DeliveryRecord) -> Intent {
         request_id: Uuid::now_v7(),
         idempotency_key: Uuid::new_v4(),
         request_digest: None,
+        provider_id: None,
         provider: ProviderName::new("ovh").unwrap(),
         limits: Limits::default(),
         at: at(1),

@@ -8,6 +8,7 @@ use depeche::budget::Limits;
 use depeche::provider::ProviderName;
 use depeche::providers::mailchimp::transactional::Mode;
 use depeche::providers::smtp::{EnvelopeFrom, Preset, Tls, preset, presets};
+use depeche::spare::Share;
 
 use super::nearest::nearest;
 use super::reader::{Found, Reader, Section};
@@ -36,6 +37,8 @@ pub(crate) struct ProviderConfig {
     pub(crate) selectors: Vec<String>,
     /// What an SPF record includes for it, for the domain check.
     pub(crate) spf_include: Option<String>,
+    /// The part of every run that goes through it, wherever it stands in the chain.
+    pub(crate) share: Option<Share>,
 }
 
 /// Deadlines, where stated.
@@ -145,6 +148,10 @@ pub(super) fn read_all<'a>(
         }
         providers.push(provider);
     }
+    let all: u32 = providers.iter().filter_map(|provider| provider.share).map(Share::hundredths).sum();
+    if all > 5_000 {
+        reader.problem("config.share", say!(reader, "config-share-most"), None, root.span.clone());
+    }
     providers
 }
 
@@ -182,6 +189,7 @@ fn read_one<'a>(
     let timeouts = read_timeouts(reader, &mut section);
     let selectors = reader.texts(&mut section, "selectors").into_iter().map(|found| found.value).collect();
     let spf_include = reader.text(&mut section, "spf_include").map(|found| found.value);
+    let share = read_share(reader, &mut section, word);
     reader.finish(section);
     let connections = limits.connections;
     Some(ProviderConfig {
@@ -194,6 +202,7 @@ fn read_one<'a>(
         timeouts,
         selectors,
         spf_include,
+        share,
     })
 }
 
@@ -390,6 +399,17 @@ fn read_credentials<'a>(
 fn read_bind<'a>(reader: &mut Reader<'a>, section: &mut Section<'a>) -> Vec<IpAddr> {
     let stated = reader.texts(section, "bind");
     stated.into_iter().filter_map(|found| reader.parsed(Some(found), str::parse::<IpAddr>)).collect()
+}
+
+/// A part of every run, for kinds that send one message at a time.
+fn read_share<'a>(reader: &mut Reader<'a>, section: &mut Section<'a>, word: KindWord) -> Option<Share> {
+    let found = reader.text(section, "share")?;
+    if matches!(word, KindWord::Campaign | KindWord::Outbox) {
+        let message = say!(reader, "config-share-kind", provider = &section.path);
+        reader.problem("config.share", message, None, found.span);
+        return None;
+    }
+    reader.parsed(Some(found), Share::parse)
 }
 
 fn read_timeouts<'a>(reader: &mut Reader<'a>, section: &mut Section<'a>) -> StatedTimeouts {

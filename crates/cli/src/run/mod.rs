@@ -10,3 +10,4 @@ pub(crate) mod outage;
 pub(crate) mod prepare;
 pub(crate) mod store;
 mod tell;
+pub(crate) mod warmth;

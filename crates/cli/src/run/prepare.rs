@@ -201,6 +201,12 @@ impl Prepared {
         served(Arc::clone(&self.list), &self.test_copy, self.served.iter().copied())
     }
 
+    /// Place (from 0) and tier of each who will be mailed.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (u64, u32)> {
+        let mailed = (0..).zip(&self.served).filter(|(_, number)| !self.suppressed.contains(number));
+        mailed.map(|(place, number)| (place, self.list.tier(*number as usize)))
+    }
+
     /// When `contact` may have it at the earliest.
     pub(crate) fn not_before(&self, contact: &Contact) -> Option<Timestamp> {
         self.embargo.filter(|_| !self.under_embargo && !contact.embargo_trusted)

@@ -102,6 +102,7 @@ pub(super) fn provider(provider: &ProviderConfig) -> Value {
         "kind": provider.kind.name(),
         "limits": provider.limits,
         "connections": provider.connections,
+        "share": provider.share.map(|share| share.to_string()),
         "secret": provider.kind.secret().map(|secret| secret.shown()),
     });
     match &provider.kind {

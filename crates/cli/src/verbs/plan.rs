@@ -19,6 +19,7 @@ use crate::run::admission::Verdict;
 use crate::run::fidelity::{Fidelity, somebody_carries};
 use crate::run::outage;
 use crate::run::prepare::Prepared;
+use crate::run::warmth::{Warm, Warning};
 use crate::verbs::{config, contacts, domain, release};
 use crate::words::say;
 
@@ -38,12 +39,22 @@ pub(crate) async fn run(asked: &Plan, context: &Context<'_>) -> Done {
     }
     let surveys = surveys(asked, &way, &prepared, context).await?;
     let breakers = way.journal.breakers().await?;
-    let (shares, waits) = shares(&way, &fidelity, prepared.count(), context).await?;
+    let warm = Warm::of(
+        way.config.as_ref().filter(|_| way.outbox.is_none()),
+        &way.route,
+        &*way.journal,
+        &prepared,
+        context,
+    )
+    .await?;
+    let (shares, waits) = shares(&way, &fidelity, &warm, prepared.count(), context).await?;
     let mut shown = head(&way, &prepared, &breakers, &proofs, asked);
     shown["forecast"] = shares.iter().map(|(name, share)| {
         json!({ "provider": name, "count": share.messages, "seconds": share.lasts.map(|lasts| lasts.as_secs()) })
     }).collect();
     shown["forecast_waits"] = json!(waits);
+    shown["spares"] = warm.documents();
+    shown["warnings"] = warm.warnings.iter().map(Warning::document).collect();
     shown["changes"] = fidelity.iter().flat_map(Fidelity::documents).collect();
     let lang = domain::language(context);
     if !surveys.is_empty() {
@@ -54,6 +65,7 @@ pub(crate) async fn run(asked: &Plan, context: &Context<'_>) -> Done {
     } else {
         show(&way, &prepared, &breakers, &proofs, context).map_err(contacts::broken)?;
         show_changes(&fidelity, context);
+        warm.show(context);
         show_forecast(&shares, waits, context);
         surveys.iter().for_each(|one| context.out.raw(&report::outage_text(one, lang)));
         context.out.line(say!(context.out, "plan-nothing-sent", count = prepared.count()));
@@ -114,6 +126,7 @@ fn links(way: &Way, breakers: &[BreakerRecord]) -> Vec<Value> {
 async fn shares(
     way: &Way,
     fidelity: &[Fidelity],
+    warm: &Warm,
     count: u64,
     context: &Context<'_>,
 ) -> Result<(Vec<(String, Share)>, u64), Failure> {
@@ -130,7 +143,11 @@ async fn shares(
         names.push(name.to_string());
         windows.push((one.limits, usage));
     }
-    let (shares, waits) = forecast(&windows, count, now);
+    // The spares have their share of the list; the chain takes the rest in its order.
+    let (mut shares, waits) = forecast(&windows, count - warm.total(), now);
+    for (name, share) in names.iter().zip(&mut shares) {
+        share.messages += warm.count_of(name);
+    }
     Ok((names.into_iter().zip(shares).collect(), waits))
 }
 

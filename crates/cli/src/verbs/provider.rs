@@ -4,14 +4,17 @@ use depeche::budget::Room;
 use depeche::engine::LinkConfig;
 use depeche::journal::{BreakerRecord, Journal, JournalError};
 use depeche::outcome::Trouble;
+use depeche::provider::ProviderName;
 use serde_json::json;
 
 use crate::args::{Provider, ProviderTest};
+use crate::config::Config;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Done;
 use crate::out::Out;
 use crate::run::store;
+use crate::run::warmth::{self, Warning};
 use crate::verbs::config;
 use crate::words::say;
 
@@ -123,12 +126,19 @@ async fn test(asked: &ProviderTest, context: &Context<'_>) -> Done {
     Ok(exit)
 }
 
+/// The providers in order of fallback.
+fn route(config: &Config) -> Vec<ProviderName> {
+    config.providers.iter().map(|provider| provider.name.clone()).collect()
+}
+
 async fn status(context: &Context<'_>) -> Done {
     let out = context.out;
     let config = context.config()?;
     let journal = store::open(&config, context).await?;
     let breakers = journal.breakers().await?;
     let now = context.clock.now();
+    let days = warmth::days(&*journal, context).await?;
+    let warnings = warmth::warnings(&config, &route(&config), warmth::busiest(&days), &days, context);
     let mut shown = Vec::new();
     for provider in &config.providers {
         let usage = journal.usage(&provider.name, now - provider.limits.horizon()).await?;
@@ -152,8 +162,13 @@ async fn status(context: &Context<'_>) -> Done {
             "breaker": if since.is_some() { "open" } else { "closed" }, "set_aside_since": since,
             "reason": record.and_then(|record| record.reason.clone()),
             "resting_until": record.and_then(|record| record.resting_until),
-            "room": room, "room_at": until, "limits": provider.limits }));
+            "room": room, "room_at": until, "limits": provider.limits,
+            "share": provider.share.map(|share| share.to_string()) }));
     }
-    out.document(&json!({ "version": 1, "exit": 0, "providers": shown }));
+    for warning in &warnings {
+        out.warn(&warning.message);
+    }
+    let warnings: Vec<_> = warnings.iter().map(Warning::document).collect();
+    out.document(&json!({ "version": 1, "exit": 0, "providers": shown, "warnings": warnings }));
     Ok(Exit::Done)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use depeche::address::{EmailAddress, RecipientKey};
 use depeche::engine::{LinkConfig, Render};
 use depeche::journal::{AttemptState, Decision, DeliveryRecord, DeliveryState, Hold, Journal, RunRecord};
-use depeche::outcome::Outcome;
+use depeche::outcome::{Blame, Outcome};
 use depeche::provider::{EarlierAttempt, LookUp, Parcel};
 use serde_json::{Value, json};
 
@@ -89,6 +89,7 @@ impl Search<'_, '_> {
             let found = self.one(&delivery).await?;
             let word = match &found {
                 LookUp::Found(Outcome::Accepted(_)) => "accepted",
+                LookUp::Found(Outcome::Refused(_)) => "not-accepted",
                 LookUp::Found(_) => "found",
                 LookUp::NotFound => "not-found",
                 LookUp::CannotTell => "cannot-tell",
@@ -96,10 +97,18 @@ impl Search<'_, '_> {
             };
             self.context.out.note(format!("{}: {word}", delivery.address));
             told.push(json!({ "address": delivery.address.to_string(), "found": word }));
-            if matches!(found, LookUp::Found(Outcome::Accepted(_))) {
+            let decision = match &found {
+                LookUp::Found(Outcome::Accepted(_)) => Some(Decision::Sent),
+                // It shows that it never sent it and never will.
+                LookUp::Found(Outcome::Refused(refusal)) if refusal.blames != Blame::Recipient => {
+                    Some(Decision::Resend)
+                }
+                _ => None,
+            };
+            if let Some(decision) = decision {
                 let now = self.context.clock.now();
                 let key = [delivery.address.key()];
-                let decided = self.journal.resolve(self.hold, &key, Decision::Sent, &self.asked.reason, now);
+                let decided = self.journal.resolve(self.hold, &key, decision, &self.asked.reason, now);
                 moved.extend(decided.await?);
             }
         }
@@ -117,8 +126,12 @@ impl Search<'_, '_> {
             Err(refused) => return Ok(LookUp::Failed(refused.reason)),
         };
         let parcel = Parcel { message, attempt: attempt.id, idempotency_key: attempt.idempotency_key };
-        let earlier =
-            EarlierAttempt { parcel, started_at: attempt.started_at, request_digest: attempt.request_digest };
+        let earlier = EarlierAttempt {
+            parcel,
+            started_at: attempt.started_at,
+            request_digest: attempt.request_digest,
+            provider_id: attempt.provider_id,
+        };
         Ok(link.provider.look_up(&earlier).await)
     }
 }

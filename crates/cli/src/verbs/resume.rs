@@ -12,6 +12,7 @@ use crate::run::document;
 use crate::run::drive::Drive;
 use crate::run::frozen::{self, Settings};
 use crate::run::store;
+use crate::run::warmth;
 use crate::words::say;
 
 /// Does what was asked.
@@ -43,7 +44,11 @@ pub(crate) async fn run(asked: &Resume, context: &Context<'_>) -> Done {
     };
     let render = frozen::renderer(&*journal, &record).await?;
     let choice = asked.on_unknown.map(on_unknown).or(settings.on_unknown);
-    let policy = policy(Some(&config), choice, asked.no_wait);
+    let mut policy = policy(Some(&config), choice, asked.no_wait);
+    if record.kind == RunKind::Real {
+        let names: Vec<_> = chain.iter().map(|link| link.provider.name().clone()).collect();
+        policy.spares = warmth::spares(&config, &names, &*journal, context).await?;
+    }
     context.out.note(say!(
         context.out,
         "resume-begins",

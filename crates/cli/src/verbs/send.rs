@@ -24,6 +24,7 @@ use crate::run::fidelity::{Fidelity, somebody_carries};
 use crate::run::frozen::{self, Kept, Settings};
 use crate::run::prepare::{self, Prepared};
 use crate::run::store;
+use crate::run::warmth;
 use crate::verbs::contacts;
 use crate::words::say;
 
@@ -136,7 +137,10 @@ pub(crate) async fn run(asked: &Send, context: &Context<'_>) -> Done {
     let render = frozen::renderer(&*way.journal, &record).await?;
     // A disk does not come back by waiting.
     let no_wait = asked.no_wait || way.outbox.is_some();
-    let policy = policy(way.config.as_ref(), asked.on_unknown.map(on_unknown), no_wait);
+    let mut policy = policy(way.config.as_ref(), asked.on_unknown.map(on_unknown), no_wait);
+    if let (RunKind::Real, Some(config)) = (kind, &way.config) {
+        policy.spares = warmth::spares(config, &way.route, &*way.journal, context).await?;
+    }
     context.out.note(say!(context.out, "send-begins", run = id.as_str(), count = confirmed));
     Drive { journal: way.journal, render, chain, policy, admission }.run(&id, context).await
 }

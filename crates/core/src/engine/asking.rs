@@ -12,9 +12,9 @@ use super::control::Level;
 use super::event::Event;
 use super::item::Item;
 use super::link::Gate;
-use super::look_up::LookUpTask;
+use super::look_up::{LookUpTask, Proved};
 use super::work::{Done, Work};
-use crate::journal::{DeliveryState, JournalError};
+use crate::journal::{DeliveryId, DeliveryState, JournalError};
 use crate::provider::ProviderName;
 
 /// An answer that takes longer says nothing.
@@ -28,11 +28,12 @@ pub(super) enum Answered {
         link: usize,
         admitted: Admitted,
     },
-    /// `Ok(true)`: the provider has the message, and the journal knows it.
+    /// What was proved, and the journal knows.
     LookUp {
         link: usize,
+        delivery: DeliveryId,
         address: String,
-        found: Result<bool, JournalError>,
+        found: Result<Proved, JournalError>,
     },
 }
 
@@ -123,7 +124,7 @@ impl Work<'_> {
         let mut control = self.control.clone();
         self.tasks.spawn(async move {
             let address = task.delivery.address.to_string();
-            let mut found = Ok(false);
+            let (delivery, mut found) = (task.delivery.id, Ok(Proved::Nothing));
             for wait in LOOK_UPS {
                 // Whoever stops does not wait for what the next resume can ask as well.
                 tokio::select! {
@@ -134,18 +135,19 @@ impl Work<'_> {
                     break;
                 }
                 found = task.once().await;
-                if !matches!(found, Ok(false)) {
+                if !matches!(found, Ok(Proved::Nothing)) {
                     break;
                 }
             }
-            Done::Answered(Answered::LookUp { link, address, found })
+            Done::Answered(Answered::LookUp { link, delivery, address, found })
         });
     }
 
     pub(super) fn answer_came(&mut self, answered: Answered) {
         match answered {
             Answered::Admission { link, admitted } => self.admitted(link, admitted, Gate::Open),
-            Answered::LookUp { link, address, found: Ok(true) } => {
+            Answered::LookUp { delivery, found: Ok(Proved::NotAccepted), .. } => self.forget(delivery),
+            Answered::LookUp { link, address, found: Ok(Proved::Accepted), .. } => {
                 let provider = self.links[link].name.clone();
                 self.engine.events.tell(Event::Accepted { provider, address });
             }

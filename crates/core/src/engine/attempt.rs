@@ -207,11 +207,15 @@ impl AttemptCommit {
 
     /// Second windows wait: a place that comes free in a moment is waited for here, after 354, rather
     /// than given up with the connection.
-    async fn intend_in_turn(&self, request_digest: Option<[u8; 32]>) -> Result<(), Denied> {
+    async fn intend_in_turn(
+        &self,
+        request_digest: Option<[u8; 32]>,
+        provider_id: Option<&str>,
+    ) -> Result<(), Denied> {
         let begun = Instant::now();
         loop {
             let at = self.clock.now();
-            let intended = self.journal.intend(self.to_intents(request_digest, at)).await;
+            let intended = self.journal.intend(self.to_intents(request_digest, provider_id, at)).await;
             if intended.is_ok() {
                 self.watch.intend(at);
             }
@@ -225,7 +229,12 @@ impl AttemptCommit {
         }
     }
 
-    fn to_intents(&self, request_digest: Option<[u8; 32]>, at: Timestamp) -> Vec<Intent> {
+    fn to_intents(
+        &self,
+        request_digest: Option<[u8; 32]>,
+        provider_id: Option<&str>,
+        at: Timestamp,
+    ) -> Vec<Intent> {
         let intent = |draft: &IntentDraft| Intent {
             run: self.run.clone(),
             delivery: draft.delivery,
@@ -235,16 +244,18 @@ impl AttemptCommit {
             idempotency_key: draft.idempotency_key,
             request_digest,
             provider: self.provider.clone(),
+            provider_id: provider_id.map(str::to_owned),
             limits: self.limits,
             at,
         };
         self.intents.iter().map(intent).collect()
     }
-}
 
-#[async_trait]
-impl Commit for AttemptCommit {
-    async fn intent(&self, request_digest: Option<[u8; 32]>) -> Result<(), Denied> {
+    async fn make_durable(
+        &self,
+        request_digest: Option<[u8; 32]>,
+        provider_id: Option<&str>,
+    ) -> Result<(), Denied> {
         if self.control.level() == Level::Leave {
             return Err(Denied::Interrupted);
         }
@@ -257,11 +268,22 @@ impl Commit for AttemptCommit {
                 None => Ok(()),
             }
         };
-        let (settled, intended) = tokio::join!(settled, self.intend_in_turn(request_digest));
+        let (settled, intended) = tokio::join!(settled, self.intend_in_turn(request_digest, provider_id));
         self.watch.restart();
         self.watch.journalling.store(false, Ordering::Release);
         settled.map_err(|reason| Denied::JournalFailed { reason })?;
         intended
+    }
+}
+
+#[async_trait]
+impl Commit for AttemptCommit {
+    async fn intent(&self, request_digest: Option<[u8; 32]>) -> Result<(), Denied> {
+        self.make_durable(request_digest, None).await
+    }
+
+    async fn intent_under(&self, request_digest: Option<[u8; 32]>, provider_id: &str) -> Result<(), Denied> {
+        self.make_durable(request_digest, Some(provider_id)).await
     }
 
     fn heard(&self) {

@@ -11,6 +11,8 @@ use super::item::Item;
 use super::link::{AttemptWatch, Gate, Link, OpenAttempt, Readiness};
 use super::work::{Done, Then, Work};
 use crate::journal::DeliveryState;
+use crate::provider::ProviderName;
+use crate::spare::spare_for;
 
 /// So many quick rounds through the chain before a recipient waits by the retry times.
 const QUICK_ROUNDS: u32 = 3;
@@ -75,15 +77,25 @@ impl Work<'_> {
     }
 
     /// The links that can carry the message to this recipient, in the order in which it tries them: a
-    /// recipient that was refused for now goes back to the same provider first.
+    /// recipient that was refused for now goes back to the same provider first, and a warm spare has its
+    /// share of the others.
     pub(super) fn links_for<'a>(&'a self, item: &'a Item) -> impl Iterator<Item = (usize, &'a Link)> {
         let needs = self.engine.render.needs();
-        let same = if item.record.transient_refusals > 0 { item.record.provider.as_ref() } else { None };
+        let same = match item.record.transient_refusals {
+            0 => self.spare_for(item),
+            _ => item.record.provider.as_ref(),
+        };
         let is_same = move |link: &Link| same == Some(&link.name);
         let links = || self.links.iter().enumerate();
         let first = links().filter(move |(_, link)| is_same(link));
         let others = links().filter(move |(_, link)| !is_same(link));
         first.chain(others).filter(move |(_, link)| link.fits(needs, item))
+    }
+
+    fn spare_for(&self, item: &Item) -> Option<&ProviderName> {
+        let spares = &self.engine.policy.spares;
+        let place = spare_for(item.record.position, item.record.tier, spares)?;
+        spares.get(place).map(|spare| &spare.provider)
     }
 
     /// The first link, in order of fallback, that would take the recipient.

@@ -18,8 +18,19 @@ use crate::journal::{
     Settlement, Urgency,
 };
 use crate::message::Message;
-use crate::outcome::{Outcome, Receipt};
+use crate::outcome::{Blame, Outcome, Receipt, Refusal};
 use crate::provider::{EarlierAttempt, LookUp, Parcel, Provider};
+
+/// What asking proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proved {
+    /// The provider has the message.
+    Accepted,
+    /// It never sent it and never will: the recipient is pending again.
+    NotAccepted,
+    /// Neither.
+    Nothing,
+}
 
 pub(super) struct LookUpTask {
     pub(super) run: RunId,
@@ -35,39 +46,57 @@ pub(super) struct LookUpTask {
 }
 
 impl LookUpTask {
-    /// Asks once. True when the provider has the message; the journal holds it then.
-    pub(super) async fn once(&self) -> Result<bool, JournalError> {
+    /// Asks once. What was proved is in the journal then.
+    pub(super) async fn once(&self) -> Result<Proved, JournalError> {
         let attempts = self.journal.attempts(self.delivery.id).await?;
         let ours = |attempt: &AttemptRecord| {
             attempt.state == AttemptState::Unknown && attempt.provider == *self.provider.name()
         };
-        let Some(attempt) = attempts.into_iter().rfind(ours) else { return Ok(false) };
+        let Some(attempt) = attempts.into_iter().rfind(ours) else { return Ok(Proved::Nothing) };
         let age = self.clock.now().duration_since(attempt.started_at);
         if self.window.is_some_and(|window| age.is_negative() || age >= signed(window)) {
-            return Ok(false);
+            return Ok(Proved::Nothing);
         }
-        let Some(message) = self.message() else { return Ok(false) };
+        let Some(message) = self.message() else { return Ok(Proved::Nothing) };
         let earlier = EarlierAttempt {
             parcel: Parcel { message, attempt: attempt.id, idempotency_key: attempt.idempotency_key },
             started_at: attempt.started_at,
             request_digest: attempt.request_digest,
+            provider_id: attempt.provider_id.clone(),
         };
         match AssertUnwindSafe(self.provider.look_up(&earlier)).catch_unwind().await {
             Ok(LookUp::Found(Outcome::Accepted(receipt))) => {
                 self.journal.settle(vec![self.accepted(&attempt, &receipt)], Urgency::Now).await?;
-                Ok(true)
+                Ok(Proved::Accepted)
+            }
+            // The provider shows that it never sent it, and never will: the next one goes on.
+            Ok(LookUp::Found(Outcome::Refused(refusal))) if refusal.blames != Blame::Recipient => {
+                self.journal.settle(vec![self.not_accepted(&attempt, &refusal)], Urgency::Now).await?;
+                Ok(Proved::NotAccepted)
             }
             Ok(LookUp::Failed(reason)) => {
                 tracing::warn!(provider = %self.provider.name(), reason, "the look-up failed");
-                Ok(false)
+                Ok(Proved::Nothing)
             }
-            _ => Ok(false),
+            _ => Ok(Proved::Nothing),
         }
     }
 
     fn message(&self) -> Option<Arc<Message>> {
         let render = || std::panic::catch_unwind(AssertUnwindSafe(|| self.render.render(&self.delivery)));
         self.message.clone().or_else(|| render().ok()?.ok().map(Arc::new))
+    }
+
+    /// Pending again; where the provider left out this very recipient, for others only.
+    fn not_accepted(&self, attempt: &AttemptRecord, refusal: &Refusal) -> Settlement {
+        let proof = Receipt::new(attempt.provider_id.clone(), &refusal.reply);
+        let mut settlement = self.accepted(attempt, &proof);
+        settlement.to = DeliveryState::Pending;
+        settlement.avoid = (refusal.blames == Blame::Message).then(|| attempt.provider.clone());
+        if let Some(attempt) = &mut settlement.attempt {
+            attempt.state = AttemptState::NotAccepted;
+        }
+        settlement
     }
 
     fn accepted(&self, attempt: &AttemptRecord, receipt: &Receipt) -> Settlement {

@@ -22,7 +22,7 @@ use super::link::Link;
 use super::{Engine, EngineError, Why};
 use crate::journal::{DeliveryId, DeliveryState, JournalError, RunId, RunState, Settlement, Urgency};
 
-/// So many pending deliveries are kept in memory at the most.
+/// So many pending deliveries are kept in memory at the most, or as many as the largest batch takes.
 const WINDOW: usize = 512;
 /// Refill when fewer than this many are ready.
 const LOW_WATER: usize = 128;
@@ -192,8 +192,9 @@ impl<'e> Work<'e> {
 
     async fn refill(&mut self) -> Result<(), EngineError> {
         let now = self.now();
+        let window = self.links.iter().map(|link| link.capability.batch).fold(WINDOW, usize::max);
         while self.ready.len() < LOW_WATER && self.dry_until.is_none_or(|until| until <= now) {
-            let page = self.engine.journal.due(&self.run, now, WINDOW + self.known.len()).await?;
+            let page = self.engine.journal.due(&self.run, now, window + self.known.len()).await?;
             let mut fresh: Vec<Item> =
                 page.into_iter().filter(|record| !self.known.contains(&record.id)).map(Item::new).collect();
             if fresh.is_empty() {
@@ -204,7 +205,7 @@ impl<'e> Work<'e> {
             if !self.leave_out_suppressed(&mut fresh).await? {
                 return Ok(());
             }
-            fresh.truncate(WINDOW);
+            fresh.truncate(window);
             self.known.extend(fresh.iter().map(|item| item.record.id));
             self.ready.extend(fresh);
             self.ready.sort_by_key(Item::place);

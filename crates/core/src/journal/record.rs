@@ -210,6 +210,9 @@ pub struct Intent {
     pub request_digest: Option<[u8; 32]>,
     /// Through whom.
     pub provider: ProviderName,
+    /// What the provider calls the thing that is about to be sent, when it has a name before: a
+    /// campaign. It is kept whatever becomes of the attempt, so that it can be asked for.
+    pub provider_id: Option<String>,
     /// The provider's windows; the same commit takes one place in each.
     pub limits: Limits,
     /// Now.
@@ -326,6 +329,17 @@ pub struct BreakerRecord {
     pub trouble: Option<Trouble>,
     /// Throttled until then.
     pub resting_until: Option<Timestamp>,
+}
+
+/// How many messages a provider accepted on one day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcceptedDay {
+    /// Which provider.
+    pub provider: ProviderName,
+    /// Days since 1970, UTC.
+    pub day: i64,
+    /// How many.
+    pub messages: u64,
 }
 
 /// What a person decides about a recipient.

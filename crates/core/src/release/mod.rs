@@ -152,7 +152,8 @@ impl Release {
         }
         for image in head.images.iter().filter(|image| image.url.as_ref().is_some_and(|url| !is_https(url))) {
             let url = image.url.as_deref().unwrap_or_default();
-            let line = 2 + head_text.lines().position(|line| line.contains(url)).unwrap_or(0);
+            let is_its = |line: &str| line.trim_start().starts_with("url") && line.contains(url);
+            let line = 2 + head_text.lines().position(is_its).unwrap_or(0);
             let message = format!("the image's url `{url}` does not begin with https://");
             problems.push(ReleaseProblem::new("release.image-url", line, 1, message));
         }

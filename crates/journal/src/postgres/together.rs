@@ -27,6 +27,7 @@ pub(crate) async fn intend(c: &mut PgConnection, intents: &[&Intent]) -> Result<
     let number = |of: fn(&Intent) -> i64| intents.iter().map(|intent| of(intent)).collect::<Vec<_>>();
     let digests: Vec<Option<Vec<u8>>> =
         intents.iter().map(|intent| intent.request_digest.map(|digest| digest.to_vec())).collect();
+    let names: Vec<Option<String>> = intents.iter().map(|intent| intent.provider_id.clone()).collect();
     let asked = Asked::of(intents);
     let row = sqlx::query(INTEND)
         .bind(column(|intent| intent.attempt.to_string()))
@@ -46,6 +47,7 @@ pub(crate) async fn intend(c: &mut PgConnection, intents: &[&Intent]) -> Result<
         .bind(asked.minutes)
         .bind(asked.hours)
         .bind(asked.days)
+        .bind(names)
         .fetch_one(c)
         .await?;
     Ok(row.try_get::<i64, _>(0)? == i64::try_from(intents.len()).unwrap_or(-1))
@@ -128,8 +130,9 @@ pub(crate) async fn forget_usage(c: &mut PgConnection, second: i64) -> Result<()
 /// a place that another process took up to 2 s later than ours is kept apart (`budget::spacing_room`).
 const INTEND: &str = "
 WITH v AS (SELECT * FROM unnest($1::TEXT[], $2::BIGINT[], $3::BIGINT[], $4::TEXT[], $5::TEXT[], $6::TEXT[],
-        $7::TEXT[], $8::BYTEA[], $9::BIGINT[])
-        AS v (attempt, delivery, fence, run, provider, request_id, idempotency_key, request_digest, at)),
+        $7::TEXT[], $8::BYTEA[], $9::BIGINT[], $18::TEXT[])
+        AS v (attempt, delivery, fence, run, provider, request_id, idempotency_key, request_digest, at,
+            provider_id)),
     asked AS (SELECT * FROM unnest($10::TEXT[], $11::BIGINT[], $12::BIGINT[], $13::BIGINT[], $14::BIGINT[],
         $15::BIGINT[], $16::BIGINT[], $17::BIGINT[])
         AS n (provider, places, requests, at, gap, per_minute, per_hour, per_day)),
@@ -158,10 +161,10 @@ WITH v AS (SELECT * FROM unnest($1::TEXT[], $2::BIGINT[], $3::BIGINT[], $4::TEXT
             WHERE s.recipient_key = d.recipient_key AND s.quarantined = 0)
         RETURNING d.id),
     opened AS (INSERT INTO attempt (id, delivery, number, provider, state, request_id, idempotency_key,
-        request_digest, started_at)
+        request_digest, started_at, provider_id)
         SELECT v.attempt, v.delivery,
             COALESCE((SELECT MAX(a.number) FROM attempt a WHERE a.delivery = v.delivery), 0) + 1,
-            v.provider, 'intent', v.request_id, v.idempotency_key, v.request_digest, v.at
+            v.provider, 'intent', v.request_id, v.idempotency_key, v.request_digest, v.at, v.provider_id
         FROM v JOIN moved ON moved.id = v.delivery),
     counted AS (INSERT INTO usage (provider, second, count)
         SELECT provider, at / 1000000, COUNT(*) FROM v GROUP BY 1, 2
@@ -181,6 +184,6 @@ WITH v AS (SELECT * FROM unnest($1::BIGINT[], $2::BIGINT[], $3::TEXT[], $4::BIGI
         provider = COALESCE(v.provider, d.provider), provider_id = COALESCE(v.provider_id, d.provider_id)
         FROM v WHERE d.id = v.delivery AND d.state = 'intent' AND d.fence = v.fence RETURNING d.id),
     ended AS (UPDATE attempt a SET state = v.attempt_state, blames = v.blames, reply = v.reply,
-        provider_id = v.provider_id, ended_at = v.at
+        provider_id = COALESCE(v.provider_id, a.provider_id), ended_at = v.at
         FROM v WHERE a.id = v.attempt AND a.state = 'intent' RETURNING a.id)
 SELECT (SELECT COUNT(*) FROM moved), (SELECT COUNT(*) FROM ended)";

@@ -90,8 +90,8 @@ async fn open_attempt(c: &mut Connection, intent: &Intent) -> Result<(), NotInte
     }
     let inserted = sqlx::query(
         "INSERT INTO attempt (id, delivery, number, provider, state, request_id, idempotency_key,
-         request_digest, started_at)
-         SELECT $1, $2, COALESCE(MAX(number), 0) + 1, $3, 'intent', $4, $5, $6, $7
+         request_digest, started_at, provider_id)
+         SELECT $1, $2, COALESCE(MAX(number), 0) + 1, $3, 'intent', $4, $5, $6, $7, $8
          FROM attempt WHERE delivery = $2",
     )
     .bind(intent.attempt.to_string())
@@ -101,6 +101,7 @@ async fn open_attempt(c: &mut Connection, intent: &Intent) -> Result<(), NotInte
     .bind(intent.idempotency_key.to_string())
     .bind(intent.request_digest.map(|digest| digest.to_vec()))
     .bind(micros(intent.at))
+    .bind(&intent.provider_id)
     .execute(&mut *c)
     .await;
     match inserted {
@@ -185,7 +186,8 @@ async fn with_avoided(
 
 async fn end_attempt(c: &mut Connection, s: &Settlement, a: &SettledAttempt) -> Result<(), JournalError> {
     let ended = sqlx::query(
-        "UPDATE attempt SET state = $2, blames = $3, reply = $4, provider_id = $5, ended_at = $6
+        "UPDATE attempt SET state = $2, blames = $3, reply = $4, provider_id = COALESCE($5, provider_id),
+         ended_at = $6
          WHERE id = $1 AND state = $7",
     )
     .bind(a.id.to_string())

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use depeche_core::address::RecipientKey;
 use depeche_core::event::{ProviderEvent, StoredEvent};
 use depeche_core::journal::{
-    AttemptRecord, AuditEntry, BreakerRecord, Decision, DeliveryId, DeliveryRecord, DeliveryState,
-    FreezeError, Frozen, Hold, HoldError, Intent, Journal, JournalError, NewDeliveries, NewRun, Recorded,
-    RunId, RunRecord, RunState, Settlement, Suppression, Taken, Totals, Urgency, Usage,
+    AcceptedDay, AttemptRecord, AuditEntry, BreakerRecord, Decision, DeliveryId, DeliveryRecord,
+    DeliveryState, FreezeError, Frozen, Hold, HoldError, Intent, Journal, JournalError, NewDeliveries,
+    NewRun, Recorded, RunId, RunRecord, RunState, Settlement, Suppression, Taken, Totals, Urgency, Usage,
 };
 use depeche_core::outcome::Denied;
 use depeche_core::provider::ProviderName;
@@ -86,6 +86,10 @@ impl Journal for Store {
     async fn accepted_by_provider(&self, run: &RunId) -> Result<Vec<(ProviderName, u64)>, JournalError> {
         let run = run.clone();
         self.read(move |c| Box::pin(async move { reading::accepted_by_provider(c, &run).await })).await
+    }
+
+    async fn accepted_by_day(&self, since: Timestamp) -> Result<Vec<AcceptedDay>, JournalError> {
+        self.read(move |c| Box::pin(async move { reading::accepted_by_day(c, since).await })).await
     }
 
     async fn due(

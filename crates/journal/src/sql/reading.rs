@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use depeche_core::address::RecipientKey;
 use depeche_core::journal::{
-    AttemptRecord, DeliveryId, DeliveryRecord, DeliveryState, JournalError, RunId, RunRecord,
+    AcceptedDay, AttemptRecord, DeliveryId, DeliveryRecord, DeliveryState, JournalError, RunId, RunRecord,
 };
 use depeche_core::provider::ProviderName;
 use jiff::Timestamp;
@@ -111,6 +111,28 @@ pub(crate) async fn accepted_by_provider(
         .map(|(name, number)| {
             let name = ProviderName::new(&name).map_err(|e| corrupt("a provider")(e.to_string()))?;
             Ok((name, count(number)))
+        })
+        .collect()
+}
+
+/// Counted by the time of the outcome, in days since 1970.
+pub(crate) async fn accepted_by_day(
+    c: &mut Connection,
+    since: Timestamp,
+) -> Result<Vec<AcceptedDay>, JournalError> {
+    let found: Vec<(String, i64, i64)> = sqlx::query_as(
+        "SELECT provider, ended_at / 86400000000 AS day, COUNT(*) FROM attempt
+         WHERE state = 'accepted' AND ended_at >= $1 GROUP BY provider, day ORDER BY provider, day",
+    )
+    .bind(micros(since))
+    .fetch_all(c)
+    .await
+    .map_err(|error| read_failed(&error))?;
+    found
+        .into_iter()
+        .map(|(name, day, messages)| {
+            let provider = ProviderName::new(&name).map_err(|e| corrupt("a provider")(e.to_string()))?;
+            Ok(AcceptedDay { provider, day, messages: count(messages) })
         })
         .collect()
 }

@@ -19,7 +19,8 @@ const ROWS: usize = 24;
 
 /// Whether the intents need nothing but rows.
 pub(crate) fn are_plain_intents(intents: &[Intent]) -> bool {
-    !intents.is_empty() && intents.iter().all(|intent| intent.limits.is_unlimited())
+    !intents.is_empty()
+        && intents.iter().all(|intent| intent.limits.is_unlimited() && intent.provider_id.is_none())
 }
 
 /// Takes all intents. False when one of them is not to be had: then the caller rolls back.
@@ -129,7 +130,7 @@ fn outcome_text(rows: usize) -> String {
             provider_id = COALESCE(v.provider_id, delivery.provider_id)
          FROM v WHERE delivery.id = v.delivery AND delivery.state = 'intent' AND delivery.fence = v.fence;
          {v} UPDATE attempt SET state = v.attempt_state, blames = v.blames, reply = v.reply,
-            provider_id = v.provider_id, ended_at = v.at
+            provider_id = COALESCE(v.provider_id, attempt.provider_id), ended_at = v.at
          FROM v WHERE attempt.id = v.attempt AND attempt.state = 'intent'"
     )
 }
@@ -193,6 +194,7 @@ mod tests {
             request_id: Uuid::from_u128(7),
             idempotency_key: Uuid::from_u128(8),
             request_digest: (number % 2 == 0).then_some([9; 32]),
+            provider_id: None,
             provider: ProviderName::new(if number % 3 == 0 { "brevo" } else { "ovh" }).unwrap(),
             limits: Limits::default(),
             at: at(number),

@@ -34,7 +34,7 @@ async fn lost(provider: &BrevoProvider) -> EarlierAttempt {
     let parcel = parcel_to("ana@journal.example");
     let commit = RecordingCommit::granting();
     provider.attempt(0, std::slice::from_ref(&parcel), &commit).await;
-    EarlierAttempt { parcel, started_at: start(), request_digest: commit.digests()[0] }
+    EarlierAttempt { parcel, started_at: start(), request_digest: commit.digests()[0], provider_id: None }
 }
 
 fn found(look_up: &LookUp) -> Option<String> {
@@ -182,6 +182,7 @@ async fn mailchimps_search_proves_only_the_very_attempt_to_the_very_address() {
         parcel: parcel_to("ana@journal.example"),
         started_at: start(),
         request_digest: None,
+        provider_id: None,
     };
     let attempt = earlier.parcel.attempt;
     let item = |email: &str, attempt: &str, more: &str| {

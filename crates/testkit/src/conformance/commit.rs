@@ -17,6 +17,7 @@ pub struct RecordingCommit {
     intents: AtomicU64,
     heard: AtomicU64,
     digests: Mutex<Vec<Option<[u8; 32]>>>,
+    provider_ids: Mutex<Vec<Option<String>>>,
 }
 
 impl RecordingCommit {
@@ -58,17 +59,39 @@ impl RecordingCommit {
     }
 }
 
-#[async_trait]
-impl Commit for RecordingCommit {
-    async fn intent(&self, request_digest: Option<[u8; 32]>) -> Result<(), Denied> {
+impl RecordingCommit {
+    /// The provider's names that came with the intents.
+    #[must_use]
+    pub fn provider_ids(&self) -> Vec<Option<String>> {
+        self.provider_ids.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn record(
+        &self,
+        request_digest: Option<[u8; 32]>,
+        provider_id: Option<&str>,
+    ) -> Result<(), Denied> {
         // Asking the journal takes a moment; a provider that does not wait for it shows here.
         tokio::task::yield_now().await;
         self.intents.fetch_add(1, Ordering::SeqCst);
         self.digests.lock().unwrap_or_else(PoisonError::into_inner).push(request_digest);
+        let provider_id = provider_id.map(str::to_owned);
+        self.provider_ids.lock().unwrap_or_else(PoisonError::into_inner).push(provider_id);
         if let Some(hook) = &self.hook {
             hook();
         }
         self.denies.clone().map_or(Ok(()), Err)
+    }
+}
+
+#[async_trait]
+impl Commit for RecordingCommit {
+    async fn intent(&self, request_digest: Option<[u8; 32]>) -> Result<(), Denied> {
+        self.record(request_digest, None).await
+    }
+
+    async fn intent_under(&self, request_digest: Option<[u8; 32]>, provider_id: &str) -> Result<(), Denied> {
+        self.record(request_digest, Some(provider_id)).await
     }
 
     fn heard(&self) {

@@ -71,6 +71,7 @@ pub fn intent_for(
         request_id: attempt,
         idempotency_key: entropy.uuid(),
         request_digest: Some([5; 32]),
+        provider_id: None,
         provider: provider.clone(),
         limits: Limits::default(),
         at,

@@ -25,6 +25,31 @@ pub(super) async fn a_run_is_held_once(harness: &dyn JournalHarness) {
     other.hold(&run).await.expect("it was let go");
 }
 
+pub(super) async fn acceptances_are_counted_by_day(harness: &dyn JournalHarness) {
+    let journal = harness.fresh().await;
+    let entropy = CountingEntropy::default();
+    let run = run_of(journal.as_ref(), 4).await;
+    let day = 86_400;
+    let moments = [at(2), at(3), at(day), at(2 * day)];
+    for (record, moment) in due(journal.as_ref(), &run).await.into_iter().zip(moments) {
+        let intent = intent_for(&run, &record, &ovh(), &entropy, at(1));
+        journal.intend(vec![intent.clone()]).await.expect("nobody else has it");
+        let (state, attempt) = match moment == at(2 * day) {
+            true => (DeliveryState::Refused, AttemptState::Refused),
+            false => (DeliveryState::Accepted, AttemptState::Accepted),
+        };
+        journal.settle(vec![settled(&intent, state, attempt, moment)], Urgency::Now).await.expect("open");
+    }
+
+    let first = at(2).as_second() / day;
+    let counted = |day: i64, messages| AcceptedDay { provider: ovh(), day, messages };
+    let other = harness.reopened().await;
+    let all = other.accepted_by_day(at(0)).await.expect("read");
+    assert_eq!(all, [counted(first, 2), counted(first + 1, 1)]);
+    let since = other.accepted_by_day(at(day)).await.expect("read");
+    assert_eq!(since, [counted(first + 1, 1)]);
+}
+
 pub(super) async fn the_suppression_list_keeps_its_first_reason(harness: &dyn JournalHarness) {
     let journal = harness.fresh().await;
     let key = |place: usize| recipients(place..place + 1)[0].address.key();

@@ -50,6 +50,7 @@ pub async fn journal_conformance(harness: &dyn JournalHarness) {
     outcomes::only_allowed_transitions_are_made(harness).await;
     outcomes::proved_not_accepted_frees_the_recipient(harness).await;
     outcomes::accepted_held_and_unknown_exclude_a_second_send(harness).await;
+    outcomes::a_name_that_came_with_an_intent_outlives_an_unknown_outcome(harness).await;
     outcomes::what_a_refusal_teaches_is_kept(harness).await;
     outcomes::an_outcome_that_may_wait_is_durable_when_told(harness).await;
     outcomes::no_intent_is_durable_without_the_outcome_before_it(harness).await;
@@ -63,6 +64,7 @@ pub async fn journal_conformance(harness: &dyn JournalHarness) {
     events::an_event_of_a_superseded_attempt_proves_nothing_of_the_next(harness).await;
     events::a_bounce_makes_a_bad_address_of_an_accepted_one(harness).await;
     events::an_accepted_recipient_is_sent_again_only_by_name(harness).await;
+    keeping::acceptances_are_counted_by_day(harness).await;
     keeping::a_run_is_held_once(harness).await;
     keeping::the_suppression_list_keeps_its_first_reason(harness).await;
     keeping::breakers_and_rests_outlive_their_process(harness).await;

@@ -32,6 +32,31 @@ pub(super) async fn every_transition_is_a_compare_and_set(harness: &dyn JournalH
     assert!(matches!(twice, Err(JournalError::Stale { .. })), "{twice:?}");
 }
 
+pub(super) async fn a_name_that_came_with_an_intent_outlives_an_unknown_outcome(
+    harness: &dyn JournalHarness,
+) {
+    let journal = harness.fresh().await;
+    let entropy = CountingEntropy::default();
+    let run = run_of(journal.as_ref(), 2).await;
+    for (place, record) in due(journal.as_ref(), &run).await.into_iter().enumerate() {
+        let intent = intent_for(&run, &record, &ovh(), &entropy, at(1));
+        let intent = Intent { provider_id: Some(format!("campaign{place}")), ..intent };
+        journal.intend(vec![intent.clone()]).await.expect("nobody else has it");
+        let named = journal.attempts(record.id).await.expect("read").remove(0).provider_id;
+        assert_eq!(named, Some(format!("campaign{place}")), "before any outcome");
+        // One after the other, and as a commit of its own.
+        let unknown = settled(&intent, DeliveryState::Unknown, AttemptState::Unknown, at(2));
+        journal.settle(vec![unknown], Urgency::Now).await.expect("it is open");
+    }
+
+    let other = harness.reopened().await;
+    for (place, record) in all(other.as_ref(), &run).await.into_iter().enumerate() {
+        let attempt = other.attempts(record.id).await.expect("read").remove(0);
+        assert_eq!(attempt.provider_id, Some(format!("campaign{place}")));
+        assert_eq!(attempt.state, AttemptState::Unknown);
+    }
+}
+
 pub(super) async fn only_allowed_transitions_are_made(harness: &dyn JournalHarness) {
     for from in DeliveryState::ALL {
         for to in DeliveryState::ALL.into_iter().filter(|to| !from.may_become(*to)) {
