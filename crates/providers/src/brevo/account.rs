@@ -1,9 +1,12 @@
-//! What a login shows: `GET /account` and `GET /senders/domains`, without sending anything.
+//! What a login shows: `GET /account`, `GET /senders/domains`, and for the domain of From the records as
+//! Brevo sees them (`GET /senders/domains/{domain}`), without sending anything.
 //!
-//! Both belong to a group of endpoints with 100 calls an hour, so they are for a person who asks, and
+//! All belong to a group of endpoints with 100 calls an hour, so they are for a person who asks, and
 //! never for a probe (PROVIDERS.md, section 1.3).
 
-use depeche_core::outcome::{Refusal, Trouble};
+use std::collections::BTreeMap;
+
+use depeche_core::outcome::{Refusal, Trouble, one_line};
 use depeche_core::provider::{Login, Standing};
 use serde::Deserialize;
 
@@ -44,12 +47,40 @@ struct Domain {
     verified: bool,
 }
 
+/// One domain with its records.
+#[derive(Deserialize)]
+struct Detail {
+    #[serde(default)]
+    dns_records: BTreeMap<String, Option<Record>>,
+}
+
+#[derive(Deserialize)]
+struct Record {
+    #[serde(default, rename = "type")]
+    kind: String,
+    #[serde(default)]
+    host_name: String,
+    #[serde(default)]
+    value: String,
+    #[serde(default)]
+    status: bool,
+}
+
 pub(super) async fn login(provider: &BrevoProvider) -> Result<Login, Refusal> {
     let mut login = Login::default();
     let account: Account = ask(provider, "/account").await?;
     show_account(&account, &mut login);
+    let sender = provider.config().sender_domain.as_deref();
     match ask::<Domains>(provider, "/senders/domains").await {
-        Ok(domains) => show_domains(&domains, provider.config().sender_domain.as_deref(), &mut login),
+        Ok(domains) => {
+            show_domains(&domains, sender, &mut login);
+            let is_senders = |domain: &&str| {
+                domains.domains.iter().any(|one| one.domain_name.eq_ignore_ascii_case(domain))
+            };
+            if let Some(domain) = sender.filter(is_senders) {
+                show_records(provider, domain, &mut login).await;
+            }
+        }
         Err(refusal) => login.warnings.push(format!("the sender domains cannot be read: {}", refusal.reply)),
     }
     Ok(login)
@@ -97,6 +128,23 @@ fn show_account(account: &Account, login: &mut Login) {
         account.plan.iter().filter(|plan| plan.kind != "sms").filter_map(|plan| plan.credits).collect();
     if !left.is_empty() && left.iter().all(|credits| *credits < 1.0) {
         login.warnings.push("no credit is left: Brevo will refuse every message".to_owned());
+    }
+}
+
+/// What Brevo wants published, and whether it has found it.
+async fn show_records(provider: &BrevoProvider, domain: &str, login: &mut Login) {
+    match ask::<Detail>(provider, &format!("/senders/domains/{domain}")).await {
+        Ok(detail) => {
+            for (name, record) in detail.dns_records {
+                let Some(record) = record else { continue };
+                let state = if record.status { "found" } else { "not found" };
+                let value = format!("{state}: {} {} {}", record.host_name, record.kind, record.value);
+                login.facts.push((format!("record {name}"), one_line(&value)));
+            }
+        }
+        Err(refusal) => {
+            login.warnings.push(format!("the records of {domain} cannot be read: {}", refusal.reply));
+        }
     }
 }
 

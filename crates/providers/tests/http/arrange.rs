@@ -54,10 +54,15 @@ pub(crate) fn mailchimp(base_url: &str) -> TransactionalProvider {
     mailchimp_in(base_url, Mode::Raw)
 }
 
-pub(crate) fn mailchimp_in(base_url: &str, mode: Mode) -> TransactionalProvider {
+pub(crate) fn mailchimp_config(base_url: &str) -> TransactionalConfig {
     let mut config = TransactionalConfig::new(ProviderName::new("mailchimp").unwrap(), key());
     base_url.clone_into(&mut config.http.base_url);
     config.http.timeouts = short();
+    config
+}
+
+pub(crate) fn mailchimp_in(base_url: &str, mode: Mode) -> TransactionalProvider {
+    let mut config = mailchimp_config(base_url);
     config.mode = mode;
     TransactionalProvider::new(config, Arc::new(SystemClock)).unwrap()
 }

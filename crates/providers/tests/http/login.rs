@@ -18,6 +18,12 @@ async fn brevo_shows_credits_and_warns_of_a_domain_that_is_not_authenticated() {
             200,
             r#"{"domains":[{"domain_name":"exemple.fr","authenticated":false,"verified":true}],"count":1}"#,
         ),
+        "/senders/domains/exemple.fr" => Says::json(
+            200,
+            r#"{"domain":"exemple.fr","verified":true,"authenticated":false,"dns_records":{
+            "dkim_record":{"host_name":"mail._domainkey","type":"TXT","value":"v=DKIM1; p=MIG","status":false},
+            "dmarc_record":{"host_name":"_dmarc","type":"TXT","value":"v=DMARC1; p=none","status":true}}}"#,
+        ),
         _ => Says::json(404, "{}"),
     })
     .await;
@@ -34,6 +40,8 @@ async fn brevo_shows_credits_and_warns_of_a_domain_that_is_not_authenticated() {
     let fact = |name: &str| login.facts.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
     assert_eq!(fact("credits left (free)"), Some("0"));
     assert_eq!(fact("domain exemple.fr"), Some("verified, not authenticated"));
+    assert_eq!(fact("record dkim_record"), Some("not found: mail._domainkey TXT v=DKIM1; p=MIG"));
+    assert_eq!(fact("record dmarc_record"), Some("found: _dmarc TXT v=DMARC1; p=none"));
     assert_eq!(login.warnings.len(), 2, "{:?}", login.warnings);
     assert!(stub.seen().iter().all(|seen| seen.method == "GET" && seen.header("api-key") == Some(KEY)));
 }
@@ -50,18 +58,34 @@ async fn mailchimp_shows_quota_and_backlog_and_warns_of_what_will_fail() {
             r#"[{"domain":"exemple.fr","spf":{"valid":true,"error":null},
             "dkim":{"valid":false,"error":"no record"},"valid_signing":false,"verified_at":null}]"#,
         ),
+        "/senders/check-domain" => Says::json(
+            200,
+            r#"{"domain":"exemple.fr","spf":{"valid":true,"error":null},
+            "dkim":{"valid":false,"error":"no record now"},"valid_signing":false,"verified_at":null}"#,
+        ),
         "/metadata/list" => Says::json(200, "[]"),
         _ => Says::json(404, "{}"),
     })
     .await;
 
-    let login = mailchimp(&stub.base_url()).login().await.unwrap();
+    let mut config = crate::arrange::mailchimp_config(&stub.base_url());
+    config.sender_domain = Some("exemple.fr".to_owned());
+    let provider = depeche_providers::mailchimp::transactional::TransactionalProvider::new(
+        config,
+        std::sync::Arc::new(depeche_core::clock::SystemClock),
+    )
+    .unwrap();
+
+    let login = provider.login().await.unwrap();
 
     assert!(login.facts.contains(&("hourly quota".to_owned(), "250".to_owned())));
     assert!(
-        login.facts.iter().any(|(name, value)| name == "domain exemple.fr" && value.contains("no record"))
+        login
+            .facts
+            .iter()
+            .any(|(name, value)| name == "domain exemple.fr" && value.contains("no record now"))
     );
-    assert_eq!(login.warnings.len(), 3, "{:?}", login.warnings);
+    assert_eq!(login.warnings.len(), 4, "{:?}", login.warnings);
     assert!(!stub.seen().iter().any(|seen| seen.target.contains("send-raw")));
 }
 

@@ -1,5 +1,5 @@
-//! What a login shows: `users/ping2`, `users/info`, `senders/domains` and `metadata/list`, without
-//! sending anything.
+//! What a login shows: `users/ping2`, `users/info`, `senders/domains`, for the domain of From
+//! `senders/check-domain`, which looks at DNS now, and `metadata/list`, without sending anything.
 
 use depeche_core::outcome::{Outcome, Refusal, Trouble};
 use depeche_core::provider::{Login, Standing};
@@ -49,8 +49,14 @@ pub(super) async fn login(provider: &TransactionalProvider) -> Result<Login, Ref
         return Err(Refusal::provider(Trouble::Fault, format!("users/ping2 answered {pong}")));
     }
     show_info(&ask(provider, "/users/info").await?, &mut login);
+    let sender = provider.config().sender_domain.as_deref();
     match ask::<Vec<Domain>>(provider, "/senders/domains").await {
-        Ok(domains) => show_domains(&domains, provider.config().sender_domain.as_deref(), &mut login),
+        Ok(mut domains) => {
+            if let Some(sender) = sender {
+                check(provider, sender, &mut domains, &mut login).await;
+            }
+            show_domains(&domains, sender, &mut login);
+        }
         Err(refusal) => login.warnings.push(format!("the sender domains cannot be read: {}", refusal.reply)),
     }
     match ask::<Vec<Value>>(provider, "/metadata/list").await {
@@ -73,6 +79,20 @@ pub(super) async fn standing(provider: &TransactionalProvider, sender: &str) -> 
         Some(domain) if domain.valid_signing && domain.verified_at.is_some() => Standing::Authenticated,
         Some(domain) => Standing::NotAuthenticated(state(domain)),
         None => Standing::NotAuthenticated("not known there".to_owned()),
+    }
+}
+
+/// What Mailchimp finds of the sender's domain now, in place of what it found some time ago. A domain that
+/// it does not know is not asked about: asking would add it.
+async fn check(provider: &TransactionalProvider, sender: &str, domains: &mut [Domain], login: &mut Login) {
+    let Some(known) = domains.iter_mut().find(|domain| domain.domain.eq_ignore_ascii_case(sender)) else {
+        return;
+    };
+    let body = json!({"key": provider.config().api_key.expose_secret(), "domain": sender});
+    match ask_with::<Domain>(provider, "/senders/check-domain", &body).await {
+        Ok(found) if found.domain.eq_ignore_ascii_case(sender) => *known = found,
+        Ok(_) => {}
+        Err(refusal) => login.warnings.push(format!("{sender} cannot be checked now: {}", refusal.reply)),
     }
 }
 
