@@ -66,12 +66,15 @@ serve brevo "$specs/brevo.strict.json"
 export DEPECHE_MOCK_BREVO=$url
 serve mailchimp-transactional "$specs/mailchimp-transactional.strict.json"
 export DEPECHE_MOCK_MAILCHIMP=$url
+serve mailchimp-marketing "$specs/mailchimp-marketing.strict.json"
+export DEPECHE_MOCK_MARKETING=$url
 
 refuses "$DEPECHE_MOCK_BREVO/smtp/email" '{"api-key":"x"}' \
     '{"sender":{"email":"a@b.fr"},"to":[{"email":"c@d.fr"}],"subject":"x","htmlContent":"x","htmlcontent":"x"}'
 refuses "$DEPECHE_MOCK_MAILCHIMP/messages/send-raw" '{}' '{"key":"x","raw_message":"x","rawmessage":"x"}'
+refuses "$DEPECHE_MOCK_MARKETING/campaigns" '{"authorization":"Basic eDp5"}' '{"type":"regular","recipient":{}}'
 
 cargo test --quiet -p depeche-providers --test http -- mock:: --nocapture --test-threads=1 | tee "$home/run.log"
 runs=$(grep -c ' messages, 0 violations$' "$home/run.log" || true)
-[ "$runs" = 5 ] || die "5 runs were to be made and $runs were"
+[ "$runs" = 6 ] || die "6 runs were to be made and $runs were"
 echo "providers-mock: $runs runs, 0 violations"

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use depeche::clock::SystemClock;
 use depeche::provider::{Capability, Provider, ProviderName};
 use depeche::providers::brevo::{BrevoConfig, BrevoProvider};
+use depeche::providers::mailchimp::campaign::{CampaignConfig, CampaignProvider};
 use depeche::providers::mailchimp::transactional::{TransactionalConfig, TransactionalProvider};
 use depeche::providers::outbox::OutboxProvider;
 use depeche::providers::smtp::{SmtpConfig, SmtpProvider};
@@ -22,11 +23,13 @@ fn providers() -> Vec<Arc<dyn Provider>> {
     let name = || ProviderName::new("x").unwrap();
     let mut brevo = BrevoConfig::new(name(), "key".to_owned().into());
     brevo.batch = true;
+    let campaign = CampaignConfig::new(name(), "key-us1".to_owned().into(), "a1".to_owned()).unwrap();
     let transactional = TransactionalConfig::new(name(), "key".to_owned().into());
     vec![
         Arc::new(SmtpProvider::new(SmtpConfig::new(name(), "smtp.example.org")).unwrap()),
         Arc::new(BrevoProvider::new(brevo, Arc::new(SystemClock)).unwrap()),
         Arc::new(TransactionalProvider::new(transactional, Arc::new(SystemClock)).unwrap()),
+        Arc::new(CampaignProvider::new(campaign, Arc::new(SystemClock)).unwrap()),
         Arc::new(OutboxProvider::new(name(), "outbox")),
     ]
 }
@@ -45,19 +48,24 @@ fn table() -> String {
             .map_or("the server's own".to_owned(), |size| format!("{} MB", size / 1_000_000))
     };
     let again = |capability: &Capability| match capability.idempotent_for {
+        Some(wait) if wait.as_secs() > 3_600 => "settled by asking, never by a second send".to_owned(),
         Some(wait) => format!("settled by repeating, for {} min", wait.as_secs() / 60),
         None if capability.sends => "never repeated by itself".to_owned(),
         None => "does not arise".to_owned(),
     };
     [
-        format!("| | {} |\n|---|---|---|---|---|\n", kinds.join(" | ")),
+        format!("| | {} |\n|---|---|---|---|---|---|\n", kinds.join(" | ")),
         row("sends", &|capability| yes(capability.sends)),
         row("attachments", &|capability| yes(capability.attachments)),
-        row("inline images", &|capability| yes(capability.inline_images)),
+        row("inline images", &|capability| match capability.inline_images {
+            true => "yes".to_owned(),
+            false => "by link (`url`)".to_owned(),
+        }),
         row("international local parts", &|capability| yes(capability.international_local_part)),
         row("largest message", &size),
         row("recipients a request", &|capability| match capability.batch {
             1 => "1".to_owned(),
+            most if most > 1_000 => format!("one campaign to {most}"),
             most => format!("1, or {most} with `batch = true`"),
         }),
         row("an answer that was lost", &again),

@@ -138,6 +138,7 @@ impl KnownRun {
                     ended.request_id = attempt.request_id;
                     ended.idempotency_key = attempt.idempotency_key;
                     ended.request_digest = attempt.request_digest;
+                    ended.provider_id = ended.provider_id.take().or_else(|| attempt.provider_id.clone());
                     *attempt = ended;
                 }
                 None => stands.attempts.push(ended),

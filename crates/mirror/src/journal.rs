@@ -18,10 +18,10 @@ use bytes::Bytes;
 use depeche_core::address::RecipientKey;
 use depeche_core::event::{ProviderEvent, StoredEvent};
 use depeche_core::journal::{
-    AttemptRecord, AttemptState, AuditEntry, BreakerRecord, Decision, DeliveryId, DeliveryRecord,
-    DeliveryState, FreezeError, Frozen, Hold, HoldError, Intent, Journal, JournalError, NewDeliveries,
-    NewRun, Recorded, RunId, RunKind, RunRecord, RunState, SettledAttempt, Settlement, Stepped, Suppression,
-    Taken, Totals, Urgency, Usage,
+    AcceptedDay, AttemptRecord, AttemptState, AuditEntry, BreakerRecord, Decision, DeliveryId,
+    DeliveryRecord, DeliveryState, FreezeError, Frozen, Hold, HoldError, Intent, Journal, JournalError,
+    NewDeliveries, NewRun, Recorded, RunId, RunKind, RunRecord, RunState, SettledAttempt, Settlement,
+    Stepped, Suppression, Taken, Totals, Urgency, Usage,
 };
 use depeche_core::outcome::Denied;
 use depeche_core::provider::ProviderName;
@@ -447,6 +447,9 @@ impl Journal for MirroredJournal {
     }
     async fn accepted_by_provider(&self, run: &RunId) -> Result<Vec<(ProviderName, u64)>, JournalError> {
         self.inner.accepted_by_provider(run).await
+    }
+    async fn accepted_by_day(&self, since: Timestamp) -> Result<Vec<AcceptedDay>, JournalError> {
+        self.inner.accepted_by_day(since).await
     }
     async fn due(
         &self,

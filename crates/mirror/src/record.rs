@@ -255,7 +255,7 @@ impl Attempt {
             request_digest: intent.request_digest,
             blames: None,
             reply: None,
-            provider_id: None,
+            provider_id: intent.provider_id.clone(),
             started_at: intent.at,
             ended_at: None,
         }

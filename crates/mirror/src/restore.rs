@@ -280,6 +280,7 @@ fn intent(run: &RunId, delivery: &DeliveryRecord, fence: i64, attempt: &Attempt)
         idempotency_key: attempt.idempotency_key,
         request_digest: attempt.request_digest,
         provider: attempt.provider.clone(),
+        provider_id: attempt.provider_id.clone(),
         // The place was taken when it was sent: it counts, and nothing is denied.
         limits: Limits::default(),
         at: attempt.started_at,

@@ -9,11 +9,12 @@ use depeche::engine::LinkConfig;
 use depeche::provider::{Provider, ProviderName};
 use depeche::providers::brevo::{BrevoConfig, BrevoProvider};
 use depeche::providers::http::{HttpConfig, HttpConfigError};
+use depeche::providers::mailchimp::campaign::{CampaignConfig, CampaignProvider};
 use depeche::providers::mailchimp::transactional::{TransactionalConfig, TransactionalProvider};
 use depeche::providers::outbox::OutboxProvider;
 use depeche::providers::smtp::{Credentials, DkimConfig, SmtpConfig, SmtpProvider};
 
-use super::provider::{Account, Kind, ProviderConfig, Smtp};
+use super::provider::{Account, Campaign, Kind, ProviderConfig, Smtp};
 use super::secret::SecretSource;
 use super::{Config, nearest};
 use crate::failure::Failure;
@@ -92,6 +93,7 @@ impl Config {
             Kind::Smtp(smtp) => Arc::new(smtp_provider(config, smtp, &base, clock)?),
             Kind::Brevo(account) => Arc::new(self.brevo(config, account, &base, clock)?),
             Kind::Transactional(account) => Arc::new(self.transactional(config, account, &base, clock)?),
+            Kind::Campaign(campaign) => Arc::new(self.campaign(config, campaign, &base, clock)?),
             Kind::Outbox(folder) => Arc::new(OutboxProvider::new(config.name.clone(), base.join(folder))),
         })
     }
@@ -104,7 +106,7 @@ impl Config {
         clock: &Arc<dyn Clock>,
     ) -> Result<BrevoProvider, Failure> {
         let mut made = BrevoConfig::new(config.name.clone(), secret(config, &account.api_key, base)?);
-        http(&mut made.http, config, account, base);
+        http(&mut made.http, config, account.base_url.as_ref(), base);
         made.batch = account.batch;
         made.sender_ips.clone_from(&config.bind);
         if let Some(lanes) = config.connections {
@@ -123,14 +125,35 @@ impl Config {
         clock: &Arc<dyn Clock>,
     ) -> Result<TransactionalProvider, Failure> {
         let mut made = TransactionalConfig::new(config.name.clone(), secret(config, &account.api_key, base)?);
-        http(&mut made.http, config, account, base);
+        http(&mut made.http, config, account.base_url.as_ref(), base);
         if let Some(lanes) = config.connections {
             made.lanes = lanes as usize;
         }
         made.sender_domain = Some(self.identity.from.address.domain().to_owned());
         made.mode = account.mode;
         made.ip_pool.clone_from(&account.ip_pool);
+        made.path_suffix.clone_from(&account.path_suffix);
         TransactionalProvider::new(made, Arc::clone(clock)).map_err(|error| unusable_http(config, &error))
+    }
+
+    fn campaign(
+        &self,
+        config: &ProviderConfig,
+        campaign: &Campaign,
+        base: &Path,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<CampaignProvider, Failure> {
+        let unusable = |error: HttpConfigError| unusable_http(config, &error);
+        let key = secret(config, &campaign.api_key, base)?;
+        let (name, audience) = (config.name.clone(), campaign.audience.clone());
+        let mut made = match &campaign.base_url {
+            Some(url) => CampaignConfig::at(name, key, audience, url),
+            None => CampaignConfig::new(name, key, audience).map_err(unusable)?,
+        };
+        http(&mut made.http, config, None, base);
+        made.sent_within = campaign.sent_within.unwrap_or(made.sent_within);
+        made.sender_domain = Some(self.identity.from.address.domain().to_owned());
+        CampaignProvider::new(made, Arc::clone(clock)).map_err(unusable)
     }
 }
 
@@ -172,8 +195,8 @@ fn smtp_provider(
     Ok(made.with_clock(Arc::clone(clock)))
 }
 
-fn http(made: &mut HttpConfig, config: &ProviderConfig, account: &Account, base: &Path) {
-    if let Some(url) = &account.base_url {
+fn http(made: &mut HttpConfig, config: &ProviderConfig, base_url: Option<&String>, base: &Path) {
+    if let Some(url) = base_url {
         made.base_url.clone_from(url);
     }
     made.ca_file = config.ca_file.as_ref().map(|file| base.join(file));

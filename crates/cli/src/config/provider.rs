@@ -56,6 +56,7 @@ pub(crate) enum Kind {
     Smtp(Smtp),
     Brevo(Account),
     Transactional(Account),
+    Campaign(Campaign),
     Outbox(PathBuf),
 }
 
@@ -93,6 +94,18 @@ pub(crate) struct Account {
     pub(crate) mode: Mode,
     /// Mailchimp Transactional: the pool of addresses to send from.
     pub(crate) ip_pool: Option<String>,
+    /// Mailchimp Transactional: what is put after each path, `.json` for servers of older descriptions.
+    pub(crate) path_suffix: String,
+}
+
+/// An audience at Mailchimp Marketing.
+#[derive(Debug, Clone)]
+pub(crate) struct Campaign {
+    pub(crate) api_key: SecretSource,
+    pub(crate) base_url: Option<String>,
+    pub(crate) audience: String,
+    /// How long a campaign may take to be sent.
+    pub(crate) sent_within: Option<Duration>,
 }
 
 impl Kind {
@@ -102,6 +115,7 @@ impl Kind {
             Self::Smtp(_) => "smtp",
             Self::Brevo(_) => "brevo",
             Self::Transactional(_) => "mailchimp-transactional",
+            Self::Campaign(_) => "mailchimp-campaign",
             Self::Outbox(_) => "outbox",
         }
     }
@@ -111,6 +125,7 @@ impl Kind {
         match self {
             Self::Smtp(smtp) => smtp.credentials.as_ref().map(|(_, secret)| secret),
             Self::Brevo(account) | Self::Transactional(account) => Some(&account.api_key),
+            Self::Campaign(campaign) => Some(&campaign.api_key),
             Self::Outbox(_) => None,
         }
     }
@@ -147,6 +162,12 @@ pub(super) fn read_all<'a>(
             reader.problem("config.provider-name", message, None, provider_span);
         }
         providers.push(provider);
+    }
+    // It takes everybody who is left at once: whoever stood behind it would never be asked.
+    let behind = providers.iter().skip_while(|one| !matches!(one.kind, Kind::Campaign(_))).nth(1);
+    if let Some(behind) = behind {
+        let message = say!(reader, "config-campaign-last", provider = behind.name.to_string());
+        reader.problem("config.campaign", message, None, root.span.clone());
     }
     let all: u32 = providers.iter().filter_map(|provider| provider.share).map(Share::hundredths).sum();
     if all > 5_000 {
@@ -248,11 +269,7 @@ fn read_kind<'a>(
             let folder = reader.needed(section, "folder")?;
             Some(Kind::Outbox(PathBuf::from(folder.value)))
         }
-        KindWord::Campaign => {
-            let message = say!(reader, "config-no-campaign");
-            reader.problem("config.kind", message, None, section.span.clone());
-            None
-        }
+        KindWord::Campaign => read_campaign(reader, section, file).map(Kind::Campaign),
     }
 }
 
@@ -269,15 +286,34 @@ fn read_account<'a>(
     let api_key = reader.secret(section, "api_key");
     let api_key = guarded(reader, api_key, file);
     let base_url = reader.text(section, "base_url").map(|found| found.value);
-    let (mut batch, mut mode, mut ip_pool) = (false, Mode::default(), None);
+    let (mut batch, mut mode, mut ip_pool, mut path_suffix) = (false, Mode::default(), None, String::new());
     if matches!(word, KindWord::Brevo) {
         batch = reader.flag(section, "batch").unwrap_or(false);
     } else {
         mode =
             reader.word(section, "mode", &[("raw", Mode::Raw), ("parts", Mode::Parts)]).unwrap_or_default();
         ip_pool = reader.text(section, "ip_pool").map(|found| found.value);
+        let suffixes = [("", ""), (".json", ".json")];
+        path_suffix = reader.word(section, "path_suffix", &suffixes).unwrap_or_default().to_owned();
     }
-    Some(Account { api_key: api_key?, base_url, batch, mode, ip_pool })
+    Some(Account { api_key: api_key?, base_url, batch, mode, ip_pool, path_suffix })
+}
+
+fn read_campaign<'a>(
+    reader: &mut Reader<'a>,
+    section: &mut Section<'a>,
+    file: (&Path, Option<u32>),
+) -> Option<Campaign> {
+    if !section.has("api_key") {
+        let message = say!(reader, "config-missing", key = format!("{}.api_key", section.path));
+        reader.problem("config.missing", message, None, section.span.clone());
+    }
+    let api_key = reader.secret(section, "api_key");
+    let api_key = guarded(reader, api_key, file);
+    let base_url = reader.text(section, "base_url").map(|found| found.value);
+    let audience = reader.needed(section, "audience").map(|found| found.value);
+    let sent_within = reader.duration(section, "sent_within");
+    Some(Campaign { api_key: api_key?, base_url, audience: audience?, sent_within })
 }
 
 /// Plain text in a file that others can read is refused.

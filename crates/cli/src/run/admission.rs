@@ -235,13 +235,16 @@ fn day(at: Timestamp) -> String {
 fn is_local(kind: &Kind) -> bool {
     let host = match kind {
         Kind::Smtp(smtp) => smtp.host.clone(),
-        Kind::Brevo(account) | Kind::Transactional(account) => {
-            let url = account.base_url.as_deref().unwrap_or_default();
-            let rest = url.split_once("://").map_or("", |(_, rest)| rest);
-            rest.split(['/', ':']).next().unwrap_or_default().to_owned()
-        }
+        Kind::Brevo(account) | Kind::Transactional(account) => host_of(account.base_url.as_deref()),
+        Kind::Campaign(campaign) => host_of(campaign.base_url.as_deref()),
         Kind::Outbox(_) => return true,
     };
     let is_loopback = host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
     host == "localhost" || is_loopback
+}
+
+/// The host of a base URL; empty when there is none.
+fn host_of(base_url: Option<&str>) -> String {
+    let rest = base_url.and_then(|url| url.split_once("://")).map_or("", |(_, rest)| rest);
+    rest.split(['/', ':']).next().unwrap_or_default().to_owned()
 }

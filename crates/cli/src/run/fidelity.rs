@@ -48,6 +48,7 @@ impl Fidelity {
                     found.tracking(out);
                 }
             }
+            Kind::Campaign(_) => found.campaign(release, verdict, out),
             Kind::Outbox(_) => {}
         }
         found
@@ -57,6 +58,25 @@ impl Fidelity {
         self.tracking(out);
         self.changes.push(("message-id", say!(out, "plan-change-message-id")));
         self.plain_names(release, out);
+        self.images(release, out);
+        if matches!(verdict, Some(Verdict::Fails(_) | Verdict::Blocked(_))) {
+            self.changes.push(("from", say!(out, "plan-change-from")));
+        }
+    }
+
+    fn campaign(&mut self, release: &FrozenRelease, verdict: Option<&Verdict>, out: &Out) {
+        if let Err(reason) = release.merge_form() {
+            self.carries = false;
+            self.changes.push(("campaign", say!(out, "plan-cannot-campaign", reason = reason.to_string())));
+            return;
+        }
+        self.changes.push(("campaign-members", say!(out, "plan-change-members")));
+        self.changes.push(("message-id", say!(out, "plan-change-message-id")));
+        self.changes.push(("opt-out", say!(out, "plan-change-opt-out")));
+        let own = release.identity.reply_to.as_ref().filter(|own| **own != release.identity.from.address);
+        if let Some(own) = own {
+            self.changes.push(("reply-to", say!(out, "plan-change-reply-to", address = own.to_string())));
+        }
         self.images(release, out);
         if matches!(verdict, Some(Verdict::Fails(_) | Verdict::Blocked(_))) {
             self.changes.push(("from", say!(out, "plan-change-from")));

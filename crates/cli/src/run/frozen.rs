@@ -39,14 +39,39 @@ impl Settings {
     }
 }
 
-/// The renderer of a run, from what it keeps.
-pub(crate) async fn renderer(journal: &dyn Journal, run: &RunRecord) -> Result<Arc<dyn Render>, Failure> {
-    let kept: Kept = serde_json::from_str(&run.frozen)
-        .map_err(|error| Failure::new(Exit::Problems, "run.unreadable", format!("{}: {error}", run.id)))?;
+/// The renderer of a run, from what it keeps; for a `chain` with a campaign, with merge tags. A release
+/// that cannot be a campaign leaves the chain without one: `plan` says why.
+pub(crate) async fn renderer(
+    journal: &dyn Journal,
+    run: &RunRecord,
+    chain: &mut Vec<LinkConfig>,
+) -> Result<Arc<dyn Render>, Failure> {
+    let unreadable = |error: &dyn std::fmt::Display| {
+        Failure::new(Exit::Problems, "run.unreadable", format!("{}: {error}", run.id))
+    };
+    let kept: Kept = serde_json::from_str(&run.frozen).map_err(|error| unreadable(&error))?;
     let assets = journal.assets(&run.id).await?;
-    let renderer = Renderer::new(&kept.release, assets, kept.date)
-        .map_err(|error| Failure::new(Exit::Problems, "run.unreadable", format!("{}: {error}", run.id)))?;
-    Ok(if run.kind == RunKind::Test { Arc::new(renderer.marked_test()) } else { Arc::new(renderer) })
+    let mut renderer = Renderer::new(&kept.release, assets, kept.date).map_err(|error| unreadable(&error))?;
+    if run.kind == RunKind::Test {
+        renderer = renderer.marked_test();
+    }
+    if chain.iter().any(is_campaign) {
+        match kept.release.merge_form() {
+            Ok(form) => renderer = renderer.with_merge_form(form),
+            Err(reason) => {
+                chain.retain(|link| !is_campaign(link));
+                if chain.is_empty() {
+                    return Err(Failure::usage("route.cannot-carry", reason));
+                }
+            }
+        }
+    }
+    Ok(Arc::new(renderer))
+}
+
+/// Whether a link sends campaigns.
+pub(crate) fn is_campaign(link: &LinkConfig) -> bool {
+    link.provider.kind() == "mailchimp-campaign"
 }
 
 /// The name of the outbox in the journal.

@@ -119,6 +119,10 @@ pub(super) fn provider(provider: &ProviderConfig) -> Value {
             shown["username"] = json!(smtp.credentials.as_ref().map(|(name, _)| name));
         }
         Kind::Brevo(account) | Kind::Transactional(account) => shown["base_url"] = json!(account.base_url),
+        Kind::Campaign(campaign) => {
+            shown["base_url"] = json!(campaign.base_url);
+            shown["audience"] = json!(campaign.audience);
+        }
         Kind::Outbox(folder) => shown["folder"] = json!(folder.display().to_string()),
     }
     shown

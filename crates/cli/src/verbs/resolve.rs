@@ -28,8 +28,8 @@ pub(crate) async fn run(asked: &Resolve, context: &Context<'_>) -> Done {
     // Open attempts of a killed process are unknown as well.
     journal.adopt_orphans(&*hold, context.clock.now()).await?;
     let (moved, told) = if asked.look_up {
-        let chain = config.chain(&config.route(&[], &out.words)?, &context.clock)?;
-        let render = frozen::renderer(&*journal, &run).await?;
+        let mut chain = config.chain(&config.route(&[], &out.words)?, &context.clock)?;
+        let render = frozen::renderer(&*journal, &run, &mut chain).await?;
         let search = Search { journal: &*journal, hold: &*hold, chain, render, asked, context };
         search.all(&run, &keys).await?
     } else {

@@ -34,7 +34,7 @@ pub(crate) async fn run(asked: &Resume, context: &Context<'_>) -> Done {
     }
     mention_changes(&record, context);
     let settings = Settings::of(&record);
-    let chain = match &settings.outbox {
+    let mut chain = match &settings.outbox {
         Some(folder) => frozen::outbox_chain(folder),
         None => config.chain(&route(&config, &record, asked, context)?, &context.clock)?,
     };
@@ -42,7 +42,7 @@ pub(crate) async fn run(asked: &Resume, context: &Context<'_>) -> Done {
         None if !asked.unauthenticated => DomainAdmission::new(&config, &journal, context)?,
         _ => None,
     };
-    let render = frozen::renderer(&*journal, &record).await?;
+    let render = frozen::renderer(&*journal, &record, &mut chain).await?;
     let choice = asked.on_unknown.map(on_unknown).or(settings.on_unknown);
     let mut policy = policy(Some(&config), choice, asked.no_wait);
     if record.kind == RunKind::Real {

@@ -127,14 +127,14 @@ pub(crate) async fn run(asked: &Send, context: &Context<'_>) -> Done {
     somebody_is_left(&prepared, context)?;
     somebody_carries(&way.fidelity(&prepared, &[], context), context)?;
     // Secrets are read before anybody is asked: a missing one must not come after the confirmation.
-    let chain = way.chain(context)?;
+    let mut chain = way.chain(context)?;
     let admission = way.admission(asked.unauthenticated, context)?;
     somebody_may_send(&chain, admission.as_deref(), context).await?;
     let confirmed =
         if asked.test.is_some() { prepared.count() } else { confirm(&prepared, asked.confirm, context)? };
     let id = freeze(&way, &mut prepared, asked, (kind, confirmed), context).await?;
     let record = store::run_named(&*way.journal, id.as_str(), context).await?;
-    let render = frozen::renderer(&*way.journal, &record).await?;
+    let render = frozen::renderer(&*way.journal, &record, &mut chain).await?;
     // A disk does not come back by waiting.
     let no_wait = asked.no_wait || way.outbox.is_some();
     let mut policy = policy(way.config.as_ref(), asked.on_unknown.map(on_unknown), no_wait);

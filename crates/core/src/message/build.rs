@@ -74,6 +74,7 @@ impl Parts {
             text: self.text.into(),
             attachments: self.attachments,
             images: self.images,
+            merge: None,
             mime,
         };
         inspect::inspect(&message)?;

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use jiff::ZonedDateTime;
 
 use crate::address::{EmailAddress, Mailbox};
+use crate::release::Merge;
 use crate::text::HeaderText;
 
 /// One message to one recipient. Its fields are what the MIME bytes say, and never change.
@@ -45,6 +46,8 @@ pub struct Message {
     pub attachments: Arc<[Attachment]>,
     /// Images inside the HTML part, by Content-ID.
     pub images: Arc<[InlineImage]>,
+    /// The same release as a campaign with this recipient's tags, when one may be sent.
+    pub merge: Option<Arc<Merge>>,
     /// The whole message in RFC 5322 form: CRLF line ends, no line over 998 octets.
     pub mime: Mime,
 }

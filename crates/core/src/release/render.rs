@@ -9,6 +9,7 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
 
 use super::assets::attachment;
 use super::freeze::{FrozenRelease, TOKEN, content_id};
+use super::merge::{Merge, MergeForm};
 use super::wrap::Wrapper;
 use crate::address::{EmailAddress, Mailbox};
 use crate::clock::Entropy;
@@ -48,6 +49,8 @@ pub struct Renderer {
     images: Arc<[InlineImage]>,
     wrapper: Wrapper,
     is_test: bool,
+    /// The release as a campaign, when one may be sent.
+    form: Option<Arc<MergeForm>>,
 }
 
 /// The environment of every template: undefined names are errors, but for `{% if … %}`.
@@ -98,6 +101,7 @@ impl Renderer {
             images: images.into(),
             wrapper: Wrapper::new(&release.text),
             is_test: false,
+            form: None,
         })
     }
 
@@ -106,6 +110,29 @@ impl Renderer {
     pub fn marked_test(mut self) -> Self {
         self.is_test = true;
         self
+    }
+
+    /// The same, with each message's part in a campaign ([`FrozenRelease::merge_form`]).
+    #[must_use]
+    pub fn with_merge_form(mut self, form: MergeForm) -> Self {
+        self.form = Some(Arc::new(form));
+        self
+    }
+
+    /// The values of a campaign's tags for one contact.
+    fn merge(&self, form: &Arc<MergeForm>, contact: &minijinja::Value) -> Result<Merge, RenderRefused> {
+        let missing = || refused("a field that the release uses is missing");
+        let value = |expression: &String| {
+            let source = format!("{{{{ {expression} }}}}");
+            self.environment.render_named_str("value", &source, contact).map_err(|_| missing())
+        };
+        let values = form.expressions.iter().map(value).collect::<Result<_, _>>()?;
+        let mut form = Arc::clone(form);
+        if self.is_test {
+            let subject = format!("[TEST] {}", form.subject);
+            form = Arc::new(MergeForm { subject, ..(*form).clone() });
+        }
+        Ok(Merge { form, values })
     }
 
     /// Renders one message.
@@ -147,7 +174,11 @@ impl Renderer {
             attachments: Arc::clone(&self.attachments),
             images: Arc::clone(&self.images),
         };
-        parts.build().map_err(|error| refused(error.to_string()))
+        let mut message = parts.build().map_err(|error| refused(error.to_string()))?;
+        if let Some(form) = &self.form {
+            message.merge = Some(Arc::new(self.merge(form, &contact)?));
+        }
+        Ok(message)
     }
 
     /// Line breaks in columns that the release does not use are fine; in those that it uses, nothing is

@@ -8,10 +8,12 @@
 
 use std::io;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use depeche_core::outcome::{DoubtCause, Refusal, Trouble, one_line};
 use depeche_core::secret::{ExposeSecret, Secret};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client, Method, Response};
 use tokio::time::{Instant, timeout_at};
 
@@ -93,16 +95,35 @@ impl HttpClient {
         key: &Secret,
         header: Option<&'static str>,
     ) -> Result<Self, HttpConfigError> {
+        let header = header.map(|header| (HeaderName::from_static(header), key.expose_secret().to_owned()));
+        Self::with_header(config, key, header)
+    }
+
+    /// A client for an API that takes its key as the password of HTTP basic authentication (RFC 7617).
+    ///
+    /// # Errors
+    ///
+    /// As [`HttpClient::new`].
+    pub fn basic(config: &HttpConfig, key: &Secret, user: &str) -> Result<Self, HttpConfigError> {
+        let both = STANDARD.encode(format!("{user}:{}", key.expose_secret()));
+        Self::with_header(config, key, Some((AUTHORIZATION, format!("Basic {both}"))))
+    }
+
+    fn with_header(
+        config: &HttpConfig,
+        key: &Secret,
+        header: Option<(HeaderName, String)>,
+    ) -> Result<Self, HttpConfigError> {
         let prefix = config.prefix()?;
         let secret = key.expose_secret();
         if secret.is_empty() || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(HttpConfigError::Key);
         }
         let mut headers = HeaderMap::new();
-        if let Some(header) = header {
-            let mut value = HeaderValue::from_str(secret).map_err(|_| HttpConfigError::Key)?;
+        if let Some((name, value)) = header {
+            let mut value = HeaderValue::from_str(&value).map_err(|_| HttpConfigError::Key)?;
             value.set_sensitive(true);
-            headers.insert(HeaderName::from_static(header), value);
+            headers.insert(name, value);
         }
         let mut builder = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -204,6 +225,25 @@ impl Request {
     #[must_use]
     pub fn post(path: &str, body: impl Into<Bytes>) -> Self {
         Self { method: Method::POST, path: path.to_owned(), query: Vec::new(), body: Some(body.into()) }
+    }
+
+    /// A PUT of a JSON document to `path` below the base URL.
+    #[must_use]
+    pub fn put(path: &str, body: impl Into<Bytes>) -> Self {
+        Self { method: Method::PUT, ..Self::post(path, body) }
+    }
+
+    /// A DELETE of `path` below the base URL.
+    #[must_use]
+    pub fn delete(path: &str) -> Self {
+        Self { method: Method::DELETE, ..Self::fetch(path, Vec::new()) }
+    }
+
+    /// The same with one more parameter in the query.
+    #[must_use]
+    pub fn with_query(mut self, name: &'static str, value: &str) -> Self {
+        self.query.push((name, value.to_owned()));
+        self
     }
 
     /// A GET of `path` below the base URL.

@@ -49,6 +49,9 @@ pub enum HttpConfigError {
         /// What the system or the reader said.
         reason: String,
     },
+    /// What cannot be the id of an audience.
+    #[error("`{0}` is no id of an audience")]
+    Audience(String),
     /// A number that must be 1 or more is 0.
     #[error("`{0}` must be 1 or more")]
     Zero(&'static str),
@@ -93,6 +96,7 @@ impl HttpConfigError {
             Self::ClearText(_) => "write https://; a key in clear text belongs to whoever reads the line",
             Self::Key => "copy the key again, without blanks or line breaks",
             Self::CaFile { .. } => "the file must hold certificates in PEM form",
+            Self::Audience(_) => "Audience, Settings, Audience ID: letters and digits",
             Self::Zero(_) => "leave it out for the default",
             Self::Client(_) => "check the certificates of the system, or name a CA file",
         }

@@ -6,9 +6,11 @@
 
 mod after;
 mod arrange;
+mod campaign;
 mod conformance;
 mod login;
 mod look_up;
+mod marketing;
 mod mock;
 mod schema;
 mod tls;

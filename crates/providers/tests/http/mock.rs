@@ -1,7 +1,7 @@
 //! A run of 50 journalists against the providers' own strict descriptions, served as mocks.
 //!
-//! `tests/providers-mock.sh` starts the mocks and names them in `DEPECHE_MOCK_BREVO` and
-//! `DEPECHE_MOCK_MAILCHIMP`; without these nothing is asked. A mock answers 422 to a body that its
+//! `tests/providers-mock.sh` starts the mocks and names them in `DEPECHE_MOCK_BREVO`,
+//! `DEPECHE_MOCK_MAILCHIMP` and `DEPECHE_MOCK_MARKETING`; without these nothing is asked. A mock answers 422 to a body that its
 //! description does not allow, and canned examples otherwise (one id for a whole batch, another
 //! recipient's address), so only its status is believed here.
 
@@ -11,9 +11,11 @@ use std::time::Duration;
 use depeche_core::outcome::{Outcome, Receipt};
 use depeche_core::provider::{BlockList, EventList, Parcel, Provider};
 use depeche_providers::brevo::BrevoProvider;
+use depeche_providers::mailchimp::campaign::{CampaignConfig, CampaignProvider};
 use depeche_providers::mailchimp::transactional::{Mode, TransactionalConfig, TransactionalProvider};
 
 use crate::arrange::{attempt, brevo_config, hard_parcels, key};
+use crate::campaign::campaign_parcels;
 
 const CONTACTS: usize = 50;
 
@@ -126,4 +128,39 @@ async fn fifty_journalists_through_mailchimp_without_a_violation() {
             tells_after_the_send(&provider).await;
         }
     }
+}
+
+/// The mock keeps nothing: it says of every member that it is subscribed, of the draft that it is ready,
+/// 204 to the send, and then that it is a draft still. A call that it refused would end the attempt as a
+/// refusal before that.
+#[tokio::test]
+async fn fifty_journalists_through_a_campaign_without_a_violation() {
+    let Some(url) = mock("DEPECHE_MOCK_MARKETING") else { return };
+    let name = depeche_core::provider::ProviderName::new("campagne").unwrap();
+    let mut config = CampaignConfig::at(name, key(), "a1b2c3".to_owned(), &url);
+    config.http.timeouts.answer = Duration::from_secs(60);
+    config.poll = Duration::from_millis(50);
+    config.sent_within = Duration::from_millis(200);
+    let begun: jiff::Timestamp = "2026-12-03T08:00:00Z".parse().unwrap();
+    let clock = Arc::new(depeche_testkit::clock::ManualClock::at(begun));
+    let provider = CampaignProvider::new(config, clock.clone()).unwrap();
+    let parcels = campaign_parcels(CONTACTS);
+
+    let outcomes = attempt(&provider, &parcels).await;
+
+    let is_draft = |outcome: &&Outcome| line(outcome).contains("it is a draft still");
+    let taken = outcomes.iter().filter(is_draft).count();
+    println!("mailchimp-campaign: {} messages, {} violations", outcomes.len(), outcomes.len() - taken);
+    assert_eq!(taken, CONTACTS, "{:?}", outcomes.first());
+    // The draft is deleted when it is old.
+    clock.advance(Duration::from_secs(601));
+    let earlier = depeche_core::provider::EarlierAttempt {
+        parcel: parcels[0].clone(),
+        started_at: begun,
+        request_digest: None,
+        provider_id: Some("c1".to_owned()),
+    };
+    let found = provider.look_up(&earlier).await;
+    assert!(matches!(found, depeche_core::provider::LookUp::Found(Outcome::Refused(_))), "{found:?}");
+    // No login here: the mock's own example of an audience is not what its description allows.
 }

@@ -51,6 +51,7 @@ pub fn message_with_body(address: &str, body: &str) -> Message {
         text: body.into(),
         attachments: Arc::from([]),
         images: Arc::from([]),
+        merge: None,
         mime: Mime {
             is_8bit: !(head.is_ascii() && body.is_ascii()),
             segments: vec![Bytes::from(head), Bytes::from(body.to_owned())],

@@ -57,6 +57,7 @@ pub(crate) fn of(one: &ProviderConfig, config: &Config, keys: Keys) -> Option<Pr
         }
         Kind::Brevo(_) => Provider::of(DomainKind::Brevo),
         Kind::Transactional(_) => Provider::of(DomainKind::MailchimpTransactional),
+        Kind::Campaign(_) => Provider::of(DomainKind::Mailchimp),
         Kind::Outbox(_) => return None,
     };
     provider.name = one.name.to_string();

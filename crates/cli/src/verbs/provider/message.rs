@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::run::frozen::{Kept, Settings};
+use crate::run::frozen::{Kept, Settings, is_campaign};
 use crate::verbs::{contacts, release, runs, send};
 use crate::words::say;
 
@@ -45,9 +45,13 @@ pub(super) async fn send(
     context: &Context<'_>,
 ) -> Result<(Value, Exit), Failure> {
     let ready = prepare(address, asked, config, context)?;
-    let renderer = Renderer::new(&ready.frozen, ready.files.clone(), ready.date.clone())
+    let mut renderer = Renderer::new(&ready.frozen, ready.files.clone(), ready.date.clone())
         .map_err(|error| Failure::usage("release.render", error))?
         .marked_test();
+    if is_campaign(link) {
+        let form = ready.frozen.merge_form().map_err(|error| Failure::usage("route.cannot-carry", error))?;
+        renderer = renderer.with_merge_form(form);
+    }
     let name = link.provider.name().as_str();
     let run = freeze(&ready, name, &**journal, context).await?;
     let delivery = hand_over(&run, renderer, link, journal, context).await?;
