@@ -49,7 +49,6 @@ config-journal-password = the journal `{ $url }` carries its password in the ope
 config-lease = a lease is two seconds or more
 config-provider-twice = there are two providers called `{ $name }`
 config-provider-name = `{ $name }` is the name of the mailbox of bounces; call the provider otherwise
-config-no-campaign = mailchimp-campaign is not available in this version; use mailchimp-transactional
 config-campaign-last = a mailchimp-campaign takes everybody who is left: { $provider } cannot stand behind it
 config-share-kind = { $provider }: a share is for providers that send one message at a time
 config-share-most = the shares of all providers are more than half of a run

@@ -49,7 +49,6 @@ config-journal-password = le journal « { $url } » porte son mot de passe en cl
 config-lease = un bail dure deux secondes au moins
 config-provider-twice = deux fournisseurs s'appellent « { $name } »
 config-provider-name = « { $name } » est le nom de la boîte des rebonds ; appelez le fournisseur autrement
-config-no-campaign = mailchimp-campaign n'existe pas dans cette version ; utilisez mailchimp-transactional
 config-campaign-last = une campagne Mailchimp prend tous ceux qui restent : { $provider } ne peut venir derrière elle
 config-share-kind = { $provider } : une part (share) est pour les fournisseurs qui envoient un message à la fois
 config-share-most = les parts (share) de tous les fournisseurs dépassent la moitié d'un envoi
