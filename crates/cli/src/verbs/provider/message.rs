@@ -188,7 +188,7 @@ fn tell(name: &str, run: &RunId, delivery: &DeliveryRecord, kept: Option<&str>, 
     let out = context.out;
     let address = delivery.address.to_string();
     if delivery.state != DeliveryState::Accepted {
-        let state = runs::word(delivery.state.as_str(), context);
+        let state = runs::word_of_one(delivery.state.as_str(), context);
         let reply = delivery.reply.clone().unwrap_or_default();
         out.line(say!(
             out,
