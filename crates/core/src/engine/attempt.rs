@@ -9,13 +9,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use jiff::Timestamp;
-use tokio::sync::Mutex;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::control::{Control, Level};
 use super::link::AttemptWatch;
+use super::prior::Prior;
 use super::render::Render;
 use crate::clock::{Clock, Entropy};
 use crate::journal::{DeliveryId, DeliveryRecord, Intent, Journal, JournalError, RunId};
@@ -31,7 +30,7 @@ pub(super) struct Attempt {
     pub(super) lane: usize,
     pub(super) deliveries: Vec<(DeliveryRecord, Option<Arc<Message>>)>,
     pub(super) watch: Arc<AttemptWatch>,
-    pub(super) prior: Option<JoinHandle<Result<(), JournalError>>>,
+    pub(super) prior: Option<Arc<Prior>>,
     pub(super) journal: Arc<dyn Journal>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
@@ -60,7 +59,7 @@ impl Attempt {
     pub(super) async fn make(mut self) -> Vec<Made> {
         let (mut results, parcels, records) = self.render_all();
         if parcels.is_empty() {
-            self.wait_for_prior().await;
+            wait_for(self.prior.as_deref()).await;
             return results;
         }
         let commit = self.commit(&parcels, &records);
@@ -78,7 +77,7 @@ impl Attempt {
             message: Some(parcel.message),
             outcome: Attempted::Outcome(outcome),
         }));
-        commit.wait_for_prior().await;
+        wait_for(self.prior.as_deref()).await;
         results
     }
 
@@ -132,7 +131,7 @@ impl Attempt {
         uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
     }
 
-    fn commit(&mut self, parcels: &[Parcel], records: &[DeliveryRecord]) -> AttemptCommit {
+    fn commit(&self, parcels: &[Parcel], records: &[DeliveryRecord]) -> AttemptCommit {
         let request_id = parcels[0].attempt;
         let pairs = parcels.iter().zip(records);
         let intents = pairs.map(|(parcel, record)| IntentDraft {
@@ -148,7 +147,7 @@ impl Attempt {
             request_id,
             intents: intents.collect(),
             watch: Arc::clone(&self.watch),
-            prior: Mutex::new(self.prior.take()),
+            prior: self.prior.clone(),
             journal: Arc::clone(&self.journal),
             clock: Arc::clone(&self.clock),
             control: self.control.clone(),
@@ -163,12 +162,12 @@ impl Attempt {
         };
         vec![outcome; count]
     }
+}
 
-    async fn wait_for_prior(&mut self) {
-        if let Some(prior) = self.prior.take() {
-            // A failure shows at the next intent of this lane, which the same journal denies.
-            let _ = prior.await;
-        }
+async fn wait_for(prior: Option<&Prior>) {
+    if let Some(prior) = prior {
+        // A failure is kept, and denies the next intent of this lane.
+        let _ = prior.durable().await;
     }
 }
 
@@ -192,17 +191,25 @@ struct AttemptCommit {
     request_id: Uuid,
     intents: Vec<IntentDraft>,
     watch: Arc<AttemptWatch>,
-    prior: Mutex<Option<JoinHandle<Result<(), JournalError>>>>,
+    prior: Option<Arc<Prior>>,
     journal: Arc<dyn Journal>,
     clock: Arc<dyn Clock>,
     control: Control,
 }
 
 impl AttemptCommit {
-    async fn wait_for_prior(&self) {
-        if let Some(prior) = self.prior.lock().await.take() {
-            let _ = prior.await;
-        }
+    /// The intent, in one commit with the last outcome of this connection where that waits still; else
+    /// after it. No intent is durable whose connection has an outcome that is not.
+    async fn intend_after_prior(&self, intents: Vec<Intent>) -> Result<(), Denied> {
+        let Some(prior) = &self.prior else { return self.journal.intend(intents).await };
+        let Some(settlements) = prior.take() else {
+            let failed = |error: JournalError| Denied::JournalFailed { reason: error.to_string() };
+            prior.known_to_be_durable().await.map_err(failed)?;
+            return self.journal.intend(intents).await;
+        };
+        let stepped = self.journal.settle_and_intend(settlements, intents).await;
+        prior.end(&stepped.settled);
+        stepped.intended
     }
 
     /// Second windows wait: a place that comes free in a moment is waited for here, after 354, rather
@@ -215,7 +222,7 @@ impl AttemptCommit {
         let begun = Instant::now();
         loop {
             let at = self.clock.now();
-            let intended = self.journal.intend(self.to_intents(request_digest, provider_id, at)).await;
+            let intended = self.intend_after_prior(self.to_intents(request_digest, provider_id, at)).await;
             if intended.is_ok() {
                 self.watch.intend(at);
             }
@@ -260,18 +267,9 @@ impl AttemptCommit {
             return Err(Denied::Interrupted);
         }
         self.watch.journalling.store(true, Ordering::Release);
-        // The last outcome of this connection and this intent share a commit; no body before both.
-        let prior = self.prior.lock().await.take();
-        let settled = async {
-            match prior {
-                Some(handle) => handle.await.map_err(|lost| lost.to_string())?.map_err(|e| e.to_string()),
-                None => Ok(()),
-            }
-        };
-        let (settled, intended) = tokio::join!(settled, self.intend_in_turn(request_digest, provider_id));
+        let intended = self.intend_in_turn(request_digest, provider_id).await;
         self.watch.restart();
         self.watch.journalling.store(false, Ordering::Release);
-        settled.map_err(|reason| Denied::JournalFailed { reason })?;
         intended
     }
 }

@@ -158,7 +158,7 @@ impl Work<'_> {
             lane: lane_index,
             deliveries: items.iter().map(|item| (item.record.clone(), item.message.clone())).collect(),
             watch: Arc::clone(&watch),
-            prior: link.lanes[lane_index].prior.take(),
+            prior: link.lanes[lane_index].prior.clone(),
             journal: Arc::clone(&self.engine.journal),
             clock: Arc::clone(&self.engine.clock),
             entropy: Arc::clone(&self.engine.entropy),

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::item::Item;
+use super::prior::Prior;
 use super::render::Needs;
 use crate::breaker::{Breaker, BreakerPolicy, Opening, Permit};
 use crate::budget::{Limits, Room, Window};
-use crate::journal::{BreakerRecord, JournalError, Usage};
+use crate::journal::{BreakerRecord, Usage};
 use crate::outcome::Trouble;
 use crate::policy::OnBudget;
 use crate::provider::{Capability, Provider, ProviderName};
@@ -61,7 +62,7 @@ pub(super) struct Lane {
     /// The attempt in flight.
     pub(super) open: Option<OpenAttempt>,
     /// The last outcome of this lane, on its way to the disk.
-    pub(super) prior: Option<JoinHandle<Result<(), JournalError>>>,
+    pub(super) prior: Option<Arc<Prior>>,
 }
 
 /// Whether a provider may be used, as [`super::Admission`] says.

@@ -22,6 +22,7 @@ mod hand_out;
 mod item;
 mod link;
 mod look_up;
+mod prior;
 mod render;
 mod take_in;
 mod waiting;

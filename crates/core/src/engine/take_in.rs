@@ -13,8 +13,9 @@ use super::conclude::{Ended, reply_of, settlement};
 use super::event::Event;
 use super::item::Item;
 use super::link::OpenAttempt;
+use super::prior::Prior;
 use super::work::{Done, Then, Work};
-use crate::journal::{DeliveryState, Settlement, Urgency};
+use crate::journal::{DeliveryState, Settlement};
 use crate::outcome::{Denied, Doubt, DoubtCause, Outcome, Refusal, Trouble};
 use crate::policy::{History, Step, next_step};
 
@@ -58,8 +59,7 @@ impl Work<'_> {
         if !accepted.is_empty() {
             // The yes joins the next commit of its lane; everything else is durable at once.
             let journal = Arc::clone(&self.engine.journal);
-            let settled = async move { journal.settle(accepted, Urgency::Soon).await };
-            self.links[link].lanes[lane].prior = Some(tokio::spawn(settled));
+            self.links[link].lanes[lane].prior = Some(Prior::begin(journal, accepted));
         }
         if self.links[link].set_aside_if_silent(now) {
             self.tell_set_aside(link);

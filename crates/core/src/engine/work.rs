@@ -143,9 +143,9 @@ impl<'e> Work<'e> {
     pub(super) async fn settle_priors(&mut self) {
         let lanes = self.links.iter_mut().flat_map(|link| &mut link.lanes);
         let priors: Vec<_> = lanes.filter_map(|lane| lane.prior.take()).collect();
-        for prior in priors {
-            let settled = prior.await.map_err(|lost| JournalError::WriteFailed { reason: lost.to_string() });
-            self.journal_answered(settled.and_then(|result| result));
+        let settled = priors.iter().map(|prior| prior.durable());
+        for result in futures_util::future::join_all(settled).await {
+            self.journal_answered(result);
         }
     }
 

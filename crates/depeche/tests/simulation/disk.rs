@@ -163,6 +163,13 @@ impl Journal for Disk {
         self.write("settle", self.journal.settle(settlements, Urgency::Now)).await
     }
 
+    async fn settle_and_intend(&self, settlements: Vec<Settlement>, intents: Vec<Intent>) -> Stepped {
+        for settlement in &settlements {
+            self.world.hold_against_the_truth(settlement);
+        }
+        self.write("settle and intend", self.journal.settle_and_intend(settlements, intents)).await
+    }
+
     async fn set_run_state(
         &self,
         run: &RunId,

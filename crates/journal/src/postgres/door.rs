@@ -162,7 +162,7 @@ pub(crate) async fn alone(connection: &mut PgConnection) -> Result<(), sqlx::Err
 /// The locks of the providers whose places the rows take, in one order for all.
 fn keys(rows: &[Rows]) -> Vec<i32> {
     let intents = rows.iter().filter_map(|rows| match rows {
-        Rows::Intents(intents) => Some(intents.iter()),
+        Rows::Intents(intents) | Rows::Step(_, intents) => Some(intents.iter()),
         Rows::Outcomes(_) => None,
     });
     let keys: BTreeSet<i32> = intents.flatten().map(|intent| key(intent.provider.as_str())).collect();
@@ -181,7 +181,7 @@ fn key(name: &str) -> i32 {
 async fn is_any_there(c: &mut PgConnection, rows: &[Rows]) -> Result<bool, sqlx::Error> {
     for rows in rows {
         let ids: Vec<(String, AttemptState)> = match rows {
-            Rows::Intents(intents) => {
+            Rows::Intents(intents) | Rows::Step(_, intents) => {
                 intents.iter().map(|intent| (intent.attempt.to_string(), AttemptState::Intent)).collect()
             }
             Rows::Outcomes(settlements) => {

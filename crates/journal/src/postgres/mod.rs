@@ -37,7 +37,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use depeche_core::clock::Clock;
-use depeche_core::journal::{DeliveryRecord, Hold, HoldError, JournalError, RunId, Totals};
+use depeche_core::journal::{
+    DeliveryRecord, Hold, HoldError, Intent, Journal as _, JournalError, RunId, Settlement, Stepped, Totals,
+    Urgency,
+};
 use depeche_core::secret::Secret;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
@@ -192,6 +195,15 @@ impl PostgresJournal {
     async fn adopt(&self, run: &RunId, now: Timestamp) -> Result<u64, JournalError> {
         let (run, claim) = (run.clone(), self.holds.claim_of(run));
         self.write(move |c| Box::pin(async move { hold::adopt(c, &run, claim, now).await })).await
+    }
+
+    /// Outcomes, and then intents. In two commits: when a connection is lost, outcomes are written once more
+    /// and intents are not.
+    async fn step(&self, settlements: Vec<Settlement>, intents: Vec<Intent>) -> Stepped {
+        if let Err(error) = self.settle(settlements, Urgency::Now).await {
+            return Stepped::failed(error);
+        }
+        Stepped { settled: Ok(()), intended: self.intend(intents).await }
     }
 
     async fn close_readers(&self) {

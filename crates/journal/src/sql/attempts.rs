@@ -348,7 +348,8 @@ pub(crate) async fn resolve(
     let found = sqlx::query(if burned {
         "SELECT * FROM delivery WHERE run = $1 AND state = 'accepted' ORDER BY tier, position"
     } else {
-        "SELECT * FROM delivery WHERE run = $1 AND state IN ('unknown', 'held') ORDER BY tier, position"
+        "SELECT * FROM delivery WHERE run = $1 AND state IN ('unknown', 'held')
+         AND state NOT IN ('pending', 'intent') ORDER BY +tier, +position"
     })
     .bind(run.as_str())
     .fetch_all(&mut *c)

@@ -9,7 +9,8 @@ use depeche_core::event::{ProviderEvent, StoredEvent};
 use depeche_core::journal::{
     AcceptedDay, AttemptRecord, AuditEntry, BreakerRecord, Decision, DeliveryId, DeliveryRecord,
     DeliveryState, FreezeError, Frozen, Hold, HoldError, Intent, Journal, JournalError, NewDeliveries,
-    NewRun, Recorded, RunId, RunRecord, RunState, Settlement, Suppression, Taken, Totals, Urgency, Usage,
+    NewRun, Recorded, RunId, RunRecord, RunState, Settlement, Stepped, Suppression, Taken, Totals, Urgency,
+    Usage,
 };
 use depeche_core::outcome::Denied;
 use depeche_core::provider::ProviderName;
@@ -131,6 +132,10 @@ impl Journal for Store {
             Box::new(move |c| Box::pin(async move { attempts::settle(c, &settlements).await }))
         });
         self.writer.write_rows(urgency == Urgency::Now, rows, work).await
+    }
+
+    async fn settle_and_intend(&self, settlements: Vec<Settlement>, intents: Vec<Intent>) -> Stepped {
+        self.step(settlements, intents).await
     }
 
     async fn set_run_state(

@@ -62,21 +62,35 @@ pub(crate) async fn deliveries_in(
 ) -> Result<Vec<DeliveryRecord>, JournalError> {
     use DeliveryState::{Held, Intent, Refused, Unknown};
     let few = states.iter().all(|state| matches!(state, Intent | Held | Unknown | Refused));
-    let (along, state) = if few { (PASS_OVER, "") } else { ("", PASS_OVER) };
-    let places = vec!["?"; states.len()].join(", ");
-    let text = format!(
-        "SELECT * FROM delivery WHERE run = ? AND {state}state IN ({places})
-         AND ({along}tier, {along}position) > (?, ?) ORDER BY {along}tier, {along}position LIMIT ?"
-    );
+    let places: Vec<String> = (5..states.len() + 5).map(|place| format!("${place}")).collect();
+    let places = places.join(", ");
+    let text = if few {
+        format!(
+            "SELECT * FROM delivery WHERE id IN (
+                SELECT id FROM delivery WHERE run = $1 AND state IN ({places}) AND {ENDED}
+                UNION ALL SELECT id FROM delivery WHERE run = $1 AND state = 'intent' AND state IN ({places}))
+             AND (tier, position) > ($2, $3) ORDER BY {PASS_OVER}tier, {PASS_OVER}position LIMIT $4"
+        )
+    } else {
+        format!(
+            "SELECT * FROM delivery WHERE run = $1 AND {PASS_OVER}state IN ({places})
+             AND (tier, position) > ($2, $3) ORDER BY tier, position LIMIT $4"
+        )
+    };
     let (tier, position) = place(after);
-    // Only places and signs are put into the text.
-    let mut query = sqlx::query(sqlx::AssertSqlSafe(numbered(text))).bind(run.as_str());
+    // Only numbered places are put into the text.
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(run.as_str());
+    query = query.bind(tier).bind(position).bind(to_limit(limit));
     for state in states {
         query = query.bind(state.as_str());
     }
-    let found = query.bind(tier).bind(position).bind(to_limit(limit)).fetch_all(c).await;
+    let found = query.fetch_all(c).await;
     found.map_err(|error| read_failed(&error))?.iter().map(rows::delivery).collect()
 }
+
+/// As the index over all that is neither pending nor open says it: SQLite uses a partial index where the
+/// question repeats its condition (sqlite.org/partialindex.html).
+pub(crate) const ENDED: &str = "state NOT IN ('pending', 'intent')";
 
 /// Before everybody, when there is no place to go on after.
 fn place(after: Option<(u32, u64)>) -> (i64, i64) {
@@ -98,10 +112,10 @@ pub(crate) async fn accepted_by_provider(
     c: &mut Connection,
     run: &RunId,
 ) -> Result<Vec<(ProviderName, u64)>, JournalError> {
-    let found: Vec<(String, i64)> = sqlx::query_as(
-        "SELECT provider, COUNT(*) FROM delivery WHERE run = $1 AND state = 'accepted'
-         AND provider IS NOT NULL GROUP BY provider",
-    )
+    let found: Vec<(String, i64)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "SELECT provider, COUNT(*) FROM delivery WHERE run = $1 AND state = 'accepted' AND {ENDED}
+         AND provider IS NOT NULL GROUP BY provider"
+    )))
     .bind(run.as_str())
     .fetch_all(c)
     .await

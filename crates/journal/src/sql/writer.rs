@@ -50,6 +50,9 @@ struct Queued {
 pub(crate) enum Rows {
     Intents(Arc<[Intent]>),
     Outcomes(Arc<[Settlement]>),
+    /// The last outcomes of a connection and its next intents: for a file, which has no connection to lose.
+    #[allow(dead_code, reason = "PostgreSQL writes them in two commits")]
+    Step(Arc<[Settlement]>, Arc<[Intent]>),
 }
 
 /// A write whose answer is given after the commit.
@@ -103,7 +106,8 @@ impl<T: Send, E: From<JournalError> + Send> Job for Typed<T, E> {
         if self.result.is_none() {
             self.is_written();
         }
-        if matches!((&self.rows, &self.result), (Some((Rows::Intents(_), _)), Some(Ok(_)))) {
+        let intends = |rows: &Rows| !matches!(rows, Rows::Outcomes(_));
+        if self.rows().is_some_and(intends) && matches!(self.result, Some(Ok(_))) {
             self.result = Some(Err(E::from(JournalError::WriteFailed { reason: reason.to_owned() })));
         }
     }
@@ -158,10 +162,24 @@ impl Writer {
     where
         E: From<JournalError> + Send + 'static,
     {
+        self.write_answered_rows(urgent, (rows, || ()), again).await
+    }
+
+    /// The same where the answer is another one: given with the rows, it is that of all of them together.
+    pub(crate) async fn write_answered_rows<T, E>(
+        &self,
+        urgent: bool,
+        (rows, answer): (Rows, fn() -> T),
+        again: Again<T, E>,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<JournalError> + Send + 'static,
+    {
         let work = Some(again());
         // An intent that was not answered in time is not taken any more.
         let again = matches!(rows, Rows::Outcomes(_)).then_some(again);
-        let rows: Option<(Rows, fn())> = Some((rows, || ()));
+        let rows = Some((rows, answer));
         self.queue(urgent, |reply| Typed { work, again, rows, result: None, reply }).await
     }
 
@@ -188,6 +206,9 @@ impl Rows {
             Self::Intents(intents) => together::are_plain_intents(intents),
             Self::Outcomes(settlements) => {
                 !settlements.is_empty() && settlements.iter().all(ends_an_open_attempt)
+            }
+            Self::Step(settlements, intents) => {
+                settlements.iter().all(ends_an_open_attempt) && together::are_plain_intents(intents)
             }
         }
     }
@@ -265,7 +286,7 @@ fn answer(batch: Vec<Box<dyn Job>>, written: Result<(), String>) {
 /// nothing of them is sent.
 async fn withdraw(door: &mut Door, rows: &[Rows]) {
     let intents = rows.iter().filter_map(|rows| match rows {
-        Rows::Intents(intents) => Some(Arc::clone(intents)),
+        Rows::Intents(intents) | Rows::Step(_, intents) => Some(Arc::clone(intents)),
         Rows::Outcomes(_) => None,
     });
     let intents: Vec<Intent> = intents.flat_map(|intents| intents.to_vec()).collect();
@@ -326,6 +347,10 @@ async fn write_rows(
         match rows {
             Rows::Intents(more) => intents.extend(more.iter()),
             Rows::Outcomes(more) => outcomes.extend(more.iter()),
+            Rows::Step(ended, next) => {
+                outcomes.extend(ended.iter());
+                intents.extend(next.iter());
+            }
         }
     }
     // An intent for a delivery follows the outcome of the one before it, never the other way.

@@ -32,7 +32,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use depeche_core::journal::{DeliveryRecord, Hold, HoldError, JournalError, RunId, Totals};
+use depeche_core::journal::{
+    DeliveryRecord, Hold, HoldError, Intent, JournalError, RunId, Settlement, Stepped, Totals,
+};
+use depeche_core::outcome::Denied;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use sqlx::migrate::MigrateError;
@@ -185,6 +188,22 @@ impl SqliteJournal {
     async fn adopt(&self, run: &RunId, now: Timestamp) -> Result<u64, JournalError> {
         let run = run.clone();
         self.write(move |c| Box::pin(async move { owner::adopt_orphans(c, &run, now).await })).await
+    }
+
+    /// Outcomes and intents in one commit.
+    async fn step(&self, settlements: Vec<Settlement>, intents: Vec<Intent>) -> Stepped {
+        let (settlements, intents): (Arc<[Settlement]>, Arc<[Intent]>) = (settlements.into(), intents.into());
+        let rows = Rows::Step(Arc::clone(&settlements), Arc::clone(&intents));
+        let work: writer::Again<Result<(), Denied>, JournalError> = Box::new(move || {
+            let (settlements, intents) = (Arc::clone(&settlements), Arc::clone(&intents));
+            Box::new(move |c| {
+                Box::pin(async move { owner::settle_and_intend(c, &settlements, &intents).await })
+            })
+        });
+        match self.writer.write_answered_rows(true, (rows, || Ok(())), work).await {
+            Ok(intended) => Stepped { settled: Ok(()), intended },
+            Err(error) => Stepped::failed(error),
+        }
     }
 
     async fn close_readers(&self) {

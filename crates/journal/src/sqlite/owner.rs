@@ -1,9 +1,13 @@
-//! What depends on who works on a run: here one process at the most, which holds it.
+//! What depends on who works on a run (here one process at the most, which holds it), and what one commit
+//! of a file can promise.
 
-use depeche_core::journal::{DeliveryState, JournalError, RunId, Totals};
+use depeche_core::journal::{DeliveryState, Intent, JournalError, RunId, Settlement, Totals};
+use depeche_core::outcome::Denied;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
+use super::attempts;
+use super::reading::ENDED;
 use super::rows::{corrupt, count, micros};
 use crate::{read_failed, write_failed};
 
@@ -37,18 +41,43 @@ pub(crate) async fn adopt_orphans(
     Ok(moved.rows_affected())
 }
 
+/// Outcomes, and then intents: those that are denied take no outcome with them.
+pub(crate) async fn settle_and_intend(
+    c: &mut SqliteConnection,
+    settlements: &[Settlement],
+    intents: &[Intent],
+) -> Result<Result<(), Denied>, JournalError> {
+    attempts::settle(c, settlements).await?;
+    run(c, "SAVEPOINT intents").await?;
+    let intended = attempts::intend(c, intents).await.map_err(|refused| refused.0);
+    if intended.is_err() {
+        run(c, "ROLLBACK TO intents").await?;
+    }
+    run(c, "RELEASE intents").await?;
+    Ok(intended)
+}
+
+async fn run(c: &mut SqliteConnection, statement: &'static str) -> Result<(), JournalError> {
+    sqlx::query(statement).execute(c).await.map_err(|error| write_failed(&error))?;
+    Ok(())
+}
+
 /// How many stand where. `owner_lives` tells whether open attempts are a live process's.
 pub(crate) async fn totals(
     c: &mut SqliteConnection,
     run: &RunId,
     owner_lives: bool,
 ) -> Result<Totals, JournalError> {
-    let found: Vec<(String, i64)> =
-        sqlx::query_as("SELECT state, COUNT(*) FROM delivery WHERE run = $1 GROUP BY state")
-            .bind(run.as_str())
-            .fetch_all(c)
-            .await
-            .map_err(|error| read_failed(&error))?;
+    // Each from an index of its own, in one statement: of one moment.
+    let found: Vec<(String, i64)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "SELECT state, COUNT(*) FROM delivery WHERE run = $1 AND {ENDED} GROUP BY state
+         UNION ALL SELECT 'pending', COUNT(*) FROM delivery WHERE run = $1 AND state = 'pending'
+         UNION ALL SELECT 'intent', COUNT(*) FROM delivery WHERE run = $1 AND state = 'intent'"
+    )))
+    .bind(run.as_str())
+    .fetch_all(c)
+    .await
+    .map_err(|error| read_failed(&error))?;
     let mut totals = Totals::default();
     for (state, number) in found {
         let state: DeliveryState = state.parse().map_err(|e| corrupt("a state")(format!("{e}")))?;

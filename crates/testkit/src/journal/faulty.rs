@@ -177,6 +177,19 @@ impl Journal for FaultyJournal {
         self.write(self.inner.settle(settlements, urgency)).await
     }
 
+    /// One write; what room there is for intents alone is asked for as if it were two.
+    async fn settle_and_intend(&self, settlements: Vec<Settlement>, intents: Vec<Intent>) -> Stepped {
+        let full = || FULL.to_owned();
+        if self.settlements.fails() {
+            return Stepped::failed(JournalError::WriteFailed { reason: full() });
+        }
+        if self.intents.fails() {
+            let settled = self.write(self.inner.settle(settlements, Urgency::Now)).await;
+            return Stepped { settled, intended: Err(Denied::JournalFailed { reason: full() }) };
+        }
+        self.write(self.inner.settle_and_intend(settlements, intents)).await
+    }
+
     async fn set_run_state(
         &self,
         run: &RunId,
