@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Reading and planning long lists: time and memory at 100 000 and 1 000 000 contacts, and whether both are
-# linear. Also how long depeche takes to start. Prints tables; with --write puts them into docs/performance.md.
+# Long lists: time and memory of reading, planning, freezing (no provider listens), showing and reporting at
+# 100 000 and 1 000 000 contacts, and whether they are linear. Also how long depeche takes to start. Prints tables; with --write puts them into docs/performance.md.
 #
 #   bash bench/contacts.sh [--write] [--sizes "100000 1000000"]
 set -euo pipefail

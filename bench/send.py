@@ -85,6 +85,19 @@ def printed(command):
     return float(done.stdout.split()[-1])
 
 
+def mailmerge(home, folder, port):
+    """mailmerge: a connection a message, one after the other, as its command line does it."""
+    (folder / "mailmerge.conf").write_text(f"[smtp_server]\nhost = 127.0.0.1\nport = {port}\n")
+    text = (folder / "page.html").read_text(encoding="utf-8").replace("{{name}}", "{{first_name}}")
+    head = "TO: {{email}}\nSUBJECT: L’usine de Grenoble rouvre\nFROM: presse@exemple.fr\nContent-Type: text/html; charset=utf-8\n\n"
+    (folder / "mailmerge.txt").write_text(head + text, encoding="utf-8")
+    command = [str(home / "venv/bin/mailmerge"), "--no-dry-run", "--no-limit", "--output-format", "text", "--template", "mailmerge.txt", "--database", "contacts.csv", "--config", "mailmerge.conf"]
+    start = time.perf_counter()
+    done = subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return time.perf_counter() - start
+
+
 def machine():
     model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
     return f"{os.cpu_count()} × {model}, {platform.system()} {platform.release()}"
@@ -132,6 +145,7 @@ def main():
                 "nodemailer pool": lambda: printed(node),
                 "nodemailer pool, RSA-2048 DKIM": lambda: printed([*node, str(key)]),
                 "aiosmtplib": lambda: printed([str(home / "venv/bin/python"), "bench/peers/aiosmtplib_pool.py", str(port), str(CONNECTIONS), str(folder / "contacts.csv"), str(html)]),
+                "mailmerge": lambda: mailmerge(home, folder, port),
                 "smtp-source (canned)": lambda: smtp_source(port, messages, size),
             }
             times = {name: [] for name in runs}

@@ -5,7 +5,8 @@
 #   bash bench/send.sh [--write] [--messages N] [--rounds N]
 #
 # Peers: nodemailer (npm, its pool), smtp-source (Postfix: one canned message, no journal, no
-# rendering: the nearest thing to the limit), aiosmtplib (PyPI). The sink is Postfix's smtp-sink.
+# rendering: the nearest thing to the limit), aiosmtplib and mailmerge (PyPI; mailmerge makes a connection a
+# message). The sink is Postfix's smtp-sink.
 # depeche runs with its journal fsynced before every message, as always.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -32,5 +33,6 @@ mkdir -p "$home"
 [ -d "$home/node_modules/nodemailer" ] || npm install --silent --no-audit --no-fund --prefix "$home" nodemailer@7
 [ -x "$home/venv/bin/python" ] || python3 -m venv "$home/venv"
 "$home/venv/bin/python" -c 'import aiosmtplib' 2>/dev/null || "$home/venv/bin/pip" install --quiet aiosmtplib
+[ -x "$home/venv/bin/mailmerge" ] || "$home/venv/bin/pip" install --quiet mailmerge
 cargo build --release --quiet --locked -p depeche-cli
 exec python3 bench/send.py "$home" "$messages" "$rounds" ${write:+"$write"}

@@ -11,6 +11,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod disk;
+mod outage;
 mod provider;
 mod world;
 

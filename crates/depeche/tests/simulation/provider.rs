@@ -33,6 +33,7 @@ pub(crate) struct Simulated {
     world: Arc<World>,
     pub(crate) limits: Limits,
     forecast: Forecast,
+    fails_at: Option<(usize, Weather)>,
     lanes: usize,
     batch: usize,
     /// Of a hundred messages so many meet something else than a yes.
@@ -70,13 +71,31 @@ impl Simulated {
             world: Arc::clone(world),
             limits,
             forecast: (0..dice.below(4)).map(spell).collect(),
+            fails_at: None,
             lanes: 1 + dice.below(4) as usize,
             batch: if dice.chance(70) { 1 } else { 2 + dice.below(4) as usize },
             faults: [0, 5, 20, 50][dice.below(4) as usize],
         }
     }
 
+    /// One that makes no faults of its own until it was handed so many messages, and has this weather then.
+    pub(crate) fn fair(
+        world: &Arc<World>,
+        name: &str,
+        limits: Limits,
+        fails_at: Option<(usize, Weather)>,
+    ) -> Self {
+        let name = ProviderName::new(name).unwrap();
+        let (world, forecast) = (Arc::clone(world), Vec::new());
+        Self { name, world, limits, forecast, fails_at, lanes: 2, batch: 1, faults: 0 }
+    }
+
     fn weather(&self) -> Option<Weather> {
+        if let Some((count, weather)) = self.fails_at
+            && self.world.handed(self.name.as_str()) >= count
+        {
+            return Some(weather);
+        }
         let now = self.world.simulated().as_secs();
         let found = self.forecast.iter().find(|(from, to, _)| (*from..*to).contains(&now));
         match found {

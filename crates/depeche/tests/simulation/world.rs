@@ -105,6 +105,11 @@ impl World {
         self.received.lock().unwrap().get(address).copied().unwrap_or_default()
     }
 
+    /// How many messages were handed to `provider`.
+    pub(crate) fn handed(&self, provider: &str) -> usize {
+        self.wire.lock().unwrap().get(provider).map_or(0, Vec::len)
+    }
+
     /// The receiving side takes a message.
     pub(crate) fn receive(&self, address: &str) {
         let mut received = self.received.lock().unwrap();
