@@ -6,14 +6,19 @@
 # `postgres`) and DEPECHE_PGDATA, DEPECHE_PGBIN, DEPECHE_PGUSER (to stop and start it: tests/fleet.py).
 set -euo pipefail
 
-bin=$(dirname "$(command -v initdb || ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null | sort -V | tail -1)" 2>/dev/null || true)
-if [ ! -x "$bin/initdb" ]; then
-  [ "$(id -u)" = 0 ] && apt-get install -y -qq postgresql >/dev/null || true
-  bin=$(dirname "$(ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null | sort -V | tail -1)" 2>/dev/null || true)
-  if [ ! -x "$bin/initdb" ]; then
-    echo "PostgreSQL is missing: run \`apt-get install postgresql\`" >&2
-    exit 1
-  fi
+find_bin() {
+  local initdb
+  initdb=$(command -v initdb || ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null | sort -V | tail -1)
+  [ -n "$initdb" ] && dirname "$(readlink -f "$initdb")"
+}
+bin=$(find_bin || true)
+if [ -z "$bin" ] && [ "$(id -u)" = 0 ]; then
+  apt-get install -y -qq postgresql >/dev/null || true
+  bin=$(find_bin || true)
+fi
+if [ -z "$bin" ]; then
+  echo "PostgreSQL is missing: run \`apt-get install postgresql\`" >&2
+  exit 1
 fi
 
 folder=$(mktemp -d)

@@ -74,6 +74,13 @@ run-line = { $run }: { $state }, { $count ->
 } ({ $totals })
 runs-none = there is no run yet
 cancelled = { $run } is cancelled; { $count } will never be sent
+handed-over = { $run } is handed over to the workers: { $count } pending. Follow it with: depeche status { $run }
+paused = { $run } is paused, { $count } pending; those in flight are finished. Go on with: depeche resume { $run }, or depeche resume { $run } --enqueue
+too-late = { $run } was to begin by { $until }; nothing was sent. If it is to go all the same: depeche resume { $run } --late
+schedule-at = `{ $text }` is no moment; write it like "2026-12-03 08:00 Europe/Paris"
+schedule-late = `{ $text }` is no length of time; write it like 30m or 2h
+schedule-passed = { $text } and the lateness allowed have passed; nothing was sent
+work-begins = working; Ctrl-C or SIGTERM finishes what is in flight
 resolved = decided: { $count }
 status-link = { $name }: { $accepted } accepted, { $state }
 link-open = set aside

@@ -77,6 +77,14 @@ cancelled = { $run } est annulé ; { $count ->
     [one] { $count } ne partira
    *[other] { $count } ne partiront
 } jamais
+cancelled = { $run } est annulé ; { $count } ne partiront jamais
+handed-over = { $run } est confié aux postes d'envoi : { $count } en attente. Pour le suivre : depeche status { $run }
+paused = { $run } est en pause, { $count } en attente ; ce qui est en route se termine. Pour reprendre : depeche resume { $run }, ou depeche resume { $run } --enqueue
+too-late = { $run } devait commencer avant { $until } ; rien n'est parti. S'il doit partir malgré tout : depeche resume { $run } --late
+schedule-at = « { $text } » n'est pas un moment ; écrivez par exemple "2026-12-03 08:00 Europe/Paris"
+schedule-late = « { $text } » n'est pas une durée ; écrivez par exemple 30m ou 2h
+schedule-passed = { $text } et le retard permis sont passés ; rien n'est parti
+work-begins = au travail ; Ctrl-C ou SIGTERM termine ce qui est en route
 resolved = décidés : { $count }
 status-link = { $name } : { $accepted ->
     [one] { $accepted } accepté

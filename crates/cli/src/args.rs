@@ -82,6 +82,10 @@ pub(crate) enum Command {
     Send(Send),
     /// Go on where a run stopped
     Resume(Resume),
+    /// Send what is due, of any run, until told to stop
+    Work(Work),
+    /// Stop a run for now, whoever works on it
+    Pause(Pause),
     /// Never send what is still pending
     Cancel(Cancel),
     /// All runs
@@ -289,6 +293,15 @@ pub(crate) struct Send {
     /// What to do with unknown recipients
     #[arg(long, value_enum, value_name = "WHAT")]
     pub(crate) on_unknown: Option<OnUnknown>,
+    /// Hand the run over to the workers, and end
+    #[arg(long, conflicts_with_all = ["outbox", "test", "no_wait"])]
+    pub(crate) enqueue: bool,
+    /// Begin at TIME: "2026-12-03 08:00 Europe/Paris"
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["outbox", "test"])]
+    pub(crate) at: Option<String>,
+    /// Do not begin later than so long after TIME
+    #[arg(long, value_name = "D", requires = "at")]
+    pub(crate) max_late: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -313,6 +326,28 @@ pub(crate) struct Resume {
     /// What to do with unknown recipients
     #[arg(long, value_enum, value_name = "WHAT")]
     pub(crate) on_unknown: Option<OnUnknown>,
+    /// Hand the run over to the workers, and end
+    #[arg(long, conflicts_with_all = ["no_wait", "route"])]
+    pub(crate) enqueue: bool,
+    /// Begin although its hour has passed
+    #[arg(long)]
+    pub(crate) late: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Work {
+    /// End when nothing is due any more
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Use providers too whose mail DMARC would refuse
+    #[arg(long)]
+    pub(crate) unauthenticated: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Pause {
+    /// The run
+    pub(crate) run: String,
 }
 
 #[derive(Debug, Args)]

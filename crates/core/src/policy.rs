@@ -24,6 +24,8 @@ pub struct Policy {
     pub no_wait: bool,
     /// Providers that take their share of the run, wherever they stand in the chain.
     pub spares: Vec<Spare>,
+    /// A run of which nothing was sent by then is not begun any more: its hour has passed.
+    pub not_after: Option<jiff::Timestamp>,
 }
 
 /// What to do with an unknown recipient.
@@ -88,6 +90,7 @@ impl Default for Policy {
             on_budget: OnBudget::Next,
             no_wait: false,
             spares: Vec::new(),
+            not_after: None,
         }
     }
 }

@@ -5,11 +5,17 @@
 #![cfg(feature = "postgres")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use depeche_core::journal::{Journal, JournalError};
+use depeche_core::journal::{AttemptState, DeliveryState, HoldError, Journal, JournalError, Urgency};
+use depeche_core::outcome::Denied;
+use depeche_core::provider::ProviderName;
 use depeche_journal::{PostgresConfig, PostgresJournal};
-use depeche_testkit::journal::{JournalHarness, journal_conformance};
+use depeche_testkit::clock::CountingEntropy;
+use depeche_testkit::journal::{
+    JournalHarness, intent_for, journal_conformance, new_run, recipients, settled,
+};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
@@ -99,4 +105,66 @@ async fn no_server_at_all_is_told_with_its_place_and_without_a_password() {
     let said = refused(&config).await;
 
     assert!(said.contains("127.0.0.1:1/depeche") && !said.contains("geheim"), "{said}");
+}
+
+#[tokio::test]
+async fn workers_share_a_run_and_one_that_was_away_finds_nothing_of_its_own() {
+    let url = Server::started().database("shared").await;
+    // Nobody's lease is prolonged in this test.
+    let config = PostgresConfig { lease: Duration::from_secs(3_600), ..PostgresConfig::new(&url) };
+    let (first, second) =
+        (PostgresJournal::open(&config).await.unwrap(), PostgresJournal::open(&config).await.unwrap());
+    let (entropy, at) = (CountingEntropy::default(), "2027-01-15T08:00:00Z".parse().unwrap());
+    let ovh = ProviderName::new("ovh").unwrap();
+    let new = new_run("r1", 7, 200, at);
+    let run = new.id.clone();
+    first.freeze(new, recipients(0..200)).await.unwrap();
+
+    let _one = first.join(&run).await.unwrap();
+    let _two = second.join(&run).await.unwrap();
+    assert!(matches!(second.hold(&run).await, Err(HoldError::Held { .. })), "nobody has it alone meanwhile");
+    let mine = first.due(&run, at, 1_000).await.unwrap();
+    let theirs = second.due(&run, at, 1_000).await.unwrap();
+    assert!(!mine.is_empty() && !theirs.is_empty());
+    assert!(mine.iter().all(|one| theirs.iter().all(|other| one.id != other.id)), "each has its own");
+    let intent = |delivery| intent_for(&run, delivery, &ovh, &entropy, at);
+    first.intend(vec![intent(&mine[0])]).await.unwrap();
+
+    // The first worker is not heard of for longer than its lease.
+    let mut admin = url.parse::<PgConnectOptions>().unwrap().connect().await.unwrap();
+    let away = "UPDATE run_hold SET lease_until = 0 WHERE id = (SELECT MIN(id) FROM run_hold)";
+    sqlx::query(away).execute(&mut admin).await.unwrap();
+    assert_eq!(first.intend(vec![intent(&mine[1])]).await, Err(Denied::AlreadyTaken), "nobody took it yet");
+    let third = PostgresJournal::open(&config).await.unwrap();
+    let _three = third.join(&run).await.unwrap();
+
+    let totals = third.totals(&run).await.unwrap();
+    assert_eq!((totals.unknown, totals.pending), (1, 199), "what was on its way is uncertain");
+    let taken_over = third.due(&run, at, 1_000).await.unwrap();
+    let next = taken_over.iter().find(|delivery| delivery.id == mine[1].id).unwrap();
+    assert_eq!(next.fence, mine[1].fence + 1);
+    third.intend(vec![intent(next)]).await.unwrap();
+    assert_eq!(first.intend(vec![intent(&mine[1])]).await, Err(Denied::AlreadyTaken));
+}
+
+#[tokio::test]
+async fn what_is_written_while_the_connection_is_cut_is_written_once() {
+    let url = Server::started().database("cut").await;
+    let journal = PostgresJournal::open(&PostgresConfig::new(&url)).await.unwrap();
+    let (entropy, at) = (CountingEntropy::default(), "2027-01-15T08:00:00Z".parse().unwrap());
+    let ovh = ProviderName::new("ovh").unwrap();
+    let new = new_run("r1", 7, 1, at);
+    let run = new.id.clone();
+    journal.freeze(new, recipients(0..1)).await.unwrap();
+    let due = journal.due(&run, at, 1).await.unwrap();
+    let intent = intent_for(&run, &due[0], &ovh, &entropy, at);
+    journal.intend(vec![intent.clone()]).await.unwrap();
+
+    let mut admin = Server::started().admin().await;
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'cut'";
+    sqlx::query(cut).execute(&mut admin).await.unwrap();
+    let yes = settled(&intent, DeliveryState::Accepted, AttemptState::Accepted, at);
+    journal.settle(vec![yes], Urgency::Now).await.unwrap();
+
+    assert_eq!(journal.totals(&run).await.unwrap().accepted, 1);
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use depeche::engine::{Ended, Engine, Events, LinkConfig, Render, Stop, Why};
-use depeche::journal::{Journal, RunId, RunKind};
+use depeche::engine::{Control, Ended, Engine, Events, LinkConfig, Render, Stop, Why};
+use depeche::journal::{Hold, Journal, RunId, RunKind};
 use depeche::policy::Policy;
 
 use super::admission::DomainAdmission;
@@ -30,9 +30,30 @@ impl Drive {
     pub(crate) async fn run(self, run: &RunId, context: &Context<'_>) -> Result<Exit, Failure> {
         let journal = Arc::clone(&self.journal);
         let hold = journal.hold(run).await?;
+        let (stop, control) = Stop::new();
+        let ended = tokio::select! {
+            ended = self.work(&*hold, control, None, context) => ended?,
+            never = interrupted(&stop, context) => match never {},
+        };
+        drop(hold);
+        let shown = document::read(&*journal, run).await?;
+        let exit = exit_of(&ended, &shown);
+        shown.write(exit, &*journal, context.out).await?;
+        conclude(&ended, &shown, &*journal, context).await?;
+        journal.close().await;
+        Ok(exit)
+    }
+
+    /// Works on what `hold` holds until it ends, and tells of it; `name` stands before every line.
+    pub(crate) async fn work(
+        self,
+        hold: &dyn Hold,
+        control: Control,
+        name: Option<&RunId>,
+        context: &Context<'_>,
+    ) -> Result<Ended, Failure> {
         let route = self.chain.iter().map(|link| link.provider.name().clone()).collect();
         let (events, mut told) = Events::channel();
-        let (stop, control) = Stop::new();
         let engine = Engine {
             journal: self.journal,
             clock: Arc::clone(&context.clock),
@@ -45,36 +66,26 @@ impl Drive {
         let admission = self.admission;
         let work = async {
             let ended = match admission {
-                Some(admission) => engine.run_admitted(&*hold, control, admission).await,
-                None => engine.run(&*hold, control).await,
+                Some(admission) => engine.run_admitted(hold, control, admission).await,
+                None => engine.run(hold, control).await,
             };
             // The end of the stream ends the telling.
             drop(engine);
             ended
         };
-        let mut teller = tell::Teller::new(context.out, route);
+        let mut teller = tell::Teller::new(context.out, route, name.cloned());
         let telling = async move {
             while let Some(event) = told.recv().await {
                 teller.tell(&event);
             }
         };
-        let ended = tokio::select! {
-            (ended, ()) = async { tokio::join!(work, telling) } => ended,
-            never = interrupted(&stop, context) => match never {},
-        };
-        let ended = ended.map_err(|error| Failure::new(Exit::Problems, "engine", error))?;
-        drop(hold);
-        let shown = document::read(&*journal, run).await?;
-        let exit = exit_of(&ended, &shown);
-        shown.write(exit, &*journal, context.out).await?;
-        conclude(&ended, &shown, &*journal, context).await?;
-        journal.close().await;
-        Ok(exit)
+        let (ended, ()) = tokio::join!(work, telling);
+        ended.map_err(|error| Failure::new(Exit::Problems, "engine", error))
     }
 }
 
 /// The first signal drains, the second leaves.
-async fn interrupted(stop: &Stop, context: &Context<'_>) -> std::convert::Infallible {
+pub(crate) async fn interrupted(stop: &Stop, context: &Context<'_>) -> std::convert::Infallible {
     if let Some(mut signals) = Signals::listen()
         && signals.next().await
     {
@@ -114,6 +125,9 @@ pub(crate) async fn call_them(
 }
 
 fn exit_of(ended: &Ended, shown: &Shown) -> Exit {
+    if matches!(ended.why, Why::TooLate(_)) {
+        return Exit::Guard;
+    }
     let failed = matches!(ended.why, Why::JournalFailed(_)).then_some(Exit::Problems);
     Exit::foremost([shown.exit()].into_iter().chain(failed))
 }
@@ -137,6 +151,10 @@ async fn conclude(
         }
         Why::JournalFailed(reason) => {
             out.warn(say!(out, "end-journal", reason = out.words.library(reason)));
+        }
+        Why::Paused => out.warn(say!(out, "paused", run = run, count = totals.pending)),
+        Why::TooLate(until) => {
+            out.warn(say!(out, "too-late", run = run, until = tell::clock_time(*until)));
         }
         _ => {}
     }

@@ -9,7 +9,7 @@ use depeche::policy::OnUnknown;
 use depeche::provider::ProviderName;
 use depeche::providers::outbox::OutboxProvider;
 use depeche::release::{FrozenRelease, Renderer};
-use jiff::ZonedDateTime;
+use jiff::{Timestamp, ZonedDateTime};
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
@@ -30,6 +30,9 @@ pub(crate) struct Settings {
     pub(crate) outbox: Option<PathBuf>,
     /// As asked on the command line.
     pub(crate) on_unknown: Option<OnUnknown>,
+    /// Nothing of it is begun after this moment (`--max-late`).
+    #[serde(default)]
+    pub(crate) not_after: Option<Timestamp>,
 }
 
 impl Settings {

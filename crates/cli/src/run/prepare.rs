@@ -50,6 +50,8 @@ pub(crate) struct Prepared {
     suppressed: HashSet<u32>,
     /// Findings of the release's rules that are no errors.
     pub(crate) remarks: Vec<String>,
+    /// Nobody is sent it before this moment (`--at`).
+    pub(crate) begins_at: Option<Timestamp>,
     /// Everybody may have it now: `--under-embargo`, or an outbox, which sends nothing.
     under_embargo: bool,
     /// The one copy of `--test` goes there.
@@ -96,6 +98,7 @@ impl Prepared {
             not_chosen,
             suppressed: HashSet::new(),
             remarks,
+            begins_at: None,
             under_embargo: what.under_embargo || kind == RunKind::Outbox,
             test_copy: None,
         };
@@ -245,6 +248,7 @@ impl Prepared {
         let domain = identity.from.address.domain().to_owned();
         let entropy = Arc::clone(&context.entropy);
         let embargo = self.embargo.filter(|_| !self.under_embargo);
+        let begins_at = self.begins_at;
         let contacts = served(Arc::clone(&self.list), &self.test_copy, self.served.clone().into_iter());
         NewDeliveries::new(contacts.enumerate().map(move |(position, contact)| {
             let contact = contact?;
@@ -254,7 +258,7 @@ impl Prepared {
                 position: position as u64,
                 fields: contact.fields,
                 message_id: new_message_id(&*entropy, &domain),
-                not_before: embargo.filter(|_| !contact.embargo_trusted),
+                not_before: embargo.filter(|_| !contact.embargo_trusted).max(begins_at),
             })
         }))
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use depeche::engine::Event;
+use depeche::journal::RunId;
 use depeche::provider::ProviderName;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -18,18 +19,21 @@ pub(super) struct Teller<'o> {
     set_aside: BTreeSet<ProviderName>,
     /// What was not checked, and told so already.
     not_checked: BTreeSet<ProviderName>,
+    /// Stands before every line, where several runs are told of at once.
+    name: Option<RunId>,
     /// On a terminal.
     bars: Option<Bars>,
 }
 
 impl<'o> Teller<'o> {
-    pub(super) fn new(out: &'o Out, route: Vec<ProviderName>) -> Self {
+    pub(super) fn new(out: &'o Out, route: Vec<ProviderName>, name: Option<RunId>) -> Self {
         Self {
             out,
             route,
             set_aside: BTreeSet::new(),
             not_checked: BTreeSet::new(),
-            bars: out.draws_bars().then(Bars::new),
+            bars: (name.is_none() && out.draws_bars()).then(Bars::new),
+            name,
         }
     }
 
@@ -53,6 +57,10 @@ impl<'o> Teller<'o> {
         }
         let line = self.on_providers(event).or_else(|| important(self.out, event));
         let line = line.or_else(|| detail(self.out, event).filter(|_| self.out.verbose > 0));
+        let line = line.map(|line| match &self.name {
+            Some(name) => format!("{name}: {line}"),
+            None => line,
+        });
         match (line, &self.bars) {
             (Some(line), Some(bars)) => bars.print(&line),
             (Some(line), None) => self.out.note(line),

@@ -17,6 +17,7 @@ pub(crate) mod runs;
 mod send;
 mod suppress;
 mod sync;
+mod work;
 
 use crate::args::Command;
 use crate::context::Context;
@@ -32,6 +33,8 @@ pub(crate) async fn dispatch(command: Command, context: &Context<'_>) -> Done {
         Command::Plan(asked) => plan::run(&asked, context).await,
         Command::Send(asked) => send::run(&asked, context).await,
         Command::Resume(asked) => resume::run(&asked, context).await,
+        Command::Work(asked) => work::run(&asked, context).await,
+        Command::Pause(asked) => runs::pause(&asked, context).await,
         Command::Cancel(asked) => runs::cancel(&asked, context).await,
         Command::Runs => runs::list(context).await,
         Command::Status(asked) => runs::status(&asked, context).await,

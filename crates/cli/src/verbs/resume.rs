@@ -2,7 +2,7 @@
 
 use depeche::journal::{Journal, RunKind, RunRecord};
 
-use super::send::{on_unknown, policy};
+use super::send::{self, on_unknown, policy};
 use crate::args::Resume;
 use crate::config::Config;
 use crate::context::Context;
@@ -33,10 +33,13 @@ pub(crate) async fn run(asked: &Resume, context: &Context<'_>) -> Done {
         return show(&shown, &*journal, context).await;
     }
     mention_changes(&record, context);
+    if asked.enqueue {
+        return send::hand_over(&*journal, &record.id, context).await;
+    }
     let settings = Settings::of(&record);
     let mut chain = match &settings.outbox {
         Some(folder) => frozen::outbox_chain(folder),
-        None => config.chain(&route(&config, &record, asked, context)?, &context.clock)?,
+        None => config.chain(&route(&config, &record, &asked.route, context)?, &context.clock)?,
     };
     let admission = match &settings.outbox {
         None if !asked.unauthenticated => DomainAdmission::new(&config, &journal, context)?,
@@ -49,6 +52,7 @@ pub(crate) async fn run(asked: &Resume, context: &Context<'_>) -> Done {
         let names: Vec<_> = chain.iter().map(|link| link.provider.name().clone()).collect();
         policy.spares = warmth::spares(&config, &names, &*journal, context).await?;
     }
+    policy.not_after = settings.not_after.filter(|_| !asked.late);
     context.out.note(say!(
         context.out,
         "resume-begins",
@@ -59,14 +63,14 @@ pub(crate) async fn run(asked: &Resume, context: &Context<'_>) -> Done {
 }
 
 /// The route that is asked for; else the run's own, as far as depeche.toml still has it.
-fn route(
+pub(super) fn route(
     config: &Config,
     record: &RunRecord,
-    asked: &Resume,
+    asked: &[String],
     context: &Context<'_>,
 ) -> Result<Vec<depeche::provider::ProviderName>, Failure> {
-    if !asked.route.is_empty() {
-        return config.route(&asked.route, &context.out.words);
+    if !asked.is_empty() {
+        return config.route(asked, &context.out.words);
     }
     let has = |name: &depeche::provider::ProviderName| config.providers.iter().any(|one| one.name == *name);
     let (kept, gone): (Vec<_>, Vec<_>) = record.route.iter().cloned().partition(has);

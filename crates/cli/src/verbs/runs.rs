@@ -1,9 +1,9 @@
-//! `runs`, `status`, `cancel`.
+//! `runs`, `status`, `pause`, `cancel`.
 
 use depeche::journal::{AuditEntry, Journal};
 use serde_json::json;
 
-use crate::args::{Cancel, Status};
+use crate::args::{Cancel, Pause, Status};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
@@ -68,6 +68,22 @@ pub(crate) async fn cancel(asked: &Cancel, context: &Context<'_>) -> Done {
     Ok(Exit::Done)
 }
 
+/// A run stops for now; `resume` begins it again.
+pub(crate) async fn pause(asked: &Pause, context: &Context<'_>) -> Done {
+    let out = context.out;
+    let journal = store::open(&context.config()?, context).await?;
+    let run = store::run_named(&*journal, &asked.run, context).await?;
+    let now = context.clock.now();
+    journal.pause(&run.id, now).await?;
+    let entry =
+        AuditEntry { at: now, run: Some(run.id.clone()), action: "pause".to_owned(), detail: String::new() };
+    journal.audit(entry).await?;
+    let shown = document::read(&*journal, &run.id).await?;
+    shown.write(Exit::Done, &*journal, out).await?;
+    out.line(say!(out, "paused", run = run.id.as_str(), count = shown.totals.pending));
+    Ok(Exit::Done)
+}
+
 /// One run on a terminal.
 pub(crate) async fn show_run(
     shown: &Shown,
@@ -89,7 +105,7 @@ pub(crate) async fn show_run(
     call_them(shown, journal, context).await
 }
 
-fn head_line(shown: &Shown, context: &Context<'_>) -> String {
+pub(super) fn head_line(shown: &Shown, context: &Context<'_>) -> String {
     let totals = serde_json::to_value(shown.totals).unwrap_or_default();
     let counts = totals.as_object().into_iter().flatten();
     let counts: Vec<String> = counts

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use depeche::address::EmailAddress;
 use depeche::engine::LinkConfig;
-use depeche::journal::{FreezeError, Journal, NewRun, RunId, RunKind};
+use depeche::journal::{FreezeError, Journal, NewRun, RunId, RunKind, RunState};
 use depeche::policy::{OnUnknown, Policy};
 use depeche::provider::ProviderName;
 use depeche::release::identity::Identity;
 use futures_util::future::join_all;
-use jiff::ZonedDateTime;
+use jiff::{SignedDuration, Timestamp, ZonedDateTime};
 use serde_json::Value;
 
 use crate::args::{self, Send, What};
@@ -19,6 +19,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
 use crate::run::admission::{DomainAdmission, Verdict};
+use crate::run::document;
 use crate::run::drive::Drive;
 use crate::run::fidelity::{Fidelity, somebody_carries};
 use crate::run::frozen::{self, Kept, Settings};
@@ -114,9 +115,11 @@ impl Way {
 
 /// Does what was asked.
 pub(crate) async fn run(asked: &Send, context: &Context<'_>) -> Done {
+    let schedule = Schedule::of(asked, context)?;
     let way = Way::new(&asked.what, context).await?;
     let kind = way.kind(asked.test.is_some());
     let mut prepared = Prepared::new(&asked.what, &way.identity, &*way.journal, kind, context).await?;
+    prepared.begins_at = schedule.at;
     if let Some(address) = &asked.test {
         only_test_copy(&mut prepared, address)?;
     }
@@ -132,7 +135,10 @@ pub(crate) async fn run(asked: &Send, context: &Context<'_>) -> Done {
     somebody_may_send(&chain, admission.as_deref(), context).await?;
     let confirmed =
         if asked.test.is_some() { prepared.count() } else { confirm(&prepared, asked.confirm, context)? };
-    let id = freeze(&way, &mut prepared, asked, (kind, confirmed), context).await?;
+    let id = freeze(&way, &mut prepared, (asked, schedule), (kind, confirmed), context).await?;
+    if asked.enqueue {
+        return hand_over(&*way.journal, &id, context).await;
+    }
     let record = store::run_named(&*way.journal, id.as_str(), context).await?;
     let render = frozen::renderer(&*way.journal, &record, &mut chain).await?;
     // A disk does not come back by waiting.
@@ -141,8 +147,57 @@ pub(crate) async fn run(asked: &Send, context: &Context<'_>) -> Done {
     if let (RunKind::Real, Some(config)) = (kind, &way.config) {
         policy.spares = warmth::spares(config, &way.route, &*way.journal, context).await?;
     }
+    policy.not_after = schedule.not_after;
     context.out.note(say!(context.out, "send-begins", run = id.as_str(), count = confirmed));
     Drive { journal: way.journal, render, chain, policy, admission }.run(&id, context).await
+}
+
+/// When a run begins, and from when on it does not begin any more.
+#[derive(Clone, Copy, Default)]
+struct Schedule {
+    at: Option<Timestamp>,
+    not_after: Option<Timestamp>,
+}
+
+impl Schedule {
+    fn of(asked: &Send, context: &Context<'_>) -> Result<Self, Failure> {
+        let Some(text) = &asked.at else { return Ok(Self::default()) };
+        let bad = |key, text: &str| {
+            let words = match key {
+                "at" => say!(context.out, "schedule-at", text = text),
+                _ => say!(context.out, "schedule-late", text = text),
+            };
+            Failure::usage("schedule", words)
+        };
+        let at = depeche::release::moment(text).ok_or_else(|| bad("at", text))?;
+        let late = asked
+            .max_late
+            .as_deref()
+            .map(|text| crate::config::duration(text).ok_or_else(|| bad("late", text)));
+        let late =
+            late.transpose()?.map(|late| SignedDuration::try_from(late).unwrap_or(SignedDuration::MAX));
+        let not_after = late.map(|late| at.checked_add(late).unwrap_or(Timestamp::MAX));
+        if not_after.is_some_and(|until| context.clock.now() > until) {
+            return Err(Failure::guard(
+                "schedule.late",
+                say!(context.out, "schedule-passed", text = text.as_str()),
+            ));
+        }
+        Ok(Self { at: Some(at), not_after })
+    }
+}
+
+/// The workers have it from here on.
+pub(super) async fn hand_over(journal: &dyn Journal, run: &RunId, context: &Context<'_>) -> Done {
+    let now = context.clock.now();
+    // A paused run begins again first.
+    journal.set_run_state(run, RunState::Running, None, now).await?;
+    journal.set_run_state(run, RunState::Waiting, None, now).await?;
+    let shown = document::read(journal, run).await?;
+    shown.write(Exit::Done, journal, context.out).await?;
+    context.out.line(say!(context.out, "handed-over", run = run.as_str(), count = shown.totals.pending));
+    journal.close().await;
+    Ok(Exit::Done)
 }
 
 /// Nobody is asked to confirm a run that no provider may carry.
@@ -281,7 +336,7 @@ fn confirm(prepared: &Prepared, stated: Option<u64>, context: &Context<'_>) -> R
 async fn freeze(
     way: &Way,
     prepared: &mut Prepared,
-    asked: &Send,
+    (asked, schedule): (&Send, Schedule),
     (kind, confirmed): (RunKind, u64),
     context: &Context<'_>,
 ) -> Result<RunId, Failure> {
@@ -290,7 +345,7 @@ async fn freeze(
     loop {
         let id = run_id(&date, &prepared.frozen.slug, number)?;
         let deliveries = prepared.deliveries(&way.identity, context);
-        let run = new_run(way, prepared, asked, (&id, kind, confirmed), context)?;
+        let run = new_run(way, prepared, (asked, schedule), (&id, kind, confirmed), context)?;
         match way.journal.freeze_list(run, deliveries).await {
             Ok(_) => return Ok(id),
             Err(FreezeError::RunExists(_)) => number += 1,
@@ -310,7 +365,7 @@ async fn freeze(
 fn new_run(
     way: &Way,
     prepared: &Prepared,
-    asked: &Send,
+    (asked, schedule): (&Send, Schedule),
     (id, kind, confirmed): (&RunId, RunKind, u64),
     context: &Context<'_>,
 ) -> Result<NewRun, Failure> {
@@ -321,7 +376,11 @@ fn new_run(
     let left_out = prepared.left_out(context).collect::<std::io::Result<Vec<Value>>>();
     let left_out = left_out.map_err(contacts::broken)?;
     let kept = Kept { release: prepared.frozen.clone(), date: date.clone() };
-    let settings = Settings { outbox: way.outbox.clone(), on_unknown: asked.on_unknown.map(on_unknown) };
+    let settings = Settings {
+        outbox: way.outbox.clone(),
+        on_unknown: asked.on_unknown.map(on_unknown),
+        not_after: schedule.not_after,
+    };
     Ok(NewRun {
         id: id.clone(),
         kind,

@@ -168,6 +168,7 @@ impl Work<'_> {
         let started_at = self.engine.clock.now();
         link.begins(started_at);
         self.told_waiting = None;
+        self.stale_after = None;
         let abort = self.tasks.spawn(async move {
             Done::Attempt { link: index, lane: lane_index, made: attempt.make().await }
         });

@@ -54,6 +54,8 @@ pub(super) struct Link {
     /// Whether it may be used at all.
     pub(super) gate: Gate,
     config_digest: [u8; 32],
+    /// When this process last saw it work, or first looked: what was known before that is over.
+    pub(super) worked_at: Timestamp,
 }
 
 /// One place for an attempt: one connection.
@@ -159,6 +161,7 @@ impl Link {
             denied_until: None,
             gate: Gate::Open,
             config_digest: config.config_digest,
+            worked_at: now,
         }
     }
 
@@ -296,6 +299,19 @@ impl Link {
     }
 
     /// What the journal keeps of it.
+    /// What another process keeps of the provider: its rest, and that it was set aside since this one last
+    /// saw it work. True when it is set aside because of that; who comes back does so by a probe of one's own.
+    pub(super) fn hear(&mut self, record: &BreakerRecord, now: Timestamp) -> bool {
+        if record.config_digest != self.config_digest {
+            return false;
+        }
+        self.resting_until = self.resting_until.max(record.resting_until).filter(|until| *until > now);
+        let is_new = record.open_since.is_some_and(|since| since > self.worked_at);
+        is_new
+            && self.breaker.opening().is_none()
+            && self.breaker.open(record.reason.as_deref().unwrap_or_default(), record.trouble, now)
+    }
+
     pub(super) fn to_record(&self) -> BreakerRecord {
         let opening = self.breaker.opening();
         BreakerRecord {

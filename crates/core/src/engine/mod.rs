@@ -83,6 +83,10 @@ pub enum Why {
     Interrupted,
     /// It was cancelled, here or elsewhere.
     Cancelled,
+    /// A person paused it, here or elsewhere.
+    Paused,
+    /// Its hour passed before anything of it was sent ([`Policy::not_after`]).
+    TooLate(Timestamp),
     /// Every provider of the route is set aside; the reasons, by provider.
     NoProvider(Vec<(String, String)>),
     /// It would have to wait, and was told not to.
@@ -203,6 +207,9 @@ impl Engine {
     }
 }
 
+/// How the note of a run begins that stopped because the journal failed: a worker goes on with it.
+pub const JOURNAL_FAILED: &str = "the journal failed";
+
 fn end_state(why: &Why, totals: &Totals) -> RunState {
     match why {
         Why::Cancelled => RunState::Cancelled,
@@ -212,6 +219,7 @@ fn end_state(why: &Why, totals: &Totals) -> RunState {
         }
         Why::JournalFailed(_) => RunState::Paused,
         _ if totals.pending == 0 => RunState::Finished,
+        Why::Paused | Why::TooLate(_) => RunState::Paused,
         _ if totals.unknown + totals.held > 0 && matches!(why, Why::NoProvider(_)) => RunState::Paused,
         _ => RunState::Waiting,
     }
@@ -224,9 +232,11 @@ fn note_of(why: &Why) -> Option<String> {
                 reasons.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
             Some(format!("every provider is set aside ({})", lines.join("; ")))
         }
-        Why::JournalFailed(reason) => Some(format!("the journal failed: {reason}")),
+        Why::JournalFailed(reason) => Some(format!("{JOURNAL_FAILED}: {reason}")),
         Why::MirrorLost(reason) => Some(format!("the mirror cannot be reached: {reason}")),
         Why::TakenOver(by) => Some(format!("another machine has taken over: {by}")),
+        Why::Paused => Some(crate::journal::PAUSED.to_owned()),
+        Why::TooLate(until) => Some(format!("it was to begin by {until}; nothing was sent")),
         Why::Done | Why::Interrupted | Why::Cancelled | Why::WouldWait => None,
     }
 }

@@ -82,7 +82,10 @@ impl Work<'_> {
         match worst {
             // What was in flight when the breaker opened proves nothing: only the probe does.
             Some(Heard::Accepted | Heard::Answered) if was_open && !open.is_probe => {}
-            Some(Heard::Accepted) => back = link.accepted(),
+            Some(Heard::Accepted) => {
+                link.worked_at = now;
+                back = link.accepted();
+            }
             Some(Heard::Answered) => link.breaker.answered(now),
             Some(Heard::Unknown(reason)) => {
                 link.breaker.unknown(&reason, now);

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
@@ -26,6 +26,8 @@ use crate::journal::{DeliveryId, DeliveryState, JournalError, RunId, RunState, S
 const WINDOW: usize = 512;
 /// Refill when fewer than this many are ready.
 const LOW_WATER: usize = 128;
+/// So often the journal is asked what a person, or another worker, decided.
+const HEAR: SignedDuration = SignedDuration::from_secs(1);
 /// How long leaving waits for what is on its way to the disk.
 const LEAVING: Duration = Duration::from_secs(2);
 
@@ -48,6 +50,10 @@ pub(super) struct Work<'e> {
     pub(super) moved_elsewhere: bool,
     pub(super) over: Option<Why>,
     pub(super) told_waiting: Option<Timestamp>,
+    /// When the journal was last asked what others decided.
+    pub(super) heard_at: Timestamp,
+    /// Nothing of the run was sent yet, and nothing may be after this moment.
+    pub(super) stale_after: Option<Timestamp>,
     /// When recipients were last handed out.
     pub(super) looked_at: Timestamp,
     pub(super) draining_told: bool,
@@ -102,6 +108,8 @@ impl<'e> Work<'e> {
             moved_elsewhere: false,
             over: None,
             told_waiting: None,
+            heard_at: now,
+            stale_after: engine.policy.not_after,
             looked_at: now,
             draining_told: false,
         })
@@ -109,6 +117,7 @@ impl<'e> Work<'e> {
 
     /// Works until nobody is pending, or it must stop.
     pub(super) async fn until_over(&mut self) -> Result<(Why, Option<Timestamp>), EngineError> {
+        self.has_begun_before().await?;
         self.ask_before_the_run().await;
         self.ask_about_unknowns().await?;
         loop {
@@ -170,15 +179,56 @@ impl<'e> Work<'e> {
     }
 
     async fn hear_of_other_processes(&mut self) -> Result<(), EngineError> {
-        if std::mem::take(&mut self.moved_elsewhere) && self.is_cancelled().await? {
-            self.over.get_or_insert(Why::Cancelled);
-        }
         let now = self.now();
+        if std::mem::take(&mut self.moved_elsewhere) || now >= self.heard_at + HEAR {
+            self.heard_at = now;
+            self.hear_of_the_run().await?;
+        }
+        if let Some(until) = self.stale_after.filter(|until| now > *until) {
+            self.over.get_or_insert(Why::TooLate(until));
+        }
         for link in self.links.iter_mut().filter(|link| link.denied_until.is_some()) {
             let usage = self.engine.journal.usage(&link.name, now - link.limits.horizon()).await?;
             let kept = self.engine.journal.breakers().await?;
             let kept = kept.into_iter().find(|record| record.provider == link.name);
             link.reload(usage, kept.and_then(|record| record.resting_until), now);
+        }
+        Ok(())
+    }
+
+    /// What a person decided elsewhere, and which providers other workers set aside.
+    async fn hear_of_the_run(&mut self) -> Result<(), EngineError> {
+        match self.engine.journal.run(&self.run).await?.map(|record| record.state) {
+            Some(RunState::Cancelled) => self.over.get_or_insert(Why::Cancelled),
+            Some(RunState::Paused) => self.over.get_or_insert(Why::Paused),
+            _ => return self.hear_of_providers().await,
+        };
+        Ok(())
+    }
+
+    async fn hear_of_providers(&mut self) -> Result<(), EngineError> {
+        let now = self.now();
+        let kept = self.engine.journal.breakers().await?;
+        for link in &mut self.links {
+            let Some(record) = kept.iter().find(|record| record.provider == link.name) else { continue };
+            if link.hear(record, now) {
+                self.engine.events.tell(Event::SetAside {
+                    provider: link.name.clone(),
+                    since: record.open_since.unwrap_or(now),
+                    reason: record.reason.clone().unwrap_or_default(),
+                    trouble: record.trouble,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// A run that has begun is finished, however late it is.
+    async fn has_begun_before(&mut self) -> Result<(), JournalError> {
+        if self.stale_after.is_some() {
+            let totals = self.engine.journal.totals(&self.run).await?;
+            let untouched = totals.pending + totals.suppressed + totals.cancelled;
+            self.stale_after = self.stale_after.filter(|_| untouched == totals.recipients);
         }
         Ok(())
     }

@@ -158,6 +158,19 @@ pub trait Journal: Send + Sync {
     /// Takes the sole right to work on a run.
     async fn hold(&self, run: &RunId) -> Result<Box<dyn Hold>, HoldError>;
 
+    /// Takes the right to work on a run beside others that take it so too, where the journal lets several
+    /// workers share one; otherwise the sole right. What [`Journal::due`] gives to a run that is held so is
+    /// claimed: no other worker gets it.
+    async fn join(&self, run: &RunId) -> Result<Box<dyn Hold>, HoldError> {
+        self.hold(run).await
+    }
+
+    /// Waits until something may have changed in the journal, and `at_most` so long. A journal that cannot
+    /// tell waits for all of it.
+    async fn changed(&self, at_most: std::time::Duration) {
+        tokio::time::sleep(at_most).await;
+    }
+
     /// The process that holds the run now: `None` when nobody does, `Some(None)` when it cannot be named.
     async fn holder(&self, run: &RunId) -> Result<Option<Option<u32>>, JournalError>;
 
@@ -166,6 +179,13 @@ pub trait Journal: Send + Sync {
 
     /// All runs, the newest first.
     async fn runs(&self) -> Result<Vec<RunRecord>, JournalError>;
+
+    /// The runs that are not over, the newest first.
+    async fn open_runs(&self) -> Result<Vec<RunRecord>, JournalError> {
+        let mut runs = self.runs().await?;
+        runs.retain(|run| !run.state.is_over());
+        Ok(runs)
+    }
 
     /// The attachments and images of a run.
     async fn assets(&self, run: &RunId) -> Result<Vec<(String, Bytes)>, JournalError>;
@@ -279,6 +299,12 @@ pub trait Journal: Send + Sync {
         at: Timestamp,
     ) -> Result<(), JournalError>;
 
+    /// Pauses a run, for a person: whoever works on it hears of it within a second or so and takes nobody
+    /// new. Only [`RunState::Running`] begins it again. A run that is over stays as it is.
+    async fn pause(&self, run: &RunId, at: Timestamp) -> Result<(), JournalError> {
+        self.set_run_state(run, RunState::Paused, Some(PAUSED.to_owned()), at).await
+    }
+
     /// Cancels what is pending; returns how many. Open attempts end as they end.
     async fn cancel(&self, run: &RunId, at: Timestamp) -> Result<u64, JournalError>;
 
@@ -375,6 +401,9 @@ impl Stepped {
         Self { settled: Err(error), intended: Err(Denied::JournalFailed { reason }) }
     }
 }
+
+/// What a run's note says when a person paused it.
+pub const PAUSED: &str = "paused by a person";
 
 /// Where a run stands, given whether a process holds it: a run that says `running` and is held by
 /// nobody was killed.

@@ -92,6 +92,13 @@ impl ReleaseProblem {
     }
 }
 
+/// A moment as people write it: `2026-12-03 08:00 Europe/Paris`, like an embargo. `None` when it names no
+/// known zone, or an hour that happens twice or never there.
+#[must_use]
+pub fn moment(text: &str) -> Option<jiff::Timestamp> {
+    front_matter::embargo(text, "").ok().map(|moment| moment.timestamp())
+}
+
 impl Release {
     /// Reads a release.
     ///

@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use depeche_core::secret::ExposeSecret;
 use sqlx::migrate::MigrateError;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions as _, PgConnection, PgPool};
 
 use super::PostgresConfig;
 use crate::describe;
 
 /// So many connections read, claim and keep leases, beside the one that writes.
-const READERS: u32 = 4;
+const READERS: u32 = 8;
+/// What the trigger on `run` notifies.
+const CHANNEL: &str = "depeche";
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
 /// pg_current_xact_id and pg_xact_status came with PostgreSQL 13 (its release notes, E.23.3.6).
@@ -89,6 +91,13 @@ pub(crate) async fn pool(options: &PgConnectOptions) -> Result<PgPool, String> {
         other => other.to_string(),
     })?;
     Ok(pool)
+}
+
+/// Hears of every run that changes its state.
+pub(crate) async fn listen(pool: &PgPool) -> Result<PgListener, sqlx::Error> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen(CHANNEL).await?;
+    Ok(listener)
 }
 
 /// Why the server might lose what it confirmed, or cannot be a journal at all.

@@ -44,6 +44,7 @@ use depeche_core::journal::{
 use depeche_core::secret::Secret;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use sqlx::postgres::PgListener;
 use sqlx::{PgConnection, PgPool};
 
 use crate::{read_failed, write_failed};
@@ -60,10 +61,16 @@ type Store = PostgresJournal;
 
 /// All runs, the newest first.
 const NEWEST_FIRST: &str = "SELECT * FROM run ORDER BY created_at DESC, number DESC";
+/// Those that are not over.
+const OPEN_RUNS: &str = "SELECT * FROM run WHERE state NOT IN ('finished', 'cancelled')
+     ORDER BY created_at DESC, number DESC";
 /// Takes a pending delivery, as it was read. One that was claimed needs its claim.
 const TAKE: &str = "UPDATE delivery SET state = 'intent', fence = fence + 1, attempts = attempts + 1,
      provider = $3, at = $4 WHERE id = $1 AND state = 'pending' AND fence = $2 AND (owner IS NULL
      OR EXISTS (SELECT 1 FROM run_hold h WHERE h.id = owner AND h.lease_until >= depeche_now()))";
+/// Whether others work on a run as well.
+const OTHERS_WORK: &str = "(SELECT COUNT(*) FROM run_hold h WHERE h.run = run.id
+     AND h.lease_until >= depeche_now()) > 1";
 /// A transaction without an answer for so long has lost its connection. Longer than any lock is waited for.
 const PATIENCE: Option<Duration> = Some(Duration::from_secs(45));
 
@@ -107,6 +114,7 @@ pub struct PostgresJournal {
     readers: PgPool,
     holds: Arc<Holds>,
     clock: Arc<DatabaseClock>,
+    listener: tokio::sync::Mutex<Option<PgListener>>,
 }
 
 impl PostgresJournal {
@@ -129,7 +137,7 @@ impl PostgresJournal {
             Arc::new(DatabaseClock::read(&readers).await.map_err(|error| unusable(error.to_string()))?);
         let writer = Writer::start(Door::new(options));
         let holds = Holds::start(config.lease, readers.clone(), Arc::clone(&clock));
-        Ok(Self { writer, readers, holds, clock })
+        Ok(Self { writer, readers, holds, clock, listener: tokio::sync::Mutex::new(None) })
     }
 
     /// The database's clock, as seen from here: what every worker of the fleet goes by, whatever its own
@@ -160,6 +168,29 @@ impl PostgresJournal {
 
     async fn take_hold(&self, run: &RunId) -> Result<Box<dyn Hold>, HoldError> {
         self.holds.take(&self.writer, run, false).await
+    }
+
+    async fn join_hold(&self, run: &RunId) -> Result<Box<dyn Hold>, HoldError> {
+        self.holds.take(&self.writer, run, true).await
+    }
+
+    async fn wait_for_change(&self, at_most: Duration) {
+        let heard = async {
+            let mut listener = self.listener.lock().await;
+            if listener.is_none() {
+                *listener = connect::listen(&self.readers).await.ok();
+            }
+            match listener.as_mut() {
+                Some(open) => {
+                    if open.recv().await.is_err() {
+                        *listener = None;
+                        std::future::pending::<()>().await;
+                    }
+                }
+                None => std::future::pending().await,
+            }
+        };
+        let _ = tokio::time::timeout(at_most, heard).await;
     }
 
     async fn holder_of(&self, run: &RunId) -> Result<Option<Option<u32>>, JournalError> {
@@ -208,6 +239,8 @@ impl PostgresJournal {
 
     async fn close_readers(&self) {
         self.holds.let_go().await;
+        // It has a connection of the pool, which waits for all of its own.
+        *self.listener.lock().await = None;
         self.readers.close().await;
     }
 }

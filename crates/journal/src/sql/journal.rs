@@ -1,6 +1,7 @@
 //! The journal's trait over the tables: the same for every database.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -34,6 +35,14 @@ impl Journal for Store {
         self.take_hold(run).await
     }
 
+    async fn join(&self, run: &RunId) -> Result<Box<dyn Hold>, HoldError> {
+        self.join_hold(run).await
+    }
+
+    async fn changed(&self, at_most: Duration) {
+        self.wait_for_change(at_most).await;
+    }
+
     async fn holder(&self, run: &RunId) -> Result<Option<Option<u32>>, JournalError> {
         self.holder_of(run).await
     }
@@ -45,6 +54,10 @@ impl Journal for Store {
 
     async fn runs(&self) -> Result<Vec<RunRecord>, JournalError> {
         self.read(|c| Box::pin(reading::runs(c))).await
+    }
+
+    async fn open_runs(&self) -> Result<Vec<RunRecord>, JournalError> {
+        self.read(|c| Box::pin(reading::open_runs(c))).await
     }
 
     async fn assets(&self, run: &RunId) -> Result<Vec<(String, Bytes)>, JournalError> {
@@ -148,6 +161,11 @@ impl Journal for Store {
         let run = run.clone();
         self.write(move |c| Box::pin(async move { keeping::set_run_state(c, &run, state, note, at).await }))
             .await
+    }
+
+    async fn pause(&self, run: &RunId, at: Timestamp) -> Result<(), JournalError> {
+        let run = run.clone();
+        self.write(move |c| Box::pin(async move { keeping::pause(c, &run, at).await })).await
     }
 
     async fn cancel(&self, run: &RunId, at: Timestamp) -> Result<u64, JournalError> {

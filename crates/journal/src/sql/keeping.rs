@@ -1,14 +1,16 @@
 //! What is kept beside the deliveries: run states, windows, breakers, suppressions, the audit.
 
 use depeche_core::address::RecipientKey;
-use depeche_core::journal::{AuditEntry, BreakerRecord, JournalError, RunId, RunState, Suppression, Usage};
+use depeche_core::journal::{
+    AuditEntry, BreakerRecord, JournalError, PAUSED, RunId, RunState, Suppression, Usage,
+};
 use depeche_core::outcome::Trouble;
 use depeche_core::provider::ProviderName;
 use jiff::Timestamp;
 use sqlx::AssertSqlSafe;
 
 use super::rows::{column, corrupt, digest, json, micros, run_id, small, time, to_json};
-use super::{Connection, Row, numbered, read_failed, write_failed};
+use super::{Connection, OTHERS_WORK, Row, numbered, read_failed, write_failed};
 
 /// So many addresses are asked for at once; SQLite takes 32 766 values.
 const KEYS: usize = 500;
@@ -21,15 +23,32 @@ pub(crate) async fn set_run_state(
     at: Timestamp,
 ) -> Result<(), JournalError> {
     let ended_at = (state != RunState::Running).then(|| micros(at));
-    // A cancelled run stays so, whatever an engine that has not heard of it yet may say.
+    // A cancelled run stays so, whatever an engine that has not heard of it yet may say; a paused one too,
+    // unless it is begun again; and while others work on it, it goes on.
+    let text = format!(
+        "UPDATE run SET state = CASE WHEN state = 'cancelled' OR ($2 IN ('waiting', 'interrupted', 'paused')
+         AND (state = 'paused' OR {OTHERS_WORK})) THEN state ELSE $2 END, note = $3, ended_at = $4 WHERE id = $1"
+    );
+    // Only a constant is put into the text.
+    let done = sqlx::query(AssertSqlSafe(text))
+        .bind(run.as_str())
+        .bind(state.as_str())
+        .bind(note)
+        .bind(ended_at)
+        .execute(c)
+        .await
+        .map_err(|error| write_failed(&error))?;
+    if done.rows_affected() == 0 { Err(JournalError::NoSuchRun(run.clone())) } else { Ok(()) }
+}
+
+pub(crate) async fn pause(c: &mut Connection, run: &RunId, at: Timestamp) -> Result<(), JournalError> {
     let done = sqlx::query(
-        "UPDATE run SET state = CASE WHEN state = 'cancelled' THEN state ELSE $2 END,
-         note = $3, ended_at = $4 WHERE id = $1",
+        "UPDATE run SET state = CASE WHEN state IN ('finished', 'cancelled') THEN state ELSE 'paused' END,
+         note = $3, ended_at = $2 WHERE id = $1",
     )
     .bind(run.as_str())
-    .bind(state.as_str())
-    .bind(note)
-    .bind(ended_at)
+    .bind(micros(at))
+    .bind(PAUSED)
     .execute(c)
     .await
     .map_err(|error| write_failed(&error))?;

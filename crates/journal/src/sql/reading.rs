@@ -9,7 +9,7 @@ use depeche_core::provider::ProviderName;
 use jiff::Timestamp;
 
 use super::rows::{self, column, corrupt, count, micros, time};
-use super::{Connection, NEWEST_FIRST, PASS_OVER, Row, numbered, read_failed};
+use super::{Connection, NEWEST_FIRST, OPEN_RUNS, PASS_OVER, Row, numbered, read_failed};
 
 pub(crate) async fn run(c: &mut Connection, run: &RunId) -> Result<Option<RunRecord>, JournalError> {
     let row = sqlx::query("SELECT * FROM run WHERE id = $1").bind(run.as_str()).fetch_optional(c).await;
@@ -18,6 +18,11 @@ pub(crate) async fn run(c: &mut Connection, run: &RunId) -> Result<Option<RunRec
 
 pub(crate) async fn runs(c: &mut Connection) -> Result<Vec<RunRecord>, JournalError> {
     let found = sqlx::query(NEWEST_FIRST).fetch_all(c).await;
+    found.map_err(|error| read_failed(&error))?.iter().map(rows::run).collect()
+}
+
+pub(crate) async fn open_runs(c: &mut Connection) -> Result<Vec<RunRecord>, JournalError> {
+    let found = sqlx::query(OPEN_RUNS).fetch_all(c).await;
     found.map_err(|error| read_failed(&error))?.iter().map(rows::run).collect()
 }
 

@@ -54,10 +54,15 @@ type Store = SqliteJournal;
 
 /// All runs, the newest first.
 const NEWEST_FIRST: &str = "SELECT * FROM run ORDER BY created_at DESC, rowid DESC";
+/// Those that are not over.
+const OPEN_RUNS: &str = "SELECT * FROM run WHERE state NOT IN ('finished', 'cancelled')
+     ORDER BY created_at DESC, rowid DESC";
 /// Takes a pending delivery, as it was read.
 const TAKE: &str = "UPDATE delivery SET state = 'intent', fence = fence + 1, attempts = attempts + 1,
      provider = $3, at = $4 WHERE id = $1 AND state = 'pending' AND fence = $2";
 
+/// Whether others work on a run as well: never with a file.
+const OTHERS_WORK: &str = "1 = 0";
 /// A file answers, or fails.
 const PATIENCE: Option<Duration> = None;
 
@@ -163,6 +168,16 @@ impl SqliteJournal {
 
     async fn take_hold(&self, run: &RunId) -> Result<Box<dyn Hold>, HoldError> {
         self.holds.take(run).await
+    }
+
+    /// One process on a run at a time.
+    async fn join_hold(&self, run: &RunId) -> Result<Box<dyn Hold>, HoldError> {
+        self.holds.take(run).await
+    }
+
+    /// A file tells nobody.
+    async fn wait_for_change(&self, at_most: Duration) {
+        tokio::time::sleep(at_most).await;
     }
 
     async fn holder_of(&self, run: &RunId) -> Result<Option<Option<u32>>, JournalError> {

@@ -1,0 +1,194 @@
+//! `work`: takes what is due of any run, until it is told to stop.
+//!
+//! Several workers may share a journal on PostgreSQL: each joins the runs that have something due, and
+//! claims recipients of its own. On a file there is one at a time. A signal drains: what is in flight is
+//! finished, and every claim given back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use depeche::engine::{Control, Ended, JOURNAL_FAILED, Level, Stop};
+use depeche::journal::{HoldError, Journal, JournalError, RunId, RunKind, RunRecord, RunState};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::resume::route;
+use super::send::policy;
+use crate::args::Work;
+use crate::config::Config;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::{Done, Failure};
+use crate::run::admission::DomainAdmission;
+use crate::run::drive::{Drive, interrupted};
+use crate::run::frozen::{self, Settings};
+use crate::run::{document, store, warmth};
+use crate::words::say;
+
+/// A worker works on so many runs at a time.
+const RUNS: usize = 8;
+/// So often it looks for what has become due.
+const LOOK: Duration = Duration::from_secs(1);
+/// A run that had to stop, or is another's, is looked at again after this.
+const AGAIN: SignedDuration = SignedDuration::from_secs(5);
+
+/// Does what was asked.
+pub(crate) async fn run(asked: &Work, context: &Context<'_>) -> Done {
+    let config = context.config()?;
+    let journal = store::open(&config, context).await?;
+    let (stop, control) = Stop::new();
+    context.out.note(say!(context.out, "work-begins"));
+    let worker = Worker { config, journal, control, asked, context };
+    let worked = tokio::select! {
+        worked = worker.until_stopped() => worked?,
+        never = interrupted(&stop, context) => match never {},
+    };
+    worker.conclude(&worked).await
+}
+
+struct Worker<'w> {
+    config: Config,
+    journal: Arc<dyn Journal>,
+    control: Control,
+    asked: &'w Work,
+    context: &'w Context<'w>,
+}
+
+impl Worker<'_> {
+    /// The runs that it worked on.
+    async fn until_stopped(&self) -> Result<BTreeSet<RunId>, Failure> {
+        let mut under_way = FuturesUnordered::new();
+        let (mut busy, mut worked) = (BTreeSet::new(), BTreeSet::new());
+        let mut later: BTreeMap<RunId, Timestamp> = BTreeMap::new();
+        loop {
+            let mut fresh = Vec::new();
+            if self.control.level() == Level::Run {
+                match self.due(&busy, &later).await {
+                    Ok(found) => fresh = found,
+                    Err(error) if self.asked.once => return Err(error.into()),
+                    // A server that restarts comes back.
+                    Err(error) => self.context.out.warn(error.to_string()),
+                }
+            }
+            for record in fresh.into_iter().take(RUNS - busy.len().min(RUNS)) {
+                busy.insert(record.id.clone());
+                worked.insert(record.id.clone());
+                under_way.push(self.one(record));
+            }
+            let is_over = self.control.level() != Level::Run || (self.asked.once && later.is_empty());
+            if under_way.is_empty() && is_over {
+                return Ok(worked);
+            }
+            tokio::select! {
+                Some((run, again)) = under_way.next(), if !under_way.is_empty() => {
+                    busy.remove(&run);
+                    later.remove(&run);
+                    // With --once a run that has to wait for long is left to the next time.
+                    if let Some(at) = again.filter(|at| !self.asked.once || *at <= self.context.clock.now() + AGAIN) {
+                        later.insert(run, at);
+                    }
+                }
+                () = self.journal.changed(LOOK) => {}
+            }
+            let now = self.context.clock.now();
+            later.retain(|_, at| *at > now);
+        }
+    }
+
+    /// Runs with something due that nobody paused.
+    async fn due(
+        &self,
+        busy: &BTreeSet<RunId>,
+        later: &BTreeMap<RunId, Timestamp>,
+    ) -> Result<Vec<RunRecord>, JournalError> {
+        let now = self.context.clock.now();
+        let mut due = Vec::new();
+        for record in self.journal.open_runs().await? {
+            let is_ours = record.kind == RunKind::Real && may_go_on(&record);
+            let is_free = !busy.contains(&record.id) && later.get(&record.id).is_none_or(|at| *at <= now);
+            if is_ours && is_free && !self.journal.due(&record.id, now, 1).await?.is_empty() {
+                due.push(record);
+            }
+        }
+        // The oldest first.
+        due.reverse();
+        Ok(due)
+    }
+
+    /// Works on one run; when to look at it again, if it is not over.
+    async fn one(&self, record: RunRecord) -> (RunId, Option<Timestamp>) {
+        let again = self.context.clock.now() + AGAIN;
+        let at = match self.joined(&record).await {
+            Ok(Some(ended)) if ended.state.is_over() => None,
+            Ok(Some(ended)) => Some(ended.resume_at.unwrap_or(again).max(again)),
+            Ok(None) => Some(again),
+            Err(failure) => {
+                self.context.out.failure(&failure);
+                Some(again)
+            }
+        };
+        (record.id, at)
+    }
+
+    /// `None`: another process has it alone.
+    async fn joined(&self, record: &RunRecord) -> Result<Option<Ended>, Failure> {
+        let hold = match self.journal.join(&record.id).await {
+            Ok(hold) => hold,
+            Err(HoldError::Held { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        // It may have been paused while it was waited for.
+        let stands = self.journal.run(&record.id).await?;
+        if !stands.is_some_and(|stands| !stands.state.is_over() && may_go_on(&stands)) {
+            return Ok(None);
+        }
+        let (config, context) = (&self.config, self.context);
+        let settings = Settings::of(record);
+        let mut chain = config.chain(&route(config, record, &[], context)?, &context.clock)?;
+        let admission = match self.asked.unauthenticated {
+            false => DomainAdmission::new(config, &self.journal, context)?,
+            true => None,
+        };
+        let render = frozen::renderer(&*self.journal, record, &mut chain).await?;
+        // While one run waits another may go on; it is looked at again in time.
+        let mut policy = policy(Some(config), settings.on_unknown, true);
+        policy.not_after = settings.not_after;
+        let names: Vec<_> = chain.iter().map(|link| link.provider.name().clone()).collect();
+        policy.spares = warmth::spares(config, &names, &*self.journal, context).await?;
+        let drive = Drive { journal: Arc::clone(&self.journal), render, chain, policy, admission };
+        let ended = drive.work(&*hold, self.control.clone(), Some(&record.id), context).await;
+        drop(hold);
+        ended.map(Some)
+    }
+
+    async fn conclude(&self, worked: &BTreeSet<RunId>) -> Done {
+        let out = self.context.out;
+        let (mut heads, mut exits) = (Vec::new(), Vec::new());
+        for run in worked {
+            let shown = document::read(&*self.journal, run).await?;
+            let mut head = shown.head();
+            head["totals"] = json!(shown.totals);
+            heads.push(head);
+            exits.push(shown.exit());
+            out.note(super::runs::head_line(&shown, self.context));
+        }
+        let exit = match self.control.level() {
+            // What was in flight is finished; the others, or the next start, go on.
+            Level::Drain => Exit::Done,
+            Level::Leave => Exit::Interrupted,
+            Level::Run => Exit::foremost(exits),
+        };
+        out.document(&json!({ "version": 1, "exit": exit.code(), "runs": heads }));
+        self.journal.close().await;
+        Ok(exit)
+    }
+}
+
+/// A person's pause stands until a person ends it; that the journal was away for a while does not.
+fn may_go_on(record: &RunRecord) -> bool {
+    let journal_failed = record.note.as_deref().is_some_and(|note| note.starts_with(JOURNAL_FAILED));
+    record.state != RunState::Paused || journal_failed
+}

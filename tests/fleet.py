@@ -1,0 +1,393 @@
+"""Faults of a fleet. Started by tests/fleet.sh, which starts PostgreSQL; the receiver is here, and keeps its own
+count of what it was given: the only witness."""
+
+import asyncio
+import collections
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+DEPECHE = os.environ.get("DEPECHE", str(ROOT / "target/debug/depeche"))
+LEASE = 3
+
+
+class Receiver:
+    """An SMTP server of few words (RFC 5321) that notes who got what when."""
+
+    def __init__(self, delay=0.0):
+        self.delay, self.seen, self.stalled, self.throttle_until, self.refused = delay, [], False, 0.0, []
+        self.loop = asyncio.new_event_loop()
+        started = threading.Event()
+
+        def serve():
+            asyncio.set_event_loop(self.loop)
+            server = self.loop.run_until_complete(asyncio.start_server(self.session, "127.0.0.1", 0))
+            self.port = server.sockets[0].getsockname()[1]
+            started.set()
+            self.loop.run_forever()
+
+        threading.Thread(target=serve, daemon=True).start()
+        started.wait()
+
+    async def session(self, reader, writer):
+        async def say(line):
+            writer.write(line.encode() + b"\r\n")
+            await writer.drain()
+
+        try:
+            await say("220 receiver.example ESMTP")
+            to = None
+            while line := await reader.readline():
+                word = line.decode("utf-8", "replace").strip()
+                verb = word.upper()
+                if verb.startswith("EHLO"):
+                    await say("250-receiver.example")
+                    await say("250 8BITMIME")
+                elif verb.startswith("MAIL") and time.time() < self.throttle_until:
+                    self.refused.append(time.time())
+                    await say("421 4.7.0 too many messages, try later")
+                    break
+                elif verb.startswith("RCPT"):
+                    to = word[word.index("<") + 1 : word.index(">")]
+                    await say("250 2.1.5 OK")
+                elif verb == "DATA":
+                    await say("354 go on")
+                    while (line := await reader.readline()) and line.rstrip(b"\r\n") != b".":
+                        pass
+                    if not line:
+                        # The line is lost before the end of the message: nothing was sent.
+                        break
+                    # From here on it is sent, whatever becomes of the answer.
+                    self.seen.append((time.time(), to))
+                    await asyncio.sleep(self.delay)
+                    while self.stalled:
+                        await asyncio.sleep(0.05)
+                    await say("250 2.0.0 queued as " + to)
+                elif verb == "QUIT":
+                    await say("221 bye")
+                    break
+                else:
+                    await say("250 OK")
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    def copies(self):
+        return collections.Counter(to for _, to in list(self.seen))
+
+
+class Office:
+    """A folder with depeche.toml, a list, a release, and workers."""
+
+    count = 0
+
+    def __init__(self, receiver, limits="", database=None):
+        Office.count += 1
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="fleet"))
+        self.workers = []
+        base = os.environ["DEPECHE_POSTGRES"]
+        name = database or f"fleet_{Office.count}"
+        psql("DROP DATABASE IF EXISTS " + name)
+        psql("CREATE DATABASE " + name + " TEMPLATE template0 ENCODING 'UTF8'")
+        self.url = base.rsplit("/", 1)[0] + "/" + name
+        (self.folder / "depeche.toml").write_text(f"""
+[organisation]
+name = "Exemple SAS"
+postal_address = "1 rue X, 75001 Paris"
+[from]
+name = "Presse"
+address = "presse@exemple.fr"
+[press_contact]
+name = "Jeanne Martin"
+address = "presse@exemple.fr"
+[unsubscribe]
+mailto = "presse+stop@exemple.fr"
+[journal]
+url = "{self.url}"
+lease = "{LEASE}s"
+[fallback]
+require_authenticated = false
+[[provider]]
+name = "ovh"
+kind = "smtp"
+host = "127.0.0.1"
+port = {receiver.port}
+tls = "none"
+limits = {{ connections = 2{limits} }}
+""")
+
+    def run(self, *words, check=(0,)):
+        done = subprocess.run([DEPECHE, "--no-input", *words], cwd=self.folder, capture_output=True, text=True, timeout=300)
+        if check is not None and done.returncode not in check:
+            raise SystemExit(f"depeche {' '.join(words)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def enqueue(self, recipients, slug="annonce", *words):
+        list_file = self.folder / f"{slug}.csv"
+        list_file.write_text("email\n" + "".join(f"j{n}@journal.example\n" for n in range(recipients)))
+        (self.folder / f"{slug}.md").write_text(f"---\ntitle: {slug}\nslug: {slug}\nlang: fr\n---\nBonjour,\n\nVoici {slug}.\n")
+        done = self.run("send", f"{slug}.md", "--to", str(list_file), "--confirm", str(recipients), "--enqueue", "--json", *words)
+        return json.loads(done.stdout)["run"]["id"]
+
+    def work(self, *before):
+        log = open(self.folder / f"worker{len(self.workers)}.log", "w")
+        worker = subprocess.Popen([*before, DEPECHE, "--no-input", "work"], cwd=self.folder, stdout=log, stderr=log)
+        self.workers.append(worker)
+        return worker
+
+    def status(self, run):
+        return json.loads(self.run("status", run, "--json", check=None).stdout)
+
+    def until(self, run, holds, seconds=60):
+        end = time.time() + seconds
+        while time.time() < end:
+            try:
+                status = self.status(run)
+                if holds(status):
+                    return status
+            except (KeyError, ValueError):
+                pass
+            time.sleep(0.3)
+        raise SystemExit(f"{run} does not come to it in {seconds} s: {self.status(run)['run']} {self.status(run)['totals']}\n" + self.logs())
+
+    def logs(self):
+        return "\n".join(f"--- {log.name}\n{log.read_text()[-1500:]}" for log in sorted(self.folder.glob("worker*.log")))
+
+    def over(self, *runs, seconds=60):
+        return [self.until(run, lambda status: status["totals"]["pending"] == 0, seconds) for run in runs]
+
+    def close(self):
+        for worker in self.workers:
+            if worker.poll() is None:
+                worker.send_signal(signal.SIGCONT)
+                worker.send_signal(signal.SIGTERM)
+        codes = [worker.wait(60) for worker in self.workers]
+        shutil.rmtree(self.folder)
+        return codes
+
+
+def psql(text, database=None):
+    url = database or os.environ["DEPECHE_POSTGRES"]
+    done = subprocess.run([os.environ["DEPECHE_PGBIN"] + "/psql", url, "-Atqc", text], capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return done.stdout.strip()
+
+
+def server(*words):
+    """pg_ctl, as the server's own user."""
+    command = [os.environ["DEPECHE_PGBIN"] + "/pg_ctl", "-D", os.environ["DEPECHE_PGDATA"], "-l", os.environ["DEPECHE_PGDATA"] + "/log", *words]
+    if os.getuid() == 0:
+        command = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def judge(name, receiver, statuses, unknown_at_most=0):
+    """At most one copy each as the receiver saw it, and what is told is true."""
+    copies = receiver.copies()
+    doubled = sorted(to for to, count in copies.items() if count > len(statuses))
+    told = collections.Counter()
+    untrue = []
+    for status in statuses:
+        totals = status["totals"]
+        if sum(count for state, count in totals.items() if state != "recipients") != totals["recipients"]:
+            raise SystemExit(f"{name}: the states do not add up: {totals}")
+        told.update({state: count for state, count in totals.items()})
+        for recipient in status["recipients"]:
+            sent = copies[recipient["address"]]
+            if recipient["state"] == "accepted" and sent == 0 or recipient["state"] in ("pending", "cancelled") and sent >= len(statuses):
+                untrue.append((recipient["address"], recipient["state"], sent))
+    line = f"{told['recipients']} recipients: {told['accepted']} accepted, {told['unknown']} uncertain, {told['cancelled']} cancelled, {told['pending']} pending; {len(receiver.seen)} copies, {len(doubled)} doubled, {len(untrue)} untrue"
+    print(f"{name}: {line}", flush=True)
+    if doubled or untrue or told["unknown"] > unknown_at_most or told["recipients"] != told["accepted"] + told["unknown"] + told["cancelled"] + told["pending"]:
+        raise SystemExit(f"{name}: doubled {doubled[:5]}, untrue {untrue[:5]}, uncertain {told['unknown']} (at most {unknown_at_most})")
+
+
+def killed():
+    """Workers killed in the middle: each leaves one uncertain for each connection at the most."""
+    receiver = Receiver(0.02)
+    office = Office(receiver)
+    run = office.enqueue(200)
+    first, second, third = office.work(), office.work(), office.work()
+    for worker in (first, second):
+        office.until(run, lambda status: status["totals"]["accepted"] > 20 or status["totals"]["pending"] == 0)
+        worker.kill()
+    statuses = office.over(run)
+    office.close()
+    judge("workers killed", receiver, statuses, 4)
+
+
+def stopped():
+    """A worker stopped for longer than its lease sends nothing when it wakes that others have taken over."""
+    receiver = Receiver(0.05)
+    office = Office(receiver)
+    run = office.enqueue(150)
+    sleeper = office.work()
+    office.until(run, lambda status: status["totals"]["accepted"] > 5)
+    sleeper.send_signal(signal.SIGSTOP)
+    office.work()
+    statuses = office.over(run)
+    seen = len(receiver.seen)
+    sleeper.send_signal(signal.SIGCONT)
+    time.sleep(3)
+    if len(receiver.seen) != seen:
+        raise SystemExit("a worker that woke late sent something")
+    statuses = office.over(run)
+    codes = office.close()
+    if codes != [0, 0]:
+        raise SystemExit(f"a worker that is told to stop ends with 0: {codes}")
+    judge("a worker stopped for longer than a lease", receiver, statuses, 2)
+
+
+def clocks():
+    """Workers whose clocks are an hour off, both ways, share a budget all the same."""
+    if not shutil.which("faketime"):
+        raise SystemExit("faketime is missing: run `apt-get install faketime`")
+    receiver = Receiver()
+    office = Office(receiver, ", per_second = 10")
+    run = office.enqueue(60)
+    office.work("faketime", "-f", "+1h"), office.work("faketime", "-f", "-1h"), office.work()
+    statuses = office.over(run)
+    office.close()
+    gaps_of(receiver, 0.1, "clocks an hour off")
+    judge("clocks an hour off", receiver, statuses)
+
+
+def gaps_of(receiver, gap, name):
+    """No two messages nearer than the pace, but for what the way to the receiver takes."""
+    moments = sorted(moment for moment, _ in receiver.seen)
+    near = [b - a for a, b in zip(moments, moments[1:]) if b - a < gap - 0.06]
+    rate = len(moments) / (moments[-1] - moments[0])
+    print(f"{name}: {rate:.1f} a second at a pace of {1 / gap:.0f}; {len(near)} nearer than the pace by more than 60 ms", flush=True)
+    if rate > 1.05 / gap:
+        raise SystemExit(f"{name}: {rate:.1f} a second")
+
+
+def restarted():
+    """The server killed (as if its machine lost power to the process) and restarted, twice, in the middle."""
+    receiver = Receiver(0.02)
+    office = Office(receiver)
+    run = office.enqueue(300)
+    for _ in range(3):
+        office.work()
+    for wanted in (30, 120):
+        office.until(run, lambda status: status["totals"]["accepted"] > wanted or status["totals"]["pending"] == 0)
+        server("stop", "-m", "immediate")
+        time.sleep(1)
+        server("start", "-w")
+    statuses = office.over(run, seconds=120)
+    office.close()
+    judge("PostgreSQL killed twice", receiver, statuses, 12)
+
+
+def orders():
+    """Paused from elsewhere: nothing new within two seconds; resumed; cancelled in the middle."""
+    receiver = Receiver(0.05)
+    office = Office(receiver)
+    run = office.enqueue(200)
+    office.work(), office.work()
+    office.until(run, lambda status: status["totals"]["accepted"] > 20)
+    office.run("pause", run)
+    time.sleep(2.5)
+    seen = len(receiver.seen)
+    time.sleep(1.5)
+    if len(receiver.seen) != seen:
+        raise SystemExit("a paused run goes on")
+    state = office.status(run)["run"]["state"]
+    if state != "paused":
+        raise SystemExit(f"a paused run is shown as {state}")
+    office.run("resume", run, "--enqueue")
+    office.until(run, lambda status: status["totals"]["accepted"] > seen + 20)
+    office.run("cancel", run)
+    statuses = office.over(run)
+    time.sleep(1)
+    statuses = [office.status(run)]
+    office.close()
+    if not statuses[0]["totals"]["cancelled"]:
+        raise SystemExit("nobody was left to cancel")
+    judge("paused, resumed, cancelled", receiver, statuses)
+
+
+def budget():
+    """Four workers, one window: in no sliding minute does the provider see more than it allows."""
+    receiver = Receiver()
+    office = Office(receiver, ", per_minute = 20")
+    run = office.enqueue(45)
+    for _ in range(4):
+        office.work()
+    statuses = office.over(run, seconds=240)
+    office.close()
+    moments = sorted(moment for moment, _ in receiver.seen)
+    most = max(sum(1 for other in moments if moment <= other < moment + 60) for moment in moments)
+    print(f"a shared budget of 20 a minute: at most {most} in any sliding minute, {len(moments)} in {moments[-1] - moments[0]:.0f} s", flush=True)
+    if most > 20:
+        raise SystemExit("the provider saw more than it allows")
+    judge("a shared budget", receiver, statuses)
+
+
+def throttled():
+    """A provider that tells one worker to wait is left alone by all."""
+    receiver = Receiver(0.02)
+    office = Office(receiver)
+    run = office.enqueue(200)
+    for _ in range(3):
+        office.work()
+    office.until(run, lambda status: status["totals"]["accepted"] > 20)
+    receiver.throttle_until = time.time() + 20
+    time.sleep(8)
+    told = list(receiver.refused)
+    receiver.throttle_until = 0
+    late = [moment for moment in told if moment > told[0] + 3] if told else []
+    print(f"a provider that throttles: told {len(told)} times, {len(late)} of them later than 3 s after the first", flush=True)
+    if not told or late:
+        raise SystemExit("the rest was not shared")
+    statuses = [office.status(run)]
+    office.close()
+    judge("a provider that throttles", receiver, statuses)
+
+
+def scheduled():
+    """A run begins at its hour and not before; one whose hour has passed begins only when a person says so."""
+    receiver = Receiver()
+    office = Office(receiver)
+    hour = lambda seconds: time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(time.time() + seconds))
+    at = time.time() + 6
+    run = office.enqueue(10, "alheure", "--at", hour(6), "--max-late", "1h")
+    stale = office.enqueue(10, "enretard", "--at", hour(1), "--max-late", "1s")
+    time.sleep(3)
+    office.work()
+    statuses = office.over(run)
+    first = min(moment for moment, _ in receiver.seen)
+    if first < at - 1 or len(receiver.seen) != 10:
+        raise SystemExit(f"it began {at - first:.1f} s early, or the stale one was sent: {len(receiver.seen)} copies")
+    late = office.until(stale, lambda status: status["run"]["state"] == "paused")
+    if late["totals"]["pending"] != 10:
+        raise SystemExit(f"a stale run was begun: {late['totals']}")
+    refused = office.run("resume", stale, check=(5,))
+    if "--late" not in refused.stderr:
+        raise SystemExit(f"how to go on is not told: {refused.stderr}")
+    office.run("resume", stale, "--late")
+    statuses += office.over(stale)
+    office.close()
+    judge("scheduled, and too late", receiver, statuses)
+
+
+SCENARIOS = {one.__name__: one for one in (killed, stopped, clocks, restarted, orders, throttled, scheduled, budget)}
+QUICK = ["killed", "stopped", "restarted", "orders", "throttled", "scheduled"]
+
+if __name__ == "__main__":
+    asked = [word for word in sys.argv[1:] if word != "--quick"]
+    names = asked or (QUICK if "--quick" in sys.argv else list(SCENARIOS))
+    began = time.time()
+    for name in names:
+        SCENARIOS[name]()
+    print(f"{len(names)} scenarios in {time.time() - began:.0f} s", flush=True)

@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Faults of a fleet: several workers on one PostgreSQL, killed, stopped for longer than a lease, with clocks an
+# hour off; the server killed and restarted; a run paused and cancelled; a shared budget; a rest told to one.
+# What counts is what the receiving side saw: at most one copy each, and everybody in one true state.
+#
+#   bash tests/fleet.sh [--quick] [SCENARIO…]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cargo build --quiet --locked -p depeche-cli
+exec bash tests/postgres.sh python3 tests/fleet.py "$@"
