@@ -96,6 +96,11 @@ class Log:
             for text in texts:
                 self.say(text)
             return
+        if call in ("rename", "renameat", "renameat2"):
+            old, new = (self.within(text.decode()) for text in texts[:2])
+            if old is not None and new is not None:
+                self.operations.append(("rename", old, new))
+            return
         if call in ("openat", "mkdir", "unlink"):
             path = self.within(texts[0].decode()) if texts else None
             if path is None or path.endswith("-shm"):
@@ -195,8 +200,10 @@ class Disk:
     def __init__(self, files=None):
         found = {path: File(content) for path, content in (files or {}).items()}
         self.durable_names = dict(found)
-        if found:
-            self.durable_names[STATE] = None
+        for path in list(found):
+            for folder in pathlib.PurePath(path).parents:
+                if str(folder) != ".":
+                    self.durable_names[str(folder)] = None
         self.names = dict(self.durable_names)
         self.pending_names = []
         self.wire = []
@@ -210,6 +217,8 @@ class Disk:
                 self.name(path, File() if kind == "create" else None)
         elif kind == "unlink":
             self.name(path, "gone")
+        elif kind == "rename":
+            self.name(path, "gone", to=rest[0])
         elif kind == "write":
             self.names[path].put(*rest)
         elif kind == "append":
@@ -219,14 +228,16 @@ class Disk:
         elif kind == "sync" and path in self.names and self.names[path] is not None:
             self.names[path].sync()
         elif kind == "sync":
-            of_this = [one for one in self.pending_names if str(pathlib.PurePath(one[0]).parent) == (path or ".")]
+            of_this = [one for one in self.pending_names if str(pathlib.PurePath(one[0][0]).parent) == (path or ".")]
             for one in of_this:
                 self.pending_names.remove(one)
-                enter(self.durable_names, *one)
+                enter_all(self.durable_names, one)
 
-    def name(self, path, what):
-        enter(self.names, path, what)
-        self.pending_names.append((path, what))
+    def name(self, path, what, to=None):
+        """A name that comes or goes; with `to`, both at once: rename(2) is atomic within one folder."""
+        step = [(path, what)] if to is None else [(to, self.names[path]), (path, what)]
+        enter_all(self.names, step)
+        self.pending_names.append(step)
 
     def left(self, variant, seed):
         """The files that are found when the power is back."""
@@ -238,7 +249,7 @@ class Disk:
         dice = random.Random(seed)
         for one in self.pending_names:
             if dice.random() < 0.7:
-                enter(names, *one)
+                enter_all(names, one)
         return {path: file.torn(dice) for path, file in reachable(names)}
 
 
@@ -249,9 +260,17 @@ def enter(names, path, what):
         names[path] = what
 
 
+def enter_all(names, step):
+    for path, what in step:
+        enter(names, path, what)
+
+
 def reachable(names):
-    """The files whose folder has a name."""
-    return [(path, file) for path, file in names.items() if file is not None and STATE in names]
+    """The files whose folders have names."""
+    def is_there(path):
+        return all(str(folder) in names for folder in pathlib.PurePath(path).parents if str(folder) != ".")
+
+    return [(path, file) for path, file in names.items() if file is not None and is_there(path)]
 
 
 def states(log, begin, seed, torn):
@@ -296,7 +315,7 @@ def record(binary, sink, words, files):
 def lay(folder, files):
     for path, content in files.items():
         place = folder / path
-        place.parent.mkdir(exist_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content)
         place.chmod(0o600)
 

@@ -47,6 +47,10 @@ config-unsubscribe-url = the address must begin with https://
 config-journal = the journal `{ $url }` cannot be used: name a file, url = "sqlite:.depeche/journal.db", or a server, url = "postgres://depeche@db.example.org/depeche"
 config-journal-password = the journal `{ $url }` carries its password in the open: take it out of the URL, and write password = { "{" } file = "journal.password" { "}" } below it (or env, or command)
 config-lease = a lease is two seconds or more
+config-journal = the journal `{ $url }` cannot be used: this version keeps it in a file, url = "sqlite:.depeche/journal.db"
+config-mirror = `{ $text }` is no place for a mirror
+config-mirror-hint = "file:/mnt/other/depeche" for a folder, or "s3://bucket/folder" for an object store
+config-mirror-server = a mirror and a state_dir belong to a journal in a file; a journal on a server is kept by the server
 config-provider-twice = there are two providers called `{ $name }`
 config-provider-name = `{ $name }` is the name of the mailbox of bounces; call the provider otherwise
 config-campaign-last = a mailchimp-campaign takes everybody who is left: { $provider } cannot stand behind it
@@ -83,6 +87,12 @@ schedule-passed = { $text } and the lateness allowed have passed; nothing was se
 work-begins = working; Ctrl-C or SIGTERM finishes what is in flight
 resolved = decided: { $count }
 status-link = { $name }: { $accepted } accepted, { $state }
+status-mirror = mirror { $target } ({ $mode }): has everything
+status-mirror-behind = mirror { $target } ({ $mode }): lacks { $count ->
+    [one] 1 record
+   *[other] { $count } records
+}, for { $seconds } s { $reason }
+status-mirror-taken-over = mirror { $target }: another machine has taken over; this one sends nothing
 link-open = set aside
 link-closed = in use
 
@@ -109,6 +119,59 @@ told-interrupt = interrupted: finishing what is on the wire. Once more to leave 
 
 end-set-aside = { $provider } is set aside: { $reason }
 end-journal = the journal failed, nothing more is sent: { $reason }
+end-mirror-lost = the mirror cannot be reached, and nothing is sent without it: { $reason }
+end-taken-over = another machine goes on with this run; nothing more is sent from here: { $by }
+
+journal-older-session = this journal is an older copy of itself: it stands at session { $journal }, and session { $beside } was begun. It does not know whom it has mailed since: nothing is sent
+journal-older-lacks = this journal is an older copy of itself: { $count ->
+    [0] something was done
+    [one] 1 recipient was mailed, or may have been,
+   *[other] { $count } recipients were mailed, or may have been,
+} that it does not know of. Nothing is sent
+journal-older-hint = `depeche reconcile` brings it up to date, from what stands beside it, from its mirror and from the providers
+journal-epoch-lost = nothing stands beside the journal any more ({ $folder }): whether it is the newest copy cannot be told. Nothing is sent
+journal-epoch-lost-hint = put that folder back; or, if the journal is the newest copy, `depeche reconcile`
+journal-other-state = what stands in { $folder } belongs to another journal. Nothing is sent
+journal-other-state-hint = each journal needs a folder of its own: see `state_dir` in [journal]
+journal-on-server = this journal is on a server, which keeps it for all machines: there is nothing to reconcile or to take over from here
+epoch-was-lost = nothing stood beside the journal any more; its mirror says that it is the newest copy
+mirror-none = depeche.toml names no mirror
+mirror-none-hint = docs/mirror.md says how to set one up, before the machine burns
+mirror-empty = { $place } holds nothing: is it the right place?
+mirror-other-journal = the journal that is here holds runs of its own, and this mirror is not its mirror
+mirror-other-journal-hint = take over in a folder without a journal: depeche.toml and the keys are enough
+mirror-still-sending = the other machine is still sending; stop it, then type it again
+mirror-taken-over = { $machine } has sent from this journal’s mirror since { $since }; from here nothing is sent
+mirror-taken-over-hint = go on there; or stop it there, and `depeche take-over` here
+mirror-lost = the mirror cannot be reached, and nothing is sent without it: { $reason }
+mirror-lost-hint = type it again when the mirror is back; with mode = "async" a run goes on without it
+mirror-key = the mirror cannot be opened with this key: { $reason }
+mirror-overwrites = this place cannot hold a mirror: { $reason }
+mirror-missing = something is missing in the mirror: { $reason }. Nothing is sent
+mirror-missing-hint = is the right disk mounted? To begin a new mirror, name an empty folder
+mirror-unreadable = the mirror cannot be read: { $reason }
+mirror-behind = the mirror cannot be reached; going on, because its mode is async: { $reason }
+mirror-in-step = the mirror has everything again
+mirror-lacks = the mirror still lacks { $count ->
+    [one] 1 record
+   *[other] { $count } records
+}; the next command that sends brings them
+reconcile-lost = run { $run } is in no record: whom it mailed is not known
+reconcile-unrecorded = { $count ->
+    [one] 1 session has
+   *[other] { $count } sessions have
+} left no record: everybody who was pending is uncertain
+reconcile-no-provider = no provider could be asked: { $reason }
+reconcile-provider = { $provider } could not be asked: { $reason }
+taken-over = taken over from { $machine }, which sent since { $since }; it can send no more
+taken-over-async = the mirror’s mode is async: whoever was handed over in the other machine’s last second may count as pending here
+recovered = put back: { $runs ->
+    [one] 1 run
+   *[other] { $runs } runs
+}, { $count ->
+    [one] 1 recipient
+   *[other] { $count } recipients
+}; proved by providers: { $proofs }
 end-resume-at = it is worth going on from { $at }
 end-pending = still pending: { $count }. Go on with: depeche resume { $run }
 end-unknown = { $count } uncertain: call them, then `depeche resolve { $run } ADDRESS --sent` (or --resend) `--reason "…"`

@@ -47,6 +47,10 @@ config-unsubscribe-url = l'adresse doit commencer par https://
 config-journal = le journal « { $url } » est inutilisable : indiquez un fichier, url = "sqlite:.depeche/journal.db", ou un serveur, url = "postgres://depeche@db.example.org/depeche"
 config-journal-password = le journal « { $url } » porte son mot de passe en clair : retirez-le de l'adresse et écrivez au-dessous password = { "{" } file = "journal.password" { "}" } (ou env, ou command)
 config-lease = un bail dure deux secondes au moins
+config-journal = le journal « { $url } » est inutilisable : cette version le garde dans un fichier, url = "sqlite:.depeche/journal.db"
+config-mirror = `{ $text }` n’est pas un emplacement de miroir
+config-mirror-hint = "file:/mnt/autre/depeche" pour un dossier, ou "s3://bucket/dossier" pour un stockage d’objets
+config-mirror-server = un miroir et un state_dir vont avec un journal dans un fichier ; un journal sur un serveur est gardé par le serveur
 config-provider-twice = deux fournisseurs s'appellent « { $name } »
 config-provider-name = « { $name } » est le nom de la boîte des rebonds ; appelez le fournisseur autrement
 config-campaign-last = une campagne Mailchimp prend tous ceux qui restent : { $provider } ne peut venir derrière elle
@@ -90,6 +94,13 @@ status-link = { $name } : { $accepted ->
     [one] { $accepted } accepté
    *[other] { $accepted } acceptés
 }, { $state }
+status-link = { $name } : { $accepted } acceptés, { $state }
+status-mirror = miroir { $target } ({ $mode }) : il a tout
+status-mirror-behind = miroir { $target } ({ $mode }) : il lui manque { $count ->
+    [one] 1 écriture
+   *[other] { $count } écritures
+}, depuis { $seconds } s { $reason }
+status-mirror-taken-over = miroir { $target } : une autre machine a repris l’envoi ; celle-ci n’envoie rien
 link-open = mis de côté
 link-closed = en service
 
@@ -116,6 +127,59 @@ told-interrupt = interruption : on termine ce qui est en cours. Encore une fois 
 
 end-set-aside = { $provider } est mis de côté : { $reason }
 end-journal = le journal a échoué, plus rien n'est envoyé : { $reason }
+end-mirror-lost = le miroir est injoignable, et rien ne part sans lui : { $reason }
+end-taken-over = une autre machine continue cet envoi ; plus rien ne part d’ici : { $by }
+
+journal-older-session = ce journal est une copie ancienne de lui-même : il en est à la session { $journal }, et la session { $beside } a été ouverte. Il ne sait pas qui a reçu quoi depuis : rien ne part
+journal-older-lacks = ce journal est une copie ancienne de lui-même : { $count ->
+    [0] il s’est passé des choses
+    [one] 1 destinataire a été servi, ou a pu l’être,
+   *[other] { $count } destinataires ont été servis, ou ont pu l’être,
+} sans qu’il le sache. Rien ne part
+journal-older-hint = `depeche reconcile` le met à jour, depuis ce qui est rangé à côté de lui, son miroir et les fournisseurs
+journal-epoch-lost = il n’y a plus rien à côté du journal ({ $folder }) : impossible de dire si c’est la copie la plus récente. Rien ne part
+journal-epoch-lost-hint = remettez ce dossier en place ; ou, si le journal est bien le plus récent, `depeche reconcile`
+journal-other-state = le contenu de { $folder } appartient à un autre journal. Rien ne part
+journal-other-state-hint = chaque journal a son propre dossier : voyez `state_dir` dans [journal]
+journal-on-server = ce journal est sur un serveur, qui le garde pour toutes les machines : rien à réconcilier ni à reprendre d’ici
+epoch-was-lost = il n’y avait plus rien à côté du journal ; son miroir dit que c’est la copie la plus récente
+mirror-none = depeche.toml n’indique aucun miroir
+mirror-none-hint = docs/mirror.md dit comment en préparer un, avant que la machine ne brûle
+mirror-empty = { $place } est vide : est-ce le bon emplacement ?
+mirror-other-journal = le journal d’ici a ses propres envois, et ce miroir n’est pas le sien
+mirror-other-journal-hint = reprenez dans un dossier sans journal : depeche.toml et les clés suffisent
+mirror-still-sending = l’autre machine envoie encore ; arrêtez-la, puis recommencez
+mirror-taken-over = { $machine } envoie depuis le miroir de ce journal depuis { $since } ; rien ne part d’ici
+mirror-taken-over-hint = continuez là-bas ; ou arrêtez-la, puis `depeche take-over` ici
+mirror-lost = le miroir est injoignable, et rien ne part sans lui : { $reason }
+mirror-lost-hint = recommencez quand il répond ; avec mode = "async" un envoi continue sans lui
+mirror-key = cette clé n’ouvre pas le miroir : { $reason }
+mirror-overwrites = cet emplacement ne peut pas servir de miroir : { $reason }
+mirror-missing = il manque quelque chose dans le miroir : { $reason }. Rien ne part
+mirror-missing-hint = le bon disque est-il monté ? Pour un miroir neuf, indiquez un dossier vide
+mirror-unreadable = le miroir est illisible : { $reason }
+mirror-behind = le miroir est injoignable ; on continue, car son mode est async : { $reason }
+mirror-in-step = le miroir a de nouveau tout
+mirror-lacks = il manque encore { $count ->
+    [one] 1 écriture
+   *[other] { $count } écritures
+} au miroir ; la prochaine commande qui envoie les apporte
+reconcile-lost = l’envoi { $run } n’est noté nulle part : on ne sait pas qui l’a reçu
+reconcile-unrecorded = { $count ->
+    [one] 1 session n’a
+   *[other] { $count } sessions n’ont
+} laissé aucune trace : tous ceux qui étaient en attente sont incertains
+reconcile-no-provider = aucun fournisseur n’a pu être interrogé : { $reason }
+reconcile-provider = { $provider } n’a pas pu être interrogé : { $reason }
+taken-over = reprise de { $machine }, qui envoyait depuis { $since } ; elle ne peut plus envoyer
+taken-over-async = le miroir est en mode async : ceux que l’autre machine a servis dans sa dernière seconde peuvent être en attente ici
+recovered = remis : { $runs ->
+    [one] 1 envoi
+   *[other] { $runs } envois
+}, { $count ->
+    [one] 1 destinataire
+   *[other] { $count } destinataires
+} ; prouvés par les fournisseurs : { $proofs }
 end-resume-at = il vaut la peine de reprendre à partir de { $at }
 end-pending = restants : { $count }. Reprendre avec : depeche resume { $run }
 end-unknown = { $count ->

@@ -96,6 +96,10 @@ pub(crate) enum Command {
     Resolve(Resolve),
     /// Ask providers and the mailbox of bounces what became of the messages
     Sync(Sync),
+    /// Bring an older copy of the journal up to date
+    Reconcile(Reconcile),
+    /// Go on with the work of a machine that is gone, from its mirror
+    TakeOver,
     /// Who got it, when, through whom
     Report(Report),
     /// Addresses that are never mailed
@@ -359,6 +363,12 @@ pub(crate) struct Cancel {
 #[derive(Debug, Args)]
 pub(crate) struct Status {
     /// The run; the newest when absent
+    pub(crate) run: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reconcile {
+    /// Whose recipients the providers are asked about; all runs when absent
     pub(crate) run: Option<String>,
 }
 

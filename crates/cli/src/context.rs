@@ -59,6 +59,15 @@ impl<'a> Context<'a> {
         Config::find(self.config_file(), &self.out.words)
     }
 
+    /// The machine's name, for people.
+    pub(crate) fn machine(&self) -> String {
+        let kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+        let name =
+            kernel.or_else(|| std::env::var("HOSTNAME").or_else(|_| std::env::var("COMPUTERNAME")).ok());
+        let name = depeche::outcome::one_line(name.as_deref().unwrap_or_default());
+        if name.is_empty() { "?".to_owned() } else { name }
+    }
+
     /// The file that `--config` names.
     pub(crate) fn config_file(&self) -> Option<&Path> {
         self.global.config.as_deref()

@@ -41,6 +41,8 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "depeche sync --mailbox bounces.mbox",
         ],
     ),
+    ("reconcile", &["depeche reconcile", "depeche reconcile 20261203-lancement"]),
+    ("take-over", &["depeche take-over"]),
     ("report", &["depeche report 20261203-lancement --csv report.csv"]),
     ("suppress add", &["depeche suppress add zoe@example.org --reason \"asked by phone\""]),
     (

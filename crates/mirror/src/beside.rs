@@ -97,14 +97,23 @@ impl Beside {
         }
     }
 
+    /// Keeps the number, durably.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be written.
+    pub fn save_epoch(&self, epoch: &Epoch) -> io::Result<()> {
+        make_folder(&self.folder)?;
+        self.replace("epoch.json", &serde_json::to_vec(epoch).map_err(io::Error::other)?, true)
+    }
+
     /// Keeps the number, durably, and opens the log of its session.
     ///
     /// # Errors
     ///
     /// When the folder cannot be written.
     pub fn begin(&self, epoch: &Epoch) -> io::Result<()> {
-        make_folder(&self.folder)?;
-        self.replace("epoch.json", &serde_json::to_vec(epoch).map_err(io::Error::other)?, true)?;
+        self.save_epoch(epoch)?;
         let path = self.folder.join(format!("{:010}.log", epoch.epoch));
         let file = private(OpenOptions::new().create(true).append(true)).open(path)?;
         *self.log.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(file);

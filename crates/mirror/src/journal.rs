@@ -54,6 +54,8 @@ pub struct MirroredJournal {
     mode: Mode,
     farewell: Duration,
     epoch: u64,
+    epoch_was_lost: bool,
+    mirror_trouble: Option<LogError>,
     names: Mutex<BTreeMap<RunId, Arc<Names>>>,
 }
 
@@ -92,8 +94,28 @@ impl MirroredJournal {
             mode: terms.mode,
             farewell: terms.farewell,
             epoch: begun.epoch,
+            epoch_was_lost: begun.epoch_was_lost,
+            mirror_trouble: begun.mirror_trouble,
             names: Mutex::default(),
         })
+    }
+
+    /// How the mirror and the wire stand to each other.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Why the mirror could not be reached when the session began ([`Mode::Async`] goes on without it).
+    #[must_use]
+    pub fn mirror_trouble(&self) -> Option<&LogError> {
+        self.mirror_trouble.as_ref()
+    }
+
+    /// Whether nothing stood beside the journal, and its mirror made up for it.
+    #[must_use]
+    pub fn epoch_was_lost(&self) -> bool {
+        self.epoch_was_lost
     }
 
     /// How far the mirror lags; `None` without a mirror.
@@ -393,6 +415,7 @@ impl Journal for MirroredJournal {
         if let Some(keeper) = &self.keeper
             && let Some(ended) = keeper.end(self.farewell).await
             && ended.in_step
+            && self.mirror_trouble.is_none()
         {
             let saved = self.leave(ended.seen).await;
             if let Err(error) = saved {

@@ -31,6 +31,8 @@ pub struct Log {
     seen: u64,
     /// Who sends, as far as the log was read.
     owner: Option<Owner>,
+    /// Who writes through this log; claims a mirror that is empty.
+    own: Option<Owner>,
 }
 
 /// Why the mirror could not be read or written.
@@ -89,7 +91,7 @@ impl Log {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
-        Self { target, seal, clock, entropy, seen: 0, owner: None }
+        Self { target, seal, clock, entropy, seen: 0, owner: None, own: None }
     }
 
     /// How the place is shown to people.
@@ -115,6 +117,11 @@ impl Log {
     #[must_use]
     pub fn owner(&self) -> Option<&Owner> {
         self.owner.as_ref()
+    }
+
+    /// Says who writes through this log.
+    pub fn write_as(&mut self, own: Owner) {
+        self.own = Some(own);
     }
 
     /// Takes up at segment `seen`, read by an earlier process, when `owner` sent.
@@ -211,6 +218,7 @@ impl Log {
     /// [`LogError::OtherOwner`] when another journal has taken over: nothing was written. Any other
     /// error leaves open whether it was.
     pub async fn append(&mut self, segment: &Segment) -> Result<(), LogError> {
+        self.own_an_empty_one().await?;
         loop {
             if let Some(owner) = self.owner.as_ref().filter(|owner| owner.journal != segment.journal) {
                 return Err(LogError::OtherOwner(owner.clone()));
@@ -221,6 +229,17 @@ impl Log {
                 Some(found) => self.pass_over(&found),
             }
         }
+    }
+
+    /// A mirror that could not be read when the session began, and is empty, is claimed. What is in one
+    /// that is not empty is for the next session to compare.
+    async fn own_an_empty_one(&mut self) -> Result<(), LogError> {
+        let Some(own) = self.own.clone().filter(|_| self.owner.is_none()) else { return Ok(()) };
+        self.catch_up().await?;
+        if self.owner.is_none() {
+            self.claim(&own).await?;
+        }
+        Ok(())
     }
 
     /// Makes the journal of `owner` the one that sends, if nothing was written since the log was read;

@@ -107,8 +107,10 @@ impl Opening {
         let lock = self.beside.lock().await.map_err(|error| self.failed(error))?;
         let lineage = Lineage::read(&*self.journal).await?;
         let was_lost = self.look_beside(lineage.as_ref()).await?;
-        let lineage =
-            lineage.unwrap_or_else(|| Lineage { journal: self.entropy.uuid(), epoch: 0, mirror: None });
+        let lineage = match lineage {
+            Some(lineage) => lineage,
+            None => self.first().map_err(|error| self.failed(error))?,
+        };
         let mut begun = Begun {
             journal: lineage.journal,
             epoch: 0,
@@ -132,6 +134,18 @@ impl Opening {
         Ok(begun)
     }
 
+    /// The lineage of a journal that has none. It stands beside the journal before the journal holds it:
+    /// a first session that is cut off in between must not look like an epoch that was lost.
+    fn first(&self) -> io::Result<Lineage> {
+        let journal = match self.beside.epoch()? {
+            Some(cut_off) => cut_off.journal,
+            None => self.entropy.uuid(),
+        };
+        let first = Lineage { journal, epoch: 0, mirror: None };
+        self.beside.save_epoch(&first.epoch())?;
+        Ok(first)
+    }
+
     /// What stands beside the journal against what the journal says of itself. True when nothing does,
     /// and something should.
     async fn look_beside(&self, lineage: Option<&Lineage>) -> Result<bool, NotOpened> {
@@ -140,6 +154,8 @@ impl Opening {
         let (lineage, beside) = match (lineage, beside) {
             (None, None) => return Ok(false),
             (Some(_), None) => return Ok(true),
+            // The first session was cut off before it began.
+            (None, Some(beside)) if beside.epoch == 0 => return Ok(false),
             (None, Some(beside)) => return Err(NotOpened::Older { journal: 0, beside: beside.epoch }),
             (Some(lineage), Some(beside)) => (lineage, beside),
         };
@@ -177,14 +193,14 @@ impl Opening {
         begun: &mut Begun,
     ) -> Result<Option<Place>, NotOpened> {
         let Some(log) = &mut self.log else { return Ok(lineage.mirror.clone()) };
+        let own = Owner { journal: lineage.journal, machine: self.machine.clone(), at: self.clock.now() };
+        log.write_as(own.clone());
         log.prove_fence().await.map_err(NotOpened::Mirror)?;
         let fingerprint = log.fingerprint();
         let place = lineage.mirror.clone().filter(|place| place.fingerprint == fingerprint);
         let is_settled = place.as_ref().is_some_and(|place| place.open.is_empty()) && !was_lost;
         if let Some(place) = place.as_ref().filter(|_| is_settled) {
-            let owner =
-                Owner { journal: lineage.journal, machine: self.machine.clone(), at: self.clock.now() };
-            log.resume_at(place.seen, owner);
+            log.resume_at(place.seen, own.clone());
             log.is_still_there().await.map_err(NotOpened::Mirror)?;
         }
         let records = log.catch_up().await.map_err(NotOpened::Mirror)?;
@@ -193,11 +209,7 @@ impl Opening {
         }
         let owner = match log.owner() {
             Some(owner) => owner.clone(),
-            None => {
-                let owner =
-                    Owner { journal: lineage.journal, machine: self.machine.clone(), at: self.clock.now() };
-                claim_empty(log, &owner).await?
-            }
+            None => claim_empty(log, &own).await?,
         };
         if owner.journal != lineage.journal {
             return Err(NotOpened::TakenOver(owner));

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::reader::{Reader, Section};
+use super::mirror::{self, MirrorConfig};
+use super::reader::{Found, Reader, Section};
 use super::secret::SecretSource;
 use crate::words::say;
 
@@ -32,9 +33,13 @@ const DEFAULT: &str = ".depeche/journal.db";
 /// Shorter leases would lapse while a worker only waits for its turn.
 const SHORTEST_LEASE: Duration = Duration::from_secs(2);
 
-pub(super) fn read<'a>(reader: &mut Reader<'a>, root: &mut Section<'a>) -> JournalPlace {
+/// The place, the folder of what stands beside it, and its mirror.
+pub(super) fn read<'a>(
+    reader: &mut Reader<'a>,
+    root: &mut Section<'a>,
+) -> (JournalPlace, Option<PathBuf>, Option<MirrorConfig>) {
     let default = JournalPlace::File(PathBuf::from(DEFAULT));
-    let Some(mut section) = reader.section(root, "journal") else { return default };
+    let Some(mut section) = reader.section(root, "journal") else { return (default, None, None) };
     let url = reader.text(&mut section, "url");
     let password = reader.secret(&mut section, "password").map(|found| found.value);
     let ca_file = reader.text(&mut section, "ca_file").map(|found| PathBuf::from(found.value));
@@ -47,7 +52,20 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, root: &mut Section<'a>) -> Journ
         }
         Some(lease)
     });
+    let state_dir = reader.text(&mut section, "state_dir");
+    let mirror_span = section.span.clone();
+    let mirror = reader.section(&mut section, "mirror").and_then(|section| mirror::read(reader, section));
     reader.finish(section);
+    let is_file = url.as_ref().is_none_or(|url| !url.value.starts_with("postgres"));
+    if !is_file && (state_dir.is_some() || mirror.is_some()) {
+        reader.problem("config.mirror", say!(reader, "config-mirror-server"), None, mirror_span);
+    }
+    let state_dir = state_dir.map(|found| PathBuf::from(found.value));
+    (read_place(reader, url, Server { url: String::new(), password, ca_file, lease }), state_dir, mirror)
+}
+
+fn read_place(reader: &mut Reader<'_>, url: Option<Found<String>>, server: Server) -> JournalPlace {
+    let default = JournalPlace::File(PathBuf::from(DEFAULT));
     let Some(url) = url else { return default };
     if let Some(path) = url.value.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest))
         && !path.is_empty()
@@ -59,7 +77,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, root: &mut Section<'a>) -> Journ
         let message = say!(reader, "config-journal-password", url = without_password(&url.value));
         reader.problem("config.journal", message, None, url.span);
     } else if is_server && cfg!(feature = "postgres") {
-        return JournalPlace::Server(Server { url: url.value, password, ca_file, lease });
+        return JournalPlace::Server(Server { url: url.value, ..server });
     } else {
         let message = say!(reader, "config-journal", url = without_password(&url.value));
         reader.problem("config.journal", message, None, url.span);

@@ -6,6 +6,7 @@
 mod bounces;
 mod build;
 mod journal;
+mod mirror;
 mod nearest;
 mod provider;
 mod reader;
@@ -21,6 +22,7 @@ use depeche::text::HeaderText;
 
 pub(crate) use bounces::Bounces;
 pub(crate) use journal::{JournalPlace, Server};
+pub(crate) use mirror::MirrorConfig;
 pub(crate) use nearest::nearest;
 pub(crate) use provider::{Dkim, Kind, ProviderConfig};
 pub(crate) use reader::duration;
@@ -39,6 +41,10 @@ pub(crate) struct Config {
     pub(crate) identity: Identity,
     /// Where the journal is.
     pub(crate) journal: JournalPlace,
+    /// The folder of what stands beside it, when it is not next to it.
+    state_dir: Option<PathBuf>,
+    /// Its second place.
+    pub(crate) mirror: Option<MirrorConfig>,
     /// Providers in order of fallback.
     pub(crate) providers: Vec<ProviderConfig>,
     /// Where bounces and answers are read.
@@ -92,7 +98,7 @@ impl Config {
             return Err(failure);
         }
         let identity = read_identity(&mut reader, &mut root);
-        let journal = journal::read(&mut reader, &mut root);
+        let (journal, state_dir, mirror) = journal::read(&mut reader, &mut root);
         let providers = provider::read_all(&mut reader, &mut root, file);
         let bounces = bounces::read(&mut reader, &mut root, (file, open_mode(file)));
         let (mut policy, require_authenticated) = read_fallback(&mut reader, &mut root);
@@ -107,6 +113,8 @@ impl Config {
                 file: file.to_owned(),
                 identity,
                 journal,
+                state_dir,
+                mirror,
                 providers,
                 bounces,
                 policy,
@@ -128,6 +136,20 @@ impl Config {
         match &self.journal {
             JournalPlace::File(path) => self.base().join(path).display().to_string(),
             JournalPlace::Server(server) => server.url.clone(),
+        }
+    }
+
+    /// The folder of what stands beside the journal: `journal.db.state` next to it, or where
+    /// `[journal] state_dir` says; `None` for a journal on a server.
+    pub(crate) fn state_dir(&self) -> Option<PathBuf> {
+        match (&self.state_dir, &self.journal) {
+            (_, JournalPlace::Server(_)) => None,
+            (Some(folder), JournalPlace::File(_)) => Some(self.base().join(folder)),
+            (None, JournalPlace::File(path)) => {
+                let mut name = self.base().join(path).into_os_string();
+                name.push(".state");
+                Some(PathBuf::from(name))
+            }
         }
     }
 }

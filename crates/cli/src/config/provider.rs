@@ -176,13 +176,23 @@ pub(super) fn read_all<'a>(
     providers
 }
 
+/// A name that the journal does not use for itself.
+fn free_name(text: &str) -> Result<ProviderName, depeche::provider::BadProviderName> {
+    let name = ProviderName::new(text)?;
+    if text == depeche::mirror::RESERVED {
+        Err(depeche::provider::BadProviderName(text.to_owned()))
+    } else {
+        Ok(name)
+    }
+}
+
 fn read_one<'a>(
     reader: &mut Reader<'a>,
     mut section: Section<'a>,
     file: (&Path, Option<u32>),
 ) -> Option<ProviderConfig> {
     let name = reader.needed(&mut section, "name");
-    let name = reader.parsed(name, ProviderName::new);
+    let name = reader.parsed(name, free_name);
     if let Some(name) = &name {
         section.path = format!("provider {name}");
     }

@@ -21,6 +21,8 @@ pub(crate) struct Shown {
     pub(crate) state: RunState,
     pub(crate) totals: Totals,
     pub(crate) providers: Vec<Link>,
+    /// How far the mirror lags, where `status` is asked.
+    pub(crate) mirror: Option<Value>,
     /// Whether a process works on it.
     is_held: bool,
 }
@@ -57,6 +59,7 @@ pub(crate) async fn read(journal: &dyn Journal, run: &RunId) -> Result<Shown, Fa
         state: effective_state(record.state, is_held),
         totals: journal.totals(run).await?,
         providers: names.iter().map(link).collect(),
+        mirror: None,
         run: record,
         is_held,
     })
@@ -200,14 +203,18 @@ impl Shown {
             providers.insert(link.name.clone(), json!({ "accepted": link.accepted, "breaker": breaker }));
         }
         let left_out: Value = serde_json::from_str(&self.run.left_out).unwrap_or_else(|_| json!([]));
-        json!({
+        let mut summary = json!({
             "version": 1,
             "exit": exit.code(),
             "run": self.head(),
             "totals": self.totals,
             "left_out": left_out,
             "providers": providers,
-        })
+        });
+        if let Some(mirror) = &self.mirror {
+            summary["mirror"] = mirror.clone();
+        }
+        summary
     }
 
     /// The run without its recipients.

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use depeche::engine::{Control, Ended, Engine, Events, LinkConfig, Render, Stop, Why};
 use depeche::journal::{Hold, Journal, RunId, RunKind};
+use depeche::mirror::MirroredJournal;
 use depeche::policy::Policy;
 
 use super::admission::DomainAdmission;
 use super::document::{self, Shown};
+use super::session;
 use super::tell;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -23,12 +25,14 @@ pub(crate) struct Drive {
     pub(crate) policy: Policy,
     /// Whether a provider may be used; `None`: all may.
     pub(crate) admission: Option<Arc<DomainAdmission>>,
+    /// The session, whose mirror is watched; `None` for an outbox.
+    pub(crate) session: Option<Arc<MirroredJournal>>,
 }
 
 impl Drive {
     /// Works on `run` until it ends, and shows it.
     pub(crate) async fn run(self, run: &RunId, context: &Context<'_>) -> Result<Exit, Failure> {
-        let journal = Arc::clone(&self.journal);
+        let (journal, session) = (Arc::clone(&self.journal), self.session.clone());
         let hold = journal.hold(run).await?;
         let (stop, control) = Stop::new();
         let ended = tokio::select! {
@@ -41,6 +45,9 @@ impl Drive {
         shown.write(exit, &*journal, context.out).await?;
         conclude(&ended, &shown, &*journal, context).await?;
         journal.close().await;
+        if let Some(session) = &session {
+            session::say_lacking(session, context);
+        }
         Ok(exit)
     }
 
@@ -79,8 +86,19 @@ impl Drive {
                 teller.tell(&event);
             }
         };
-        let (ended, ()) = tokio::join!(work, telling);
+        let ended = tokio::select! {
+            (ended, ()) = async { tokio::join!(work, telling) } => ended,
+            never = watched(self.session.as_deref(), context) => match never {},
+        };
         ended.map_err(|error| Failure::new(Exit::Problems, "engine", error))
+    }
+}
+
+/// Says how the mirror fares; without one, nothing.
+async fn watched(session: Option<&MirroredJournal>, context: &Context<'_>) -> std::convert::Infallible {
+    match session {
+        Some(session) => session::watch(session, context).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -125,7 +143,7 @@ pub(crate) async fn call_them(
 }
 
 fn exit_of(ended: &Ended, shown: &Shown) -> Exit {
-    if matches!(ended.why, Why::TooLate(_)) {
+    if matches!(ended.why, Why::TooLate(_) | Why::TakenOver(_)) {
         return Exit::Guard;
     }
     let failed = matches!(ended.why, Why::JournalFailed(_)).then_some(Exit::Problems);
@@ -156,12 +174,14 @@ async fn conclude(
         Why::TooLate(until) => {
             out.warn(say!(out, "too-late", run = run, until = tell::clock_time(*until)));
         }
+        Why::MirrorLost(reason) => out.warn(say!(out, "end-mirror-lost", reason = reason)),
+        Why::TakenOver(by) => out.warn(say!(out, "end-taken-over", by = by)),
         _ => {}
     }
     if let Some(at) = ended.resume_at.filter(|_| totals.pending > 0) {
         out.warn(say!(out, "end-resume-at", at = tell::clock_time(at)));
     }
-    if totals.pending > 0 && ended.why != Why::Cancelled {
+    if totals.pending > 0 && !matches!(ended.why, Why::Cancelled | Why::TakenOver(_)) {
         out.warn(say!(out, "end-pending", count = totals.pending, run = run));
     }
     call_them(shown, journal, context).await?;

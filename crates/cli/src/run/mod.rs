@@ -8,6 +8,7 @@ pub(crate) mod fidelity;
 pub(crate) mod frozen;
 pub(crate) mod outage;
 pub(crate) mod prepare;
+pub(crate) mod session;
 pub(crate) mod store;
 mod tell;
 pub(crate) mod warmth;

@@ -25,8 +25,11 @@ fn check(context: &Context<'_>) -> Done {
     let config = context.config()?;
     let names: Vec<String> = config.providers.iter().map(|provider| provider.name.to_string()).collect();
     // Each provider is built as `send` would build it: a secret that cannot be read shows here.
-    let failures: Vec<Failure> =
+    let mut failures: Vec<Failure> =
         config.providers.iter().filter_map(|provider| config.link(provider, &context.clock).err()).collect();
+    let mirror = config.mirror.as_ref();
+    let log = mirror.map(|mirror| mirror.log(&config.base(), &context.clock, &context.entropy));
+    failures.extend(log.and_then(Result::err));
     if let Some(failure) = Failure::all(failures) {
         return Err(failure);
     }
@@ -70,6 +73,10 @@ fn effective(config: &Config) -> Value {
         "file": config.file.display().to_string(),
         "identity": serde_json::to_value(&config.identity).unwrap_or_default(),
         "journal": config.journal_shown(),
+        "state_dir": config.state_dir().map(|folder| folder.display().to_string()),
+        "mirror": config.mirror.as_ref().map(|mirror| {
+            json!({ "target": mirror.shown(), "mode": mirror.mode_word(), "key": mirror.key_shown() })
+        }),
         "providers": config.providers.iter().map(provider).collect::<Vec<_>>(),
         "bounces": config.bounces.as_ref().map(|bounces| json!({
             "host": bounces.host,

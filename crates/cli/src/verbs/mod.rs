@@ -9,6 +9,7 @@ mod init;
 mod message;
 mod plan;
 mod provider;
+mod recover;
 pub(crate) mod release;
 mod report;
 mod resolve;
@@ -40,6 +41,8 @@ pub(crate) async fn dispatch(command: Command, context: &Context<'_>) -> Done {
         Command::Status(asked) => runs::status(&asked, context).await,
         Command::Resolve(asked) => resolve::run(&asked, context).await,
         Command::Sync(asked) => sync::run(&asked, context).await,
+        Command::Reconcile(asked) => recover::reconcile(&asked, context).await,
+        Command::TakeOver => recover::take_over(context).await,
         Command::Report(asked) => report::run(&asked, context).await,
         Command::Suppress(command) => suppress::run(&command, context).await,
         Command::Provider(command) => provider::run(&command, context).await,

@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
 use crate::run::document::{self, Pages};
-use crate::run::{frozen, store};
+use crate::run::{frozen, session, store};
 use crate::words::say;
 
 /// Does what was asked.
@@ -24,13 +24,15 @@ pub(crate) async fn run(asked: &Resolve, context: &Context<'_>) -> Done {
     let journal = store::open(&config, context).await?;
     let run = store::run_named(&*journal, &asked.run, context).await?;
     let keys = keys(&asked.addresses)?;
+    let journal = session::begin_deciding(&config, journal, context).await?;
     let hold = journal.hold(&run.id).await?;
     // Open attempts of a killed process are unknown as well.
     journal.adopt_orphans(&*hold, context.clock.now()).await?;
     let (moved, told) = if asked.look_up {
         let mut chain = config.chain(&config.route(&[], &out.words)?, &context.clock)?;
         let render = frozen::renderer(&*journal, &run, &mut chain).await?;
-        let search = Search { journal: &*journal, hold: &*hold, chain, render, asked, context };
+        let (journal, hold) = (&*journal, &*hold);
+        let search = Search { journal, hold, chain: &chain, render, reason: &asked.reason, context };
         search.all(&run, &keys).await?
     } else {
         let decision = if asked.sent { Decision::Sent } else { Decision::Resend };
@@ -49,6 +51,7 @@ pub(crate) async fn run(asked: &Resolve, context: &Context<'_>) -> Done {
     if shown.totals.pending > 0 {
         out.note(say!(out, "end-pending", count = shown.totals.pending, run = run.id.as_str()));
     }
+    journal.close().await;
     Ok(Exit::Done)
 }
 
@@ -62,18 +65,19 @@ fn keys(addresses: &[String]) -> Result<Vec<RecipientKey>, Failure> {
 }
 
 /// A search for proof at the providers.
-struct Search<'s, 'c> {
-    journal: &'s dyn Journal,
-    hold: &'s dyn Hold,
-    chain: Vec<LinkConfig>,
-    render: Arc<dyn Render>,
-    asked: &'s Resolve,
-    context: &'s Context<'c>,
+pub(super) struct Search<'s, 'c> {
+    pub(super) journal: &'s dyn Journal,
+    pub(super) hold: &'s dyn Hold,
+    pub(super) chain: &'s [LinkConfig],
+    pub(super) render: Arc<dyn Render>,
+    /// What the audit says of a decision by proof.
+    pub(super) reason: &'s str,
+    pub(super) context: &'s Context<'c>,
 }
 
 impl Search<'_, '_> {
     /// Asks for each unknown recipient; positive proof decides, absence decides nothing.
-    async fn all(
+    pub(super) async fn all(
         &self,
         run: &RunRecord,
         keys: &[RecipientKey],
@@ -108,7 +112,7 @@ impl Search<'_, '_> {
             if let Some(decision) = decision {
                 let now = self.context.clock.now();
                 let key = [delivery.address.key()];
-                let decided = self.journal.resolve(self.hold, &key, decision, &self.asked.reason, now);
+                let decided = self.journal.resolve(self.hold, &key, decision, self.reason, now);
                 moved.extend(decided.await?);
             }
         }

@@ -1,5 +1,7 @@
 //! `resume`: goes on where a run stopped.
 
+use std::sync::Arc;
+
 use depeche::journal::{Journal, RunKind, RunRecord};
 
 use super::send::{self, on_unknown, policy};
@@ -11,8 +13,7 @@ use crate::run::admission::DomainAdmission;
 use crate::run::document;
 use crate::run::drive::Drive;
 use crate::run::frozen::{self, Settings};
-use crate::run::store;
-use crate::run::warmth;
+use crate::run::{session, store, warmth};
 use crate::words::say;
 
 /// Does what was asked.
@@ -41,6 +42,14 @@ pub(crate) async fn run(asked: &Resume, context: &Context<'_>) -> Done {
         Some(folder) => frozen::outbox_chain(folder),
         None => config.chain(&route(&config, &record, &asked.route, context)?, &context.clock)?,
     };
+    let session = match &settings.outbox {
+        Some(_) => None,
+        None => session::begin(&config, Arc::clone(&journal), context).await?,
+    };
+    let journal: Arc<dyn Journal> = match &session {
+        Some(session) => Arc::clone(session) as _,
+        None => journal,
+    };
     let admission = match &settings.outbox {
         None if !asked.unauthenticated => DomainAdmission::new(&config, &journal, context)?,
         _ => None,
@@ -59,7 +68,7 @@ pub(crate) async fn run(asked: &Resume, context: &Context<'_>) -> Done {
         run = record.id.as_str(),
         count = shown.totals.pending
     ));
-    Drive { journal, render, chain, policy, admission }.run(&record.id, context).await
+    Drive { journal, render, chain, policy, admission, session }.run(&record.id, context).await
 }
 
 /// The route that is asked for; else the run's own, as far as depeche.toml still has it.

@@ -1,6 +1,6 @@
 //! `runs`, `status`, `pause`, `cancel`.
 
-use depeche::journal::{AuditEntry, Journal};
+use depeche::journal::{AuditEntry, Journal, RunKind};
 use serde_json::json;
 
 use crate::args::{Cancel, Pause, Status};
@@ -9,7 +9,7 @@ use crate::exit::Exit;
 use crate::failure::{Done, Failure};
 use crate::run::document::{self, Shown};
 use crate::run::drive::call_them;
-use crate::run::store;
+use crate::run::{session, store};
 use crate::words::say;
 
 /// All runs, the newest first.
@@ -33,7 +33,8 @@ pub(crate) async fn list(context: &Context<'_>) -> Done {
 
 /// One run, by default the newest; exits like it.
 pub(crate) async fn status(asked: &Status, context: &Context<'_>) -> Done {
-    let journal = store::open(&context.config()?, context).await?;
+    let config = context.config()?;
+    let journal = store::open(&config, context).await?;
     let run = match &asked.run {
         Some(name) => store::run_named(&*journal, name, context).await?,
         None => {
@@ -41,18 +42,27 @@ pub(crate) async fn status(asked: &Status, context: &Context<'_>) -> Done {
             newest.ok_or_else(|| Failure::usage("run.none", say!(context.out, "runs-none")))?
         }
     };
-    let shown = document::read(&*journal, &run.id).await?;
+    let mut shown = document::read(&*journal, &run.id).await?;
+    shown.mirror = session::lag(&config, context.clock.now());
     let exit = shown.exit();
     shown.write(exit, &*journal, context.out).await?;
     show_run(&shown, &*journal, context).await?;
+    if let Some(line) = session::lag_line(&config, context.clock.now(), context) {
+        context.out.line(line);
+    }
     Ok(exit)
 }
 
 /// What is still pending is never sent.
 pub(crate) async fn cancel(asked: &Cancel, context: &Context<'_>) -> Done {
     let out = context.out;
-    let journal = store::open(&context.config()?, context).await?;
+    let config = context.config()?;
+    let journal = store::open(&config, context).await?;
     let run = store::run_named(&*journal, &asked.run, context).await?;
+    let journal = match run.kind {
+        RunKind::Outbox => journal,
+        _ => session::begin_withholding(&config, journal, context).await,
+    };
     let now = context.clock.now();
     let count = journal.cancel(&run.id, now).await?;
     let entry = AuditEntry {
@@ -65,6 +75,7 @@ pub(crate) async fn cancel(asked: &Cancel, context: &Context<'_>) -> Done {
     let shown = document::read(&*journal, &run.id).await?;
     shown.write(Exit::Done, &*journal, out).await?;
     out.line(say!(out, "cancelled", run = run.id.as_str(), count = count));
+    journal.close().await;
     Ok(Exit::Done)
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use depeche::address::EmailAddress;
 use depeche::engine::LinkConfig;
 use depeche::journal::{FreezeError, Journal, NewRun, RunId, RunKind, RunState};
+use depeche::mirror::MirroredJournal;
 use depeche::policy::{OnUnknown, Policy};
 use depeche::provider::ProviderName;
 use depeche::release::identity::Identity;
@@ -24,8 +25,7 @@ use crate::run::drive::Drive;
 use crate::run::fidelity::{Fidelity, somebody_carries};
 use crate::run::frozen::{self, Kept, Settings};
 use crate::run::prepare::{self, Prepared};
-use crate::run::store;
-use crate::run::warmth;
+use crate::run::{session, store, warmth};
 use crate::verbs::contacts;
 use crate::words::say;
 
@@ -59,6 +59,20 @@ impl Way {
             None => store::in_memory().await?,
         };
         Ok(Self { identity: prepare::identity(config.as_ref(), context), config, journal, route, outbox })
+    }
+
+    /// Whether this journal may send; from here on it is kept beside itself and in its mirror. An outbox
+    /// sends nothing.
+    async fn begin_session(
+        &mut self,
+        context: &Context<'_>,
+    ) -> Result<Option<Arc<MirroredJournal>>, Failure> {
+        let Some(config) = self.config.as_ref().filter(|_| self.outbox.is_none()) else { return Ok(None) };
+        let session = session::begin(config, Arc::clone(&self.journal), context).await?;
+        if let Some(session) = &session {
+            self.journal = Arc::clone(session) as _;
+        }
+        Ok(session)
     }
 
     /// The providers, with their secrets.
@@ -116,7 +130,8 @@ impl Way {
 /// Does what was asked.
 pub(crate) async fn run(asked: &Send, context: &Context<'_>) -> Done {
     let schedule = Schedule::of(asked, context)?;
-    let way = Way::new(&asked.what, context).await?;
+    let mut way = Way::new(&asked.what, context).await?;
+    let session = way.begin_session(context).await?;
     let kind = way.kind(asked.test.is_some());
     let mut prepared = Prepared::new(&asked.what, &way.identity, &*way.journal, kind, context).await?;
     prepared.begins_at = schedule.at;
@@ -149,7 +164,7 @@ pub(crate) async fn run(asked: &Send, context: &Context<'_>) -> Done {
     }
     policy.not_after = schedule.not_after;
     context.out.note(say!(context.out, "send-begins", run = id.as_str(), count = confirmed));
-    Drive { journal: way.journal, render, chain, policy, admission }.run(&id, context).await
+    Drive { journal: way.journal, render, chain, policy, admission, session }.run(&id, context).await
 }
 
 /// When a run begins, and from when on it does not begin any more.

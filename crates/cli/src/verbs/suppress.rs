@@ -8,12 +8,17 @@ use crate::args::{Suppress, SuppressAdd, SuppressRemove};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
-use crate::run::store;
+use crate::run::{session, store};
 use crate::words::say;
 
 /// Does what was asked.
 pub(crate) async fn run(command: &Suppress, context: &Context<'_>) -> Done {
-    let journal = store::open(&context.config()?, context).await?;
+    let config = context.config()?;
+    let journal = store::open(&config, context).await?;
+    let journal = match command {
+        Suppress::List => journal,
+        _ => session::begin_withholding(&config, journal, context).await,
+    };
     let exit = match command {
         Suppress::Add(asked) => add(&*journal, asked, context).await?,
         Suppress::List => list(&*journal, context).await?,

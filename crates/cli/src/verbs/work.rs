@@ -158,7 +158,8 @@ impl Worker<'_> {
         policy.not_after = settings.not_after;
         let names: Vec<_> = chain.iter().map(|link| link.provider.name().clone()).collect();
         policy.spares = warmth::spares(config, &names, &*self.journal, context).await?;
-        let drive = Drive { journal: Arc::clone(&self.journal), render, chain, policy, admission };
+        let drive =
+            Drive { journal: Arc::clone(&self.journal), render, chain, policy, admission, session: None };
         let ended = drive.work(&*hold, self.control.clone(), Some(&record.id), context).await;
         drop(hold);
         ended.map(Some)

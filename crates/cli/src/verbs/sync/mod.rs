@@ -20,7 +20,7 @@ use crate::args::Sync;
 use crate::config::{Config, duration};
 use crate::context::Context;
 use crate::failure::{Done, Failure};
-use crate::run::store;
+use crate::run::{session, store};
 use crate::words::say;
 
 /// Does what was asked.
@@ -31,6 +31,8 @@ pub(crate) async fn run(asked: &Sync, context: &Context<'_>) -> Done {
         Some(name) => Some(store::run_named(&*journal, name, context).await?.id),
         None => None,
     };
+    // Opt-outs and proofs are kept in the mirror as well.
+    let journal = session::begin_withholding(&config, journal, context).await;
     let since = asked.since.as_deref().map(|text| moment(text, context)).transpose()?;
     let runs: Vec<RunRecord> =
         journal.runs().await?.into_iter().filter(|run| run.kind == RunKind::Real).collect();

@@ -1,0 +1,209 @@
+//! An older copy of the journal, a mirror that is lost, and a second machine, with the real binary.
+
+// Tests fail by panicking; so do their helpers.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use common::{IDENTITY, Project, RELEASE, depeche, said};
+use depeche_testkit::smtp::{FakeSmtp, Fault, Phase, Rule};
+
+const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+/// Adds a mirror in the folder `mirror` beside the project's own.
+fn with_mirror(project: &Project, place: &Path, mode: &str) {
+    let toml = std::fs::read_to_string(project.path().join("depeche.toml")).unwrap();
+    let place = place.display();
+    let mirror = format!("[journal.mirror]\ntarget = \"file:{place}\"\nmode = \"{mode}\"\nkey = \"{KEY}\"\n");
+    project.write("depeche.toml", &(toml + &mirror));
+    private(&project.path().join("depeche.toml"));
+}
+
+fn private(path: &Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for name in ["journal.db", "journal.db-wal", "journal.db-shm"] {
+        let _ = std::fs::remove_file(to.join(name));
+        if name != "journal.db-shm" && from.join(name).exists() {
+            std::fs::copy(from.join(name), to.join(name)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn an_older_copy_of_the_journal_does_not_send_and_is_put_right_by_reconcile() {
+    let project = Project::new(vec![FakeSmtp::new()], 6);
+    project.list("first.csv", 0..2);
+    let journal = project.path().join(".depeche");
+    let kept = project.path().join("backup");
+    let first = project.run(&["send", "release.md", "--to", "first.csv", "--confirm", "2", "--json"]);
+    assert_eq!(first.exit, Some(0), "{first:?}");
+    copy(&journal, &kept);
+    project.list("second.csv", 2..4);
+    let second = project.run(&["send", "release.md", "--to", "second.csv", "--confirm", "2", "--json"]);
+    assert_eq!(second.exit, Some(0), "{second:?}");
+    copy(&kept, &journal);
+
+    let refused = project.send(4, &[]);
+    assert_eq!(refused.exit, Some(5), "{refused:?}");
+    assert_eq!(refused.document()["error"]["code"], "journal.older");
+    assert!(refused.document()["error"]["hint"].as_str().unwrap().contains("depeche reconcile"));
+    assert_eq!(project.seen().len(), 4, "nothing more was sent");
+
+    let reconciled = project.run(&["reconcile", "--json"]);
+    assert_eq!(reconciled.exit, Some(0), "{reconciled:?}");
+    let document = reconciled.document();
+    assert_eq!(document["moved"].as_array().unwrap().len(), 2, "{document}");
+    let last = project.send(2, &[]);
+
+    assert_eq!(last.exit, Some(0), "{last:?}");
+    assert_eq!(project.seen().len(), 6);
+    assert!(project.seen().values().all(|copies| *copies == 1), "{:?}", project.seen());
+}
+
+#[test]
+fn a_lost_epoch_is_refused_by_its_own_name_in_both_languages() {
+    let project = Project::new(vec![FakeSmtp::new()], 3);
+    project.list("first.csv", 0..1);
+    project.run(&["send", "release.md", "--to", "first.csv", "--confirm", "1", "--json"]);
+    std::fs::remove_dir_all(project.path().join(".depeche/journal.db.state")).unwrap();
+
+    let refused = project.send(2, &[]);
+    let french = said(
+        depeche()
+            .args(["send", "release.md", "--to", "contacts.csv", "--confirm", "2", "--lang", "fr"])
+            .current_dir(project.path())
+            .output()
+            .unwrap(),
+    );
+
+    assert_eq!((refused.exit, french.exit), (Some(5), Some(5)), "{refused:?}");
+    assert_eq!(refused.document()["error"]["code"], "journal.epoch-lost");
+    assert!(french.stderr.contains("il n’y a plus rien à côté du journal"), "{french:?}");
+    assert_eq!(project.run(&["reconcile", "--json"]).exit, Some(0));
+    assert_eq!(project.send(2, &[]).exit, Some(0));
+}
+
+#[test]
+fn without_its_mirror_a_run_pauses_and_a_mirror_that_follows_lets_it_go_on() {
+    for (mode, exit, accepted) in [("sync", 4, 0), ("async", 0, 4)] {
+        let project = Project::new(vec![FakeSmtp::new()], 4);
+        let place = project.path().join("elsewhere");
+        std::fs::create_dir(&place).unwrap();
+        with_mirror(&project, &place, mode);
+        project.list("first.csv", 10..11);
+        let first = project.run(&["send", "release.md", "--to", "first.csv", "--confirm", "1", "--json"]);
+        assert_eq!(first.exit, Some(0), "{first:?}");
+        let status = project.run(&["status", "--json"]).document();
+        assert_eq!(status["mirror"]["in_step"], true, "{status}");
+        std::fs::rename(&place, project.path().join("away")).unwrap();
+
+        let sent = project.send(4, &[]);
+
+        assert_eq!(sent.exit, Some(exit), "{mode}: {sent:?}");
+        assert!(sent.stderr.contains("mirror") || sent.stdout.contains("mirror.lost"), "{mode}: {sent:?}");
+        assert_eq!(project.seen().len(), 1 + accepted);
+        if mode == "async" {
+            let status = project.run(&["status", "--json"]).document();
+            assert_eq!(status["mirror"]["in_step"], false, "{status}");
+            assert!(status["mirror"]["records_behind"].as_u64().unwrap() >= 8, "{status}");
+        }
+        std::fs::rename(project.path().join("away"), &place).unwrap();
+        let again = project.send(4, &[]);
+        assert_eq!(again.exit, Some(if mode == "sync" { 0 } else { 5 }), "{mode}: {again:?}");
+        assert_eq!(project.seen().len(), 5);
+    }
+}
+
+#[test]
+fn a_mirror_that_goes_in_the_middle_of_a_run_leaves_nobody_uncertain() {
+    let slow = FakeSmtp::new().rule(Rule::at(Phase::FinalDot).does(Fault::Late(Duration::from_millis(60))));
+    let project = Project::new(vec![slow], 12);
+    let place = project.path().join("elsewhere");
+    std::fs::create_dir(&place).unwrap();
+    with_mirror(&project, &place, "sync");
+    let child = project.spawn(&["send", "release.md", "--to", "contacts.csv", "--confirm", "12", "--json"]);
+    let start = Instant::now();
+    while project.seen().len() < 3 {
+        assert!(start.elapsed() < Duration::from_secs(60), "only {:?}", project.seen());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    std::fs::rename(&place, project.path().join("away")).unwrap();
+
+    let paused = said(child.wait_with_output().unwrap());
+
+    assert_eq!(paused.exit, Some(4), "{paused:?}");
+    assert_eq!(paused.document()["run"]["state"], "paused");
+    assert_eq!(paused.total("unknown"), 0, "{paused:?}");
+    assert!(paused.stderr.contains("the mirror cannot be reached"), "{paused:?}");
+    assert!(paused.stderr.contains("depeche resume"), "{paused:?}");
+    std::fs::rename(project.path().join("away"), &place).unwrap();
+    let last = project.run(&["resume", "--json"]);
+    assert_eq!((last.exit, last.total("accepted")), (Some(0), 12), "{last:?}");
+    project.nobody_twice_nobody_forgotten(&last.document(), 12);
+}
+
+#[test]
+fn a_second_machine_takes_over_and_the_first_one_sends_no_more() {
+    let project = Project::new(vec![FakeSmtp::new()], 3);
+    let place = project.path().join("elsewhere");
+    std::fs::create_dir(&place).unwrap();
+    with_mirror(&project, &place, "sync");
+    assert_eq!(project.send(3, &[]).exit, Some(0));
+    let second = tempfile::tempdir().unwrap();
+    for name in ["depeche.toml", "release.md"] {
+        std::fs::copy(project.path().join(name), second.path().join(name)).unwrap();
+    }
+    private(&second.path().join("depeche.toml"));
+    let there = |words: &[&str]| {
+        said(
+            depeche()
+                .args(words)
+                .args(["--lang", "en", "--json"])
+                .current_dir(second.path())
+                .output()
+                .unwrap(),
+        )
+    };
+
+    let taken = there(&["take-over"]);
+
+    assert_eq!(taken.exit, Some(0), "{taken:?}");
+    assert_eq!(taken.document()["runs"][0]["totals"]["accepted"], 3);
+    // The same release is known there: nobody of the list is mailed again.
+    std::fs::copy(project.path().join("contacts.csv"), second.path().join("contacts.csv")).unwrap();
+    let again = there(&["send", "release.md", "--to", "contacts.csv", "--confirm", "3"]);
+    assert_eq!(again.exit, Some(5), "{again:?}");
+    assert_eq!(again.document()["error"]["code"], "run.duplicate");
+    // The first machine lives after all.
+    project.list("more.csv", 7..8);
+    let first = project.run(&["send", "release.md", "--to", "more.csv", "--confirm", "1", "--json"]);
+    assert_eq!(first.exit, Some(5), "{first:?}");
+    assert_eq!(first.document()["error"]["code"], "mirror.taken-over");
+    assert_eq!(project.seen().len(), 3);
+}
+
+#[test]
+fn a_mirror_that_is_not_understood_is_said_with_its_place() {
+    let project = Project::new(vec![FakeSmtp::new()], 1);
+    let toml = format!("{IDENTITY}[journal.mirror]\ntarget = \"ftp://x\"\nmode = \"often\"\n");
+    project.write("depeche.toml", &toml);
+    project.write("release.md", RELEASE);
+
+    let said = project.run(&["config", "check"]);
+
+    assert_eq!(said.exit, Some(2), "{said:?}");
+    for part in ["ftp://x", "often", "mirror.key", "s3://"] {
+        assert!(said.stderr.contains(part), "{part}: {}", said.stderr);
+    }
+}
