@@ -16,6 +16,7 @@ pub mod event;
 pub mod forecast;
 pub mod journal;
 pub mod message;
+pub mod opt_out;
 pub mod outcome;
 pub mod policy;
 pub mod poll;

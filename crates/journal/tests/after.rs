@@ -118,3 +118,37 @@ async fn opt_outs_and_complaints_count_at_once_even_of_messages_that_nobody_know
         ]
     );
 }
+
+#[tokio::test]
+async fn no_octet_of_a_forgotten_address_is_left_in_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.db");
+    let journal = SqliteJournal::open(&path).await.unwrap();
+    let (run, intents) = accepted(&journal, 50).await;
+    let events: Vec<ProviderEvent> = intents
+        .iter()
+        .enumerate()
+        .map(|(place, intent)| ProviderEvent {
+            reason: Some(format!("250 ok for <j{place}@journal.example>")),
+            ..told(EventKind::Delivered, place, intent, 60)
+        })
+        .collect();
+    take_in(&journal, &ovh(), events, at(60)).await.unwrap();
+    let holds = |needle: &str| {
+        ["journal.db", "journal.db-wal"].iter().any(|file| {
+            let octets = std::fs::read(folder.path().join(file)).unwrap_or_default();
+            let text = String::from_utf8_lossy(&octets).to_lowercase();
+            // `j17@` is part of no other address of the list.
+            text.contains(needle)
+        })
+    };
+    assert!(holds("j17@journal.example"));
+
+    let key = recipients(17..18)[0].address.key();
+    let forgotten = journal.forget(&key, [3; 32], at(90)).await.unwrap();
+
+    assert!(forgotten.swept);
+    assert!(!holds("j17@journal.example"), "also not in free pages and in the log");
+    assert!(holds("j18@journal.example"));
+    assert_eq!(journal.totals(&run).await.unwrap().accepted, 50);
+}

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use depeche_core::journal::Journal;
 use depeche_journal::SqliteJournal;
-use depeche_testkit::journal::{JournalHarness, journal_conformance};
+use depeche_testkit::journal::{JournalHarness, forgetting_conformance, journal_conformance};
 use tempfile::TempDir;
 
 /// A new file for each fresh journal.
@@ -41,4 +41,5 @@ async fn sqlite_keeps_every_promise_of_a_journal() {
     let files = Files { folder: tempfile::tempdir().unwrap(), count: Mutex::new(0) };
 
     journal_conformance(&files).await;
+    forgetting_conformance(&files).await;
 }

@@ -14,7 +14,7 @@ use depeche_core::provider::ProviderName;
 use depeche_journal::{PostgresConfig, PostgresJournal};
 use depeche_testkit::clock::CountingEntropy;
 use depeche_testkit::journal::{
-    JournalHarness, intent_for, journal_conformance, new_run, recipients, settled,
+    JournalHarness, forgetting_conformance, intent_for, journal_conformance, new_run, recipients, settled,
 };
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
@@ -74,7 +74,9 @@ impl JournalHarness for Emptied {
 async fn postgresql_keeps_every_promise_of_a_journal() {
     let url = Server::started().database("suite").await;
 
-    journal_conformance(&Emptied(url)).await;
+    let server = Emptied(url);
+    journal_conformance(&server).await;
+    forgetting_conformance(&server).await;
 }
 
 async fn refused(config: &PostgresConfig) -> String {

@@ -19,10 +19,11 @@ use depeche_core::address::RecipientKey;
 use depeche_core::event::{ProviderEvent, StoredEvent};
 use depeche_core::journal::{
     AcceptedDay, AttemptRecord, AttemptState, AuditEntry, BreakerRecord, Decision, DeliveryId,
-    DeliveryRecord, DeliveryState, FreezeError, Frozen, Hold, HoldError, Intent, Journal, JournalError,
-    NewDeliveries, NewRun, Recorded, RunId, RunKind, RunRecord, RunState, SettledAttempt, Settlement,
-    Stepped, Suppression, Taken, Totals, Urgency, Usage,
+    DeliveryRecord, DeliveryState, Forgotten, FreezeError, Frozen, Hold, HoldError, Intent, Journal,
+    JournalError, NewDeliveries, NewRun, Outage, Recorded, RunId, RunKind, RunRecord, RunState,
+    SettledAttempt, Settlement, Stepped, Suppression, Taken, Totals, Urgency, Usage,
 };
+use depeche_core::opt_out::DeliveryReference;
 use depeche_core::outcome::Denied;
 use depeche_core::provider::ProviderName;
 use jiff::Timestamp;
@@ -462,6 +463,12 @@ impl Journal for MirroredJournal {
     ) -> Result<Vec<DeliveryRecord>, JournalError> {
         self.inner.deliveries_in(run, states, after, limit).await
     }
+    async fn delivery_of(
+        &self,
+        reference: DeliveryReference,
+    ) -> Result<Option<(RunId, DeliveryRecord)>, JournalError> {
+        self.inner.delivery_of(reference).await
+    }
     async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<AttemptRecord>, JournalError> {
         self.inner.attempts(delivery).await
     }
@@ -512,6 +519,23 @@ impl Journal for MirroredJournal {
     }
     async fn suppressions(&self, keys: Option<&[RecipientKey]>) -> Result<Vec<Suppression>, JournalError> {
         self.inner.suppressions(keys).await
+    }
+    /// Refused: the mirror's segments are written once and would keep the address, and a list that names the
+    /// person otherwise than the mirror does would be taken for an older copy.
+    async fn forget(
+        &self,
+        _key: &RecipientKey,
+        _fresh: [u8; 32],
+        _at: Timestamp,
+    ) -> Result<Forgotten, HoldError> {
+        let reason = "nobody can be forgotten while a mirror keeps their address".to_owned();
+        Err(JournalError::Unusable { place: "in its mirror".to_owned(), reason }.into())
+    }
+    async fn declare_outage(&self, outage: Outage) -> Result<(), JournalError> {
+        self.inner.declare_outage(outage).await
+    }
+    async fn outages(&self) -> Result<Vec<Outage>, JournalError> {
+        self.inner.outages().await
     }
     async fn audit(&self, entry: AuditEntry) -> Result<(), JournalError> {
         self.inner.audit(entry).await

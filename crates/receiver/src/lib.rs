@@ -2,7 +2,7 @@
 //! (RFC 8058).
 //!
 //! [`Receiver`] gives the routes, [`serve::serve`] a server for them; what they take is handed to a
-//! [`Sink`], which keeps it in the journal before the sender is told that it was. Nothing here prints, reads
+//! [`Sink`] such as [`JournalSink`], which keeps it in the journal before the sender is told that it was. Nothing here prints, reads
 //! the environment, or asks for the time but through [`depeche_core::clock::Clock`].
 //!
 //! | route | |
@@ -19,6 +19,7 @@
 pub mod audience;
 mod body;
 pub mod hook;
+mod keep;
 mod lang;
 pub mod metrics;
 mod page;
@@ -26,10 +27,11 @@ mod receiver;
 pub mod serve;
 mod sink;
 mod stop;
-pub mod token;
 mod webhook;
 
+pub use depeche_core::opt_out as token;
 pub use hook::{BrevoAuth, Hook, HookProblem};
+pub use keep::JournalSink;
 pub use lang::Lang;
 pub use metrics::Metrics;
 pub use receiver::{HookRefused, OptOutLinks, Patience, Peer, Receiver, Settings};

@@ -22,8 +22,8 @@ use crate::hook::{Hook, HookProblem};
 use crate::lang::Lang;
 use crate::metrics::{Metrics, SinkCall};
 use crate::sink::{Sink, SinkError};
-use crate::token::TokenKeys;
 use crate::{stop, webhook};
+use depeche_core::opt_out::TokenKeys;
 
 /// What a receiver takes.
 #[derive(Debug, Clone, Default)]

@@ -5,7 +5,7 @@ use depeche_core::event::ProviderEvent;
 use depeche_core::provider::ProviderName;
 use jiff::Timestamp;
 
-use crate::token::DeliveryReference;
+use depeche_core::opt_out::DeliveryReference;
 
 /// Keeps what was received, for good, before the sender is told that it was.
 ///

@@ -19,7 +19,7 @@ use crate::metrics::SinkCall;
 use crate::page::{FIELD, FIELD_VALUE, Page, Sender};
 use crate::receiver::{OptOutLinks, Receiver};
 use crate::sink::{OptOut, OptOutMeans, SinkError};
-use crate::token::{DeliveryReference, OptOutToken, TokenError};
+use depeche_core::opt_out::{DeliveryReference, OptOutToken, TokenError};
 
 /// `List-Unsubscribe=One-Click` in a multipart form, with room for what a sender adds.
 pub const STOP_CAP_BYTES: usize = 8 * 1024;

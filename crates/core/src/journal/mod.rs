@@ -25,6 +25,7 @@ pub use state::{AttemptState, DeliveryState, RunKind, RunState};
 
 use crate::address::RecipientKey;
 use crate::event::{ProviderEvent, StoredEvent};
+use crate::opt_out::DeliveryReference;
 use crate::outcome::Denied;
 use crate::provider::ProviderName;
 
@@ -217,6 +218,12 @@ pub trait Journal: Send + Sync {
         Ok(found)
     }
 
+    /// The delivery that an opt-out link names, and its run.
+    async fn delivery_of(
+        &self,
+        reference: DeliveryReference,
+    ) -> Result<Option<(RunId, DeliveryRecord)>, JournalError>;
+
     /// Every attempt at one delivery, in order.
     async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<AttemptRecord>, JournalError>;
 
@@ -370,6 +377,31 @@ pub trait Journal: Send + Sync {
 
     /// Which of `keys` are suppressed (not quarantined); all entries when `keys` is `None`.
     async fn suppressions(&self, keys: Option<&[RecipientKey]>) -> Result<Vec<Suppression>, JournalError>;
+
+    /// Forgets a person: wherever the journal names them, a pseudonym stands from then on, and the same
+    /// pseudonym on the suppression list. It is a keyed hash, so that whoever asks about the address later
+    /// ([`Journal::freeze`], [`Journal::suppressions`], [`Journal::taken`]) is told that it is suppressed, or
+    /// who holds it; nothing brings the address back. What was pending is suppressed. States, times, ids and
+    /// Message-IDs stay, so that the totals and the promise of "exactly once" do.
+    ///
+    /// `fresh` is random, and becomes the key of the journal's first hash.
+    ///
+    /// # Errors
+    ///
+    /// [`HoldError::Held`] while a process works on a run in which the person is still open.
+    async fn forget(
+        &self,
+        key: &RecipientKey,
+        fresh: [u8; 32],
+        at: Timestamp,
+    ) -> Result<Forgotten, HoldError>;
+
+    /// Keeps that a provider is, or was, out of service, with a line in the audit. The same provider and
+    /// beginning again replace what was said before.
+    async fn declare_outage(&self, outage: Outage) -> Result<(), JournalError>;
+
+    /// Every declared outage, the latest beginning first.
+    async fn outages(&self) -> Result<Vec<Outage>, JournalError>;
 
     /// Adds a line to the audit.
     async fn audit(&self, entry: AuditEntry) -> Result<(), JournalError>;

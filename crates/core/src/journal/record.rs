@@ -374,6 +374,35 @@ pub struct RecordedEvent {
     pub contradicts: bool,
 }
 
+/// What forgetting a person changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Under which name they stand from now on.
+    pub pseudonym: RecipientKey,
+    /// In how many runs they were.
+    pub deliveries: u64,
+    /// How many events named them.
+    pub events: u64,
+    /// Whether what was replaced is gone from the free space of the journal's file as well; false while
+    /// another process uses the file.
+    pub swept: bool,
+}
+
+/// A time in which a provider is, or was, out of service, as a person declared it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outage {
+    /// Whose.
+    pub provider: ProviderName,
+    /// From when.
+    pub since: Timestamp,
+    /// Until when; `None`: it goes on.
+    pub until: Option<Timestamp>,
+    /// What the person knows of it.
+    pub reason: String,
+    /// When it was declared.
+    pub declared_at: Timestamp,
+}
+
 /// A line of the audit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEntry {

@@ -18,6 +18,7 @@ use crate::engine::{Needs, Render, RenderRefused};
 use crate::journal::DeliveryRecord;
 use crate::message::build::Parts;
 use crate::message::{Attachment, InlineImage, Message, MessageId, Unsubscribe};
+use crate::opt_out::{DeliveryReference, SignedLinks};
 use crate::text::{HeaderText, first_unsafe};
 
 /// Steps that one rendering may take: a template of a stranger must end.
@@ -51,6 +52,7 @@ pub struct Renderer {
     is_test: bool,
     /// The release as a campaign, when one may be sent.
     form: Option<Arc<MergeForm>>,
+    links: Option<SignedLinks>,
 }
 
 /// The environment of every template: undefined names are errors, but for `{% if … %}`.
@@ -102,6 +104,7 @@ impl Renderer {
             wrapper: Wrapper::new(&release.text),
             is_test: false,
             form: None,
+            links: None,
         })
     }
 
@@ -135,6 +138,21 @@ impl Renderer {
         Ok(Merge { form, values })
     }
 
+    /// The same, with a signed token in place of `{token}` in opt-out links. Without it the bare
+    /// [`DeliveryReference`] stands there.
+    #[must_use]
+    pub fn with_links(mut self, links: SignedLinks) -> Self {
+        self.links = Some(links);
+        self
+    }
+
+    fn token_of(&self, message_id: &MessageId) -> String {
+        match &self.links {
+            Some(links) => links.token(message_id).to_string(),
+            None => DeliveryReference::of(message_id).to_string(),
+        }
+    }
+
     /// Renders one message.
     ///
     /// # Errors
@@ -148,7 +166,7 @@ impl Renderer {
     ) -> Result<Message, RenderRefused> {
         self.refuse_control_characters(fields)?;
         let identity = &self.release.identity;
-        let token = token_of(message_id);
+        let token = self.token_of(message_id);
         let contact = context! { contact => with_defaults(fields, &self.release.defaults) };
         let subject = self.fill("subject", &contact)?;
         let subject = if self.is_test { format!("[TEST] {subject}") } else { subject };
@@ -245,12 +263,6 @@ fn display_name(fields: &Fields) -> Option<HeaderText> {
     let name: Vec<&str> = [part("first_name"), part("last_name")].into_iter().flatten().collect();
     // A name that a header must not carry is left out; the address is what counts.
     HeaderText::new(name.join(" ")).ok().filter(|name| !name.is_blank())
-}
-
-/// Names the recipient in an opt-out link; cannot be guessed, and says no address.
-fn token_of(id: &MessageId) -> String {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, id.as_str().as_bytes());
-    digest.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The text with the recipient's own token; a release without an opt-out page has none.

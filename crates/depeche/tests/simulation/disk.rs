@@ -15,6 +15,7 @@ use bytes::Bytes;
 use depeche::address::RecipientKey;
 use depeche::event::{ProviderEvent, StoredEvent};
 use depeche::journal::*;
+use depeche::opt_out::DeliveryReference;
 use depeche::outcome::Denied;
 use depeche::provider::ProviderName;
 use depeche::sqlite::SqliteJournal;
@@ -117,6 +118,13 @@ impl Journal for Disk {
         limit: usize,
     ) -> Result<Vec<DeliveryRecord>, JournalError> {
         at_once(self.journal.deliveries(run, after, limit))
+    }
+
+    async fn delivery_of(
+        &self,
+        reference: DeliveryReference,
+    ) -> Result<Option<(RunId, DeliveryRecord)>, JournalError> {
+        at_once(self.journal.delivery_of(reference))
     }
 
     async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<AttemptRecord>, JournalError> {
@@ -259,6 +267,23 @@ impl Journal for Disk {
 
     async fn suppressions(&self, keys: Option<&[RecipientKey]>) -> Result<Vec<Suppression>, JournalError> {
         at_once(self.journal.suppressions(keys))
+    }
+
+    async fn forget(
+        &self,
+        key: &RecipientKey,
+        fresh: [u8; 32],
+        at: Timestamp,
+    ) -> Result<Forgotten, HoldError> {
+        at_once(self.journal.forget(key, fresh, at))
+    }
+
+    async fn declare_outage(&self, outage: Outage) -> Result<(), JournalError> {
+        at_once(self.journal.declare_outage(outage))
+    }
+
+    async fn outages(&self) -> Result<Vec<Outage>, JournalError> {
+        at_once(self.journal.outages())
     }
 
     async fn audit(&self, entry: AuditEntry) -> Result<(), JournalError> {

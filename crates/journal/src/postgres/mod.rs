@@ -19,12 +19,16 @@ mod together;
 mod attempts;
 #[path = "../sql/events.rs"]
 mod events;
+#[path = "../sql/forgotten.rs"]
+mod forgotten;
 #[path = "../sql/freeze.rs"]
 mod freeze;
 #[path = "../sql/journal.rs"]
 mod journal;
 #[path = "../sql/keeping.rs"]
 mod keeping;
+#[path = "../sql/outages.rs"]
+mod outages;
 #[path = "../sql/reading.rs"]
 mod reading;
 #[path = "../sql/rows.rs"]
@@ -235,6 +239,11 @@ impl PostgresJournal {
             return Stepped::failed(error);
         }
         Stepped { settled: Ok(()), intended: self.intend(intents).await }
+    }
+
+    /// Old rows stand in the tables, and in the server's log, until an administrator has them swept.
+    async fn sweep(&self) -> Result<bool, JournalError> {
+        Ok(false)
     }
 
     async fn close_readers(&self) {

@@ -12,6 +12,7 @@ use depeche_core::journal::{
 use depeche_core::provider::ProviderName;
 use jiff::Timestamp;
 
+use super::forgotten::Pseudonyms;
 use super::rows::{column, corrupt, micros, parsed, provider, run_id, time};
 use super::{Connection, Row, keeping, read_failed, write_failed};
 
@@ -31,8 +32,11 @@ pub(crate) async fn record(
     now: Timestamp,
 ) -> Result<Recorded, JournalError> {
     let mut recorded = Recorded::default();
+    let pseudonyms = Pseudonyms::load(c).await?;
     for event in events {
         let owner = owner(c, source, event).await?;
+        let scrubbed = pseudonyms.scrub(c, event, owner.as_ref().map(|owner| &owner.key)).await?;
+        let event = scrubbed.as_ref().unwrap_or(event);
         let known = owner.is_some() || event.kind.is_wish();
         let new = known && keep(c, source, event, owner.as_ref(), now).await?;
         let contradicts = owner.as_ref().is_some_and(|owner| contradicts(owner, event.kind));
@@ -262,6 +266,14 @@ pub(crate) async fn of_run(
 }
 
 fn stored(row: &Row) -> Result<(DeliveryId, StoredEvent), JournalError> {
+    let (source, event) = told(row)?;
+    let delivery: Option<i64> = column(row, "delivery")?;
+    let delivery = delivery.ok_or_else(|| corrupt("an event")("it has no delivery".to_owned()))?;
+    Ok((DeliveryId(delivery), StoredEvent { source, event, seen_at: time(column(row, "seen_at")?)? }))
+}
+
+/// Who told what.
+pub(crate) fn told(row: &Row) -> Result<(ProviderName, ProviderEvent), JournalError> {
     let tag = column::<Option<&str>>(row, "tag")?;
     let event = ProviderEvent {
         kind: parsed(column(row, "kind")?, "an event")?,
@@ -272,10 +284,7 @@ fn stored(row: &Row) -> Result<(DeliveryId, StoredEvent), JournalError> {
         message_id: column(row, "message_id")?,
         reason: column(row, "reason")?,
     };
-    let source = provider(column(row, "source")?)?;
-    let delivery: Option<i64> = column(row, "delivery")?;
-    let delivery = delivery.ok_or_else(|| corrupt("an event")("it has no delivery".to_owned()))?;
-    Ok((DeliveryId(delivery), StoredEvent { source, event, seen_at: time(column(row, "seen_at")?)? }))
+    Ok((provider(column(row, "source")?)?, event))
 }
 
 pub(crate) async fn mark(c: &mut Connection, source: &ProviderName) -> Result<Option<String>, JournalError> {

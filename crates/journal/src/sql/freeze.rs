@@ -2,15 +2,17 @@
 //!
 //! The list comes one recipient after the other and is written page by page: no step holds all of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use depeche_core::address::RecipientKey;
 use depeche_core::journal::{
     DeliveryState, FreezeError, Frozen, JournalError, NewDeliveries, NewDelivery, NewRun, RunId, RunKind,
     Taken,
 };
+use depeche_core::opt_out::DeliveryReference;
 use sqlx::AssertSqlSafe;
 
+use super::forgotten::{Pseudonyms, is_pseudonym};
 use super::rows::{column, micros, run_id, to_json};
 use super::{Connection, keeping, numbered, read_failed, write_failed};
 
@@ -27,8 +29,9 @@ pub(crate) async fn taken(
     if !holds_anybody(c, digest).await? {
         return Ok(taken);
     }
+    let pseudonyms = Pseudonyms::load(c).await?;
     for keys in keys.chunks(KEYS) {
-        taken_of(c, digest, keys, None, &mut taken).await?;
+        taken_of(c, digest, (keys, &pseudonyms), None, &mut taken).await?;
     }
     Ok(taken)
 }
@@ -49,11 +52,17 @@ async fn holds_anybody(c: &mut Connection, digest: &[u8; 32]) -> Result<bool, Jo
 async fn taken_of(
     c: &mut Connection,
     digest: &[u8; 32],
-    keys: &[RecipientKey],
+    (keys, pseudonyms): (&[RecipientKey], &Pseudonyms),
     but: Option<&RunId>,
     taken: &mut Vec<Taken>,
 ) -> Result<(), JournalError> {
-    let places = vec!["?"; keys.len()].join(", ");
+    // Whoever was forgotten since is held under the pseudonym.
+    let mut wanted: BTreeMap<String, &RecipientKey> = BTreeMap::new();
+    for key in keys {
+        wanted.insert(key.as_str().to_owned(), key);
+        wanted.extend(pseudonyms.of(key.as_str()).map(|pseudonym| (pseudonym, key)));
+    }
+    let places = vec!["?"; wanted.len()].join(", ");
     let text = format!(
         "SELECT recipient_key, run, state FROM delivery WHERE digest = ? AND run <> ? AND kind = 'real'
          AND state IN ('pending', 'intent', 'accepted', 'held', 'unknown') AND recipient_key IN ({places})
@@ -62,13 +71,14 @@ async fn taken_of(
     // Only places are put into the text.
     let mut query = sqlx::query(AssertSqlSafe(numbered(text))).bind(digest.as_slice());
     query = query.bind(but.map_or("", RunId::as_str));
-    for key in keys {
-        query = query.bind(key.as_str());
+    for key in wanted.keys() {
+        query = query.bind(key);
     }
     for row in &query.fetch_all(c).await.map_err(|error| read_failed(&error))? {
         let state: &str = column(row, "state")?;
+        let Some(key) = wanted.get(column::<&str>(row, "recipient_key")?) else { continue };
         taken.push(Taken {
-            key: RecipientKey::from_stored(column(row, "recipient_key")?),
+            key: (*key).clone(),
             run: run_id(column(row, "run")?)?,
             state: state.parse::<DeliveryState>().map_err(|e| JournalError::Corrupt(e.to_string()))?,
         });
@@ -92,6 +102,7 @@ pub(crate) async fn freeze(
     }
     let may_be_taken = run.kind == RunKind::Real && holds_anybody(c, &run.digest).await?;
     let may_be_suppressed = keeping::suppresses_anybody(c).await?;
+    let pseudonyms = Pseudonyms::load(c).await?;
     insert_run(c, run).await?;
     let (mut frozen, mut taken) = (Frozen { pending: 0, suppressed: 0 }, Vec::new());
     let mut recipients = 0;
@@ -103,10 +114,11 @@ pub(crate) async fn freeze(
         recipients += page.len();
         let keys: Vec<RecipientKey> = page.iter().map(|delivery| delivery.address.key()).collect();
         if may_be_taken {
-            taken_of(c, &run.digest, &keys, Some(&run.id), &mut taken).await?;
+            taken_of(c, &run.digest, (&keys, &pseudonyms), Some(&run.id), &mut taken).await?;
         }
         // Nothing will be frozen; who else is taken must still be told.
         if taken.is_empty() {
+            let keys = pseudonyms.replaced(c, keys).await?;
             let suppressed = if may_be_suppressed { suppressed_of(c, &keys).await? } else { BTreeSet::new() };
             insert_page(c, run, &page, keys, &suppressed, &mut frozen).await?;
         }
@@ -206,27 +218,33 @@ async fn insert_run(c: &mut Connection, run: &NewRun) -> Result<(), JournalError
 
 async fn insert_deliveries(c: &mut Connection, run: &NewRun, rows: &[Row<'_>]) -> Result<(), JournalError> {
     // Without numbers: SQLite looks numbered places up by name, one after the other.
-    let places = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; rows.len()];
+    let places = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; rows.len()];
     let text = format!(
         "INSERT INTO delivery (run, kind, digest, recipient_key, address, tier, position, fields, message_id,
-         state, not_before) VALUES {}",
+         state, not_before, reference) VALUES {}",
         places.join(", ")
     );
     // Only places are put into the text.
     let mut query = sqlx::query(AssertSqlSafe(numbered(text)));
     for (delivery, key, state) in rows {
+        // Of a forgotten person only the pseudonym is kept.
+        let (address, fields) = match is_pseudonym(key.as_str()) {
+            true => (key.as_str().to_owned(), "{}".to_owned()),
+            false => (delivery.address.to_string(), to_json(&delivery.fields)?),
+        };
         query = query
             .bind(run.id.as_str())
             .bind(run.kind.as_str())
             .bind(run.digest.as_slice())
             .bind(key.as_str())
-            .bind(delivery.address.to_string())
+            .bind(address)
             .bind(i64::from(delivery.tier))
             .bind(i64::try_from(delivery.position).unwrap_or(i64::MAX))
-            .bind(to_json(&delivery.fields)?)
+            .bind(fields)
             .bind(delivery.message_id.as_str())
             .bind(state.as_str())
-            .bind(delivery.not_before.map(micros));
+            .bind(delivery.not_before.map(micros))
+            .bind(DeliveryReference::of(&delivery.message_id).0.to_vec());
     }
     query.execute(c).await.map_err(|error| write_failed(&error))?;
     Ok(())

@@ -9,16 +9,17 @@ use depeche_core::address::RecipientKey;
 use depeche_core::event::{ProviderEvent, StoredEvent};
 use depeche_core::journal::{
     AcceptedDay, AttemptRecord, AuditEntry, BreakerRecord, Decision, DeliveryId, DeliveryRecord,
-    DeliveryState, FreezeError, Frozen, Hold, HoldError, Intent, Journal, JournalError, NewDeliveries,
-    NewRun, Recorded, RunId, RunRecord, RunState, Settlement, Stepped, Suppression, Taken, Totals, Urgency,
-    Usage,
+    DeliveryState, Forgotten, FreezeError, Frozen, Hold, HoldError, Intent, Journal, JournalError,
+    NewDeliveries, NewRun, Outage, Recorded, RunId, RunRecord, RunState, Settlement, Stepped, Suppression,
+    Taken, Totals, Urgency, Usage,
 };
+use depeche_core::opt_out::DeliveryReference;
 use depeche_core::outcome::Denied;
 use depeche_core::provider::ProviderName;
 use jiff::Timestamp;
 
 use super::writer::{self, Rows};
-use super::{Store, attempts, events, freeze, keeping, reading};
+use super::{Store, attempts, events, forgotten, freeze, keeping, outages, reading};
 
 #[async_trait]
 impl Journal for Store {
@@ -87,6 +88,13 @@ impl Journal for Store {
             Box::pin(async move { reading::deliveries_in(c, &run, &states, after, limit).await })
         })
         .await
+    }
+
+    async fn delivery_of(
+        &self,
+        reference: DeliveryReference,
+    ) -> Result<Option<(RunId, DeliveryRecord)>, JournalError> {
+        self.read(move |c| Box::pin(reading::delivery_of(c, reference))).await
     }
 
     async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<AttemptRecord>, JournalError> {
@@ -257,6 +265,35 @@ impl Journal for Store {
     async fn suppressions(&self, keys: Option<&[RecipientKey]>) -> Result<Vec<Suppression>, JournalError> {
         let keys = keys.map(<[RecipientKey]>::to_vec);
         self.read(move |c| Box::pin(async move { keeping::suppressions(c, keys.as_deref()).await })).await
+    }
+
+    async fn forget(
+        &self,
+        key: &RecipientKey,
+        fresh: [u8; 32],
+        at: Timestamp,
+    ) -> Result<Forgotten, HoldError> {
+        let person = key.clone();
+        let open =
+            self.read(move |c| Box::pin(async move { forgotten::open_runs(c, &person).await })).await?;
+        for run in open {
+            if let Some(pid) = self.holder_of(&run).await? {
+                return Err(HoldError::Held { run, pid });
+            }
+        }
+        let person = key.clone();
+        let changed: Result<Forgotten, JournalError> = self
+            .write(move |c| Box::pin(async move { forgotten::forget(c, &person, &fresh, at).await }))
+            .await;
+        Ok(Forgotten { swept: self.sweep().await?, ..changed? })
+    }
+
+    async fn declare_outage(&self, outage: Outage) -> Result<(), JournalError> {
+        self.write(move |c| Box::pin(async move { outages::declare(c, &outage).await })).await
+    }
+
+    async fn outages(&self) -> Result<Vec<Outage>, JournalError> {
+        self.read(|c| Box::pin(outages::all(c))).await
     }
 
     async fn audit(&self, entry: AuditEntry) -> Result<(), JournalError> {

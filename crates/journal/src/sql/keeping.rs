@@ -9,6 +9,7 @@ use depeche_core::provider::ProviderName;
 use jiff::Timestamp;
 use sqlx::AssertSqlSafe;
 
+use super::forgotten::Pseudonyms;
 use super::rows::{column, corrupt, digest, json, micros, run_id, small, time, to_json};
 use super::{Connection, OTHERS_WORK, Row, numbered, read_failed, write_failed};
 
@@ -174,7 +175,11 @@ pub(crate) async fn save_breaker(c: &mut Connection, record: &BreakerRecord) -> 
 
 pub(crate) async fn suppress(c: &mut Connection, entries: &[Suppression]) -> Result<u64, JournalError> {
     let mut added = 0;
-    for entry in entries {
+    let keys: Vec<RecipientKey> = entries.iter().map(|entry| entry.key.clone()).collect();
+    // Who is forgotten stands on the list already, and not under this name.
+    let forgotten: Vec<RecipientKey> =
+        Pseudonyms::load(c).await?.among(c, &keys).await?.into_values().collect();
+    for entry in entries.iter().filter(|entry| !forgotten.contains(&entry.key)) {
         // The first reason stays; a quarantined address that is suppressed for good is so from then on. A
         // bad address that turns out to be one of a wave is quarantined again (bounces trickle in).
         let done = sqlx::query(
@@ -205,8 +210,10 @@ pub(crate) async fn unsuppress(
     reason: &str,
     at: Timestamp,
 ) -> Result<bool, JournalError> {
-    let done = sqlx::query("DELETE FROM suppression WHERE recipient_key = $1")
+    let pseudonym = Pseudonyms::load(c).await?.of(key.as_str());
+    let done = sqlx::query("DELETE FROM suppression WHERE recipient_key = $1 OR recipient_key = $2")
         .bind(key.as_str())
+        .bind(pseudonym)
         .execute(&mut *c)
         .await
         .map_err(|error| write_failed(&error))?;
@@ -226,6 +233,18 @@ pub(crate) async fn suppressions(
         let found = sqlx::query("SELECT * FROM suppression ORDER BY recipient_key").fetch_all(c).await;
         return found.map_err(|error| read_failed(&error))?.iter().map(suppression).collect();
     };
+    let forgotten = Pseudonyms::load(c).await?.among(c, keys).await?;
+    let hashed: Vec<RecipientKey> = forgotten.keys().cloned().map(RecipientKey::from_stored).collect();
+    let mut entries = listed(c, keys).await?;
+    for entry in listed(c, &hashed).await? {
+        // Whoever asked knows the person by this name.
+        let asked = forgotten.get(entry.key.as_str()).cloned().unwrap_or_else(|| entry.key.clone());
+        entries.push(Suppression { key: asked, ..entry });
+    }
+    Ok(entries)
+}
+
+async fn listed(c: &mut Connection, keys: &[RecipientKey]) -> Result<Vec<Suppression>, JournalError> {
     let mut entries = Vec::new();
     if !suppresses_anybody(c).await? {
         return Ok(entries);

@@ -5,6 +5,7 @@ use depeche_core::address::RecipientKey;
 use depeche_core::journal::{
     AcceptedDay, AttemptRecord, DeliveryId, DeliveryRecord, DeliveryState, JournalError, RunId, RunRecord,
 };
+use depeche_core::opt_out::DeliveryReference;
 use depeche_core::provider::ProviderName;
 use jiff::Timestamp;
 
@@ -100,6 +101,19 @@ pub(crate) const ENDED: &str = "state NOT IN ('pending', 'intent')";
 /// Before everybody, when there is no place to go on after.
 fn place(after: Option<(u32, u64)>) -> (i64, i64) {
     after.map_or((-1, -1), |(tier, position)| (i64::from(tier), i64::try_from(position).unwrap_or(i64::MAX)))
+}
+
+pub(crate) async fn delivery_of(
+    c: &mut Connection,
+    reference: DeliveryReference,
+) -> Result<Option<(RunId, DeliveryRecord)>, JournalError> {
+    let found = sqlx::query("SELECT * FROM delivery WHERE reference = $1 ORDER BY id DESC LIMIT 1")
+        .bind(reference.0.to_vec())
+        .fetch_optional(c)
+        .await
+        .map_err(|error| read_failed(&error))?;
+    let Some(row) = found else { return Ok(None) };
+    Ok(Some((rows::run_id(column(&row, "run")?)?, rows::delivery(&row)?)))
 }
 
 pub(crate) async fn attempts(

@@ -14,12 +14,16 @@ mod unix;
 mod attempts;
 #[path = "../sql/events.rs"]
 mod events;
+#[path = "../sql/forgotten.rs"]
+mod forgotten;
 #[path = "../sql/freeze.rs"]
 mod freeze;
 #[path = "../sql/journal.rs"]
 mod journal;
 #[path = "../sql/keeping.rs"]
 mod keeping;
+#[path = "../sql/outages.rs"]
+mod outages;
 #[path = "../sql/reading.rs"]
 mod reading;
 #[path = "../sql/rows.rs"]
@@ -219,6 +223,20 @@ impl SqliteJournal {
             Ok(intended) => Stepped { settled: Ok(()), intended },
             Err(error) => Stepped::failed(error),
         }
+    }
+
+    /// Writes the file anew, so that nothing of what was replaced stands in its free pages or in the log;
+    /// false when the file is in use.
+    async fn sweep(&self) -> Result<bool, JournalError> {
+        let Some(readers) = &self.readers else { return Ok(true) };
+        let mut connection = readers.acquire().await.map_err(|error| read_failed(&error))?;
+        // Not in a transaction; another process may be in the middle of one.
+        if sqlx::query("VACUUM").execute(&mut *connection).await.is_err() {
+            return Ok(false);
+        }
+        let truncated: Result<(i64, i64, i64), _> =
+            sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *connection).await;
+        Ok(truncated.is_ok_and(|(busy, _, _)| busy == 0))
     }
 
     async fn close_readers(&self) {

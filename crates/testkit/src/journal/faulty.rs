@@ -8,6 +8,7 @@ use bytes::Bytes;
 use depeche_core::address::RecipientKey;
 use depeche_core::event::{ProviderEvent, StoredEvent};
 use depeche_core::journal::*;
+use depeche_core::opt_out::DeliveryReference;
 use depeche_core::outcome::Denied;
 use depeche_core::provider::ProviderName;
 use jiff::Timestamp;
@@ -132,6 +133,13 @@ impl Journal for FaultyJournal {
         limit: usize,
     ) -> Result<Vec<DeliveryRecord>, JournalError> {
         self.inner.deliveries(run, after, limit).await
+    }
+
+    async fn delivery_of(
+        &self,
+        reference: DeliveryReference,
+    ) -> Result<Option<(RunId, DeliveryRecord)>, JournalError> {
+        self.inner.delivery_of(reference).await
     }
 
     async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<AttemptRecord>, JournalError> {
@@ -275,6 +283,23 @@ impl Journal for FaultyJournal {
 
     async fn suppressions(&self, keys: Option<&[RecipientKey]>) -> Result<Vec<Suppression>, JournalError> {
         self.inner.suppressions(keys).await
+    }
+
+    async fn forget(
+        &self,
+        key: &RecipientKey,
+        fresh: [u8; 32],
+        at: Timestamp,
+    ) -> Result<Forgotten, HoldError> {
+        self.inner.forget(key, fresh, at).await
+    }
+
+    async fn declare_outage(&self, outage: Outage) -> Result<(), JournalError> {
+        self.inner.declare_outage(outage).await
+    }
+
+    async fn outages(&self) -> Result<Vec<Outage>, JournalError> {
+        self.inner.outages().await
     }
 
     async fn audit(&self, entry: AuditEntry) -> Result<(), JournalError> {

@@ -10,4 +10,4 @@ mod suite;
 
 pub use faulty::FaultyJournal;
 pub use fixtures::{intent_for, new_run, recipients, settled};
-pub use suite::{JournalHarness, journal_conformance};
+pub use suite::{JournalHarness, forgetting_conformance, journal_conformance};

@@ -1,6 +1,7 @@
 //! The promises of a journal, one by one: DELIVERY.md, "Write-ahead journal".
 
 mod events;
+mod forgetting;
 mod freezing;
 mod intents;
 mod keeping;
@@ -65,11 +66,25 @@ pub async fn journal_conformance(harness: &dyn JournalHarness) {
     events::a_bounce_makes_a_bad_address_of_an_accepted_one(harness).await;
     events::an_accepted_recipient_is_sent_again_only_by_name(harness).await;
     keeping::acceptances_are_counted_by_day(harness).await;
+    forgetting::a_link_names_one_delivery(harness).await;
+    forgetting::a_declared_outage_is_kept_and_may_be_ended(harness).await;
     keeping::a_run_is_held_once(harness).await;
     keeping::the_suppression_list_keeps_its_first_reason(harness).await;
     keeping::breakers_and_rests_outlive_their_process(harness).await;
     keeping::states_runs_and_pages_are_read_as_written(harness).await;
     keeping::recipients_in_a_state_are_read_page_by_page(harness).await;
+}
+
+/// Asks a journal whether it forgets people. Apart from [`journal_conformance`], because one that is kept in
+/// a mirror as well may refuse to.
+///
+/// # Panics
+///
+/// At the first promise that it breaks, with its name in the backtrace.
+pub async fn forgetting_conformance(harness: &dyn JournalHarness) {
+    forgetting::a_forgotten_person_is_named_nowhere_and_mailed_never(harness).await;
+    forgetting::what_comes_later_does_not_name_the_forgotten_again(harness).await;
+    forgetting::who_is_still_open_is_forgotten_only_when_nobody_works_on_it(harness).await;
 }
 
 /// A moment of the suite, in seconds after its beginning.

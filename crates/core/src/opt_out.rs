@@ -5,17 +5,21 @@
 //! first 16 octets of HMAC-SHA-256 (RFC 2104; truncated as its section 5 allows) over a label and what
 //! stands before. There is one spelling of each token: padding, other alphabets and stray bits are refused.
 //!
+//! Who has no key (an address of the user's own behind `[unsubscribe].url`) gets the bare reference in
+//! hexadecimal digits: it names the same delivery, and proves nothing.
+//!
 //! Nothing here reads a clock: the caller says what time it is.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::{digest, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use depeche_core::message::MessageId;
-use depeche_core::secret::{ExposeSecret as _, Secret};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::Offset;
+
+use crate::message::MessageId;
+use crate::secret::{ExposeSecret as _, Secret};
 
 /// A key must be at least as long as half the hash's block is strong (RFC 2104, section 3).
 pub const LEAST_KEY_BYTES: usize = 32;
@@ -32,6 +36,31 @@ impl DeliveryReference {
         let mut reference = [0; 16];
         reference.copy_from_slice(&hash.as_ref()[..16]);
         Self(reference)
+    }
+}
+
+impl std::fmt::Display for DeliveryReference {
+    /// 32 hexadecimal digits.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// What goes into the links of a run's messages in place of `{token}`.
+#[derive(Debug, Clone)]
+pub struct SignedLinks {
+    /// The first signs.
+    pub keys: TokenKeys,
+    /// The last day on which a link holds, UTC; the same for every message of a run, so that one that is
+    /// made again is the same message.
+    pub last_day: Date,
+}
+
+impl SignedLinks {
+    /// The token of the delivery whose message has this id.
+    #[must_use]
+    pub fn token(&self, message_id: &MessageId) -> OptOutToken {
+        OptOutToken::sign(&self.keys, DeliveryReference::of(message_id), self.last_day)
     }
 }
 
@@ -61,7 +90,6 @@ pub enum KeyError {
 
 /// Why a token opens nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum TokenError {
     /// Not a token of ours: not its form, or not signed by any of the keys.
     #[error("the link is not one of ours")]
