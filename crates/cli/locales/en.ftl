@@ -51,6 +51,13 @@ config-journal = the journal `{ $url }` cannot be used: this version keeps it in
 config-mirror = `{ $text }` is no place for a mirror
 config-mirror-hint = "file:/mnt/other/depeche" for a folder, or "s3://bucket/folder" for an object store
 config-mirror-server = a mirror and a state_dir belong to a journal in a file; a journal on a server is kept by the server
+config-unsubscribe-served = opt-out links must go where `depeche serve` answers them: { $url } (or leave the key out)
+config-unsubscribe-token = `secret` signs the { "{" }token{ "}" } of opt-out links: url must hold it, or [serve] must say public_url
+config-public-url = the public address must begin with https:// and have no ? or #
+config-webhook-twice = there are two webhooks called `{ $name }`
+config-webhook-kind = `{ $name }` is no provider with webhooks: say its kind
+config-webhook-proof = exactly one proof of who posts is needed: { $keys }
+config-journal = the journal `{ $url }` cannot be used: this version keeps it in a file, url = "sqlite:.depeche/journal.db"
 config-provider-twice = there are two providers called `{ $name }`
 config-provider-name = `{ $name }` is the name of the mailbox of bounces; call the provider otherwise
 config-campaign-last = a mailchimp-campaign takes everybody who is left: { $provider } cannot stand behind it
@@ -282,6 +289,16 @@ sync-call = { $count ->
    *[other] { $count } recipients
 } did not get it: depeche report { $run } --call-sheet
 sync-since = `{ $text }` is no moment; write 7d, 48h or 2026-12-03
+serve-none = depeche.toml has no [serve] section
+serve-none-hint = [serve] needs listen = "127.0.0.1:8025" and public_url = "https://…"; docs/after-the-send.md has a whole one
+serve-listening = listening on { $address }, which the world knows as { $url }; /healthz and /metrics: { $operations }
+serve-hook = webhook of { $name }: { $url }
+serve-links = opt-out links: { $url }
+serve-no-links = no opt-out links are answered: [unsubscribe] has no secret
+serve-clear = { $address } is open to the network without TLS: put a proxy in front of it
+serve-stopping = stopping: finishing the requests in flight
+serve-stopped = stopped
+serve-judge-failed = bad addresses are not judged yet: { $reason }
 
 suppress-added = added: { $count }
 suppress-quarantine = {" "}(to be looked at)

@@ -51,6 +51,13 @@ config-journal = le journal « { $url } » est inutilisable : cette version le g
 config-mirror = `{ $text }` n’est pas un emplacement de miroir
 config-mirror-hint = "file:/mnt/autre/depeche" pour un dossier, ou "s3://bucket/dossier" pour un stockage d’objets
 config-mirror-server = un miroir et un state_dir vont avec un journal dans un fichier ; un journal sur un serveur est gardé par le serveur
+config-unsubscribe-served = les liens de désinscription doivent mener là où `depeche serve` répond : { $url } (ou retirez la clé)
+config-unsubscribe-token = `secret` signe le { "{" }token{ "}" } des liens de désinscription : url doit le contenir, ou [serve] donner public_url
+config-public-url = l'adresse publique doit commencer par https:// et n'avoir ni ? ni #
+config-webhook-twice = deux webhooks s'appellent `{ $name }`
+config-webhook-kind = `{ $name }` n'est pas un fournisseur à webhooks : précisez kind
+config-webhook-proof = il faut exactement une preuve de qui envoie : { $keys }
+config-journal = le journal « { $url } » est inutilisable : cette version le garde dans un fichier, url = "sqlite:.depeche/journal.db"
 config-provider-twice = deux fournisseurs s'appellent « { $name } »
 config-provider-name = « { $name } » est le nom de la boîte des rebonds ; appelez le fournisseur autrement
 config-campaign-last = une campagne Mailchimp prend tous ceux qui restent : { $provider } ne peut venir derrière elle
@@ -305,6 +312,16 @@ sync-call = { $count ->
    *[other] { $count } destinataires ne l'ont pas reçu
 } : depeche report { $run } --call-sheet
 sync-since = « { $text } » n'est pas un moment ; écrivez 7d, 48h ou 2026-12-03
+serve-none = depeche.toml n'a pas de section [serve]
+serve-none-hint = [serve] demande listen = "127.0.0.1:8025" et public_url = "https://…" ; docs/after-the-send.md en donne un exemple complet
+serve-listening = à l'écoute sur { $address }, que le monde connaît comme { $url } ; /healthz et /metrics : { $operations }
+serve-hook = webhook de { $name } : { $url }
+serve-links = liens de désinscription : { $url }
+serve-no-links = aucun lien de désinscription n'a de réponse : [unsubscribe] n'a pas de secret
+serve-clear = { $address } est ouvert au réseau sans TLS : placez un proxy devant
+serve-stopping = arrêt : les requêtes en cours se terminent
+serve-stopped = arrêté
+serve-judge-failed = les adresses invalides ne sont pas encore jugées : { $reason }
 
 suppress-added = ajoutés : { $count }
 suppress-quarantine = {" "}(à vérifier)

@@ -102,6 +102,8 @@ pub(crate) enum Command {
     TakeOver,
     /// Who got it, when, through whom
     Report(Report),
+    /// Take providers' webhooks and opt-outs over HTTP
+    Serve,
     /// Addresses that are never mailed
     #[command(subcommand)]
     Suppress(Suppress),

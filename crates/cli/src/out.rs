@@ -2,6 +2,11 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+
 use crate::args::{Color, Global, Lang};
 use crate::failure::Failure;
 use crate::words::{Words, say};
@@ -81,6 +86,21 @@ impl Out {
     /// What the user must not miss.
     pub(crate) fn warn(&self, text: impl AsRef<str>) {
         write_err(&format!("{}\n", text.as_ref()));
+    }
+
+    /// From here on the receiver's log goes to stderr: what was not kept, and with `-v` what was. It names
+    /// no address. Other libraries stay silent.
+    pub(crate) fn log_receiver(&self) {
+        let level = match (self.quiet, self.verbose) {
+            (true, _) => LevelFilter::ERROR,
+            (false, 0) => LevelFilter::WARN,
+            (false, 1) => LevelFilter::INFO,
+            (false, _) => LevelFilter::DEBUG,
+        };
+        let ours = Targets::new().with_target("depeche_receiver", level);
+        let log = fmt::layer().with_writer(std::io::stderr).with_ansi(self.color).with_target(false);
+        // A second log is refused; the first goes on.
+        let _ = tracing_subscriber::registry().with(log.with_filter(ours)).try_init();
     }
 
     /// A prompt, without a line break.

@@ -5,8 +5,8 @@
 //! by name, and a person decides. Nothing is ever guessed.
 //!
 //! This crate joins the others: the delivery protocol and its values (re-exported from
-//! `depeche-core`), the [`providers`], the SQLite journal ([`sqlite`]) and the checks of sending
-//! domains ([`domain`]). It opens nothing by itself, prints nothing, and holds no global state; the
+//! `depeche-core`), the [`providers`], the SQLite journal ([`sqlite`]), the checks of sending domains
+//! ([`domain`]) and the [`receiver`] of webhooks and opt-outs. It opens nothing by itself, prints nothing, and holds no global state; the
 //! command line `depeche` is one user of it.
 //!
 //! # From a list to a run
@@ -137,3 +137,4 @@ pub use depeche_journal as sqlite;
 pub use depeche_mailbox as mailbox;
 pub use depeche_mirror as mirror;
 pub use depeche_providers as providers;
+pub use depeche_receiver as receiver;

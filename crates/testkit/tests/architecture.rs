@@ -19,15 +19,10 @@ const ARROWS: [(&str, &[&str]); 10] = [
             "depeche-core",
             "depeche-domain",
             "depeche-journal",
-<<<<<<< HEAD
             "depeche-mailbox",
             "depeche-mirror",
             "depeche-providers",
-=======
-            "depeche-mirror",
-            "depeche-providers",
             "depeche-receiver",
->>>>>>> 98314d4 (journal: opt-out links name deliveries, the forgotten are hashes, outages are declared)
         ],
     ),
     ("depeche-cli", &["depeche"]),

@@ -11,6 +11,7 @@ mod nearest;
 mod provider;
 mod reader;
 mod secret;
+mod serve;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,7 +27,8 @@ pub(crate) use mirror::MirrorConfig;
 pub(crate) use nearest::nearest;
 pub(crate) use provider::{Dkim, Kind, ProviderConfig};
 pub(crate) use reader::duration;
-use reader::{Reader, Section};
+use reader::{Found, Reader, Section};
+pub(crate) use serve::{OptOutConfig, ServeConfig, WebhookConfig};
 
 use crate::failure::Failure;
 use crate::unix::open_mode;
@@ -55,6 +57,10 @@ pub(crate) struct Config {
     pub(crate) require_authenticated: bool,
     /// The name server to ask; the system's when absent.
     pub(crate) nameserver: Option<String>,
+    /// What signs opt-out links.
+    pub(crate) opt_out: Option<OptOutConfig>,
+    /// What `serve` listens on.
+    pub(crate) serve: Option<ServeConfig>,
 }
 
 /// The configuration's file, and its mode when others can read it.
@@ -97,7 +103,9 @@ impl Config {
         if let Some(failure) = Failure::all(std::mem::take(&mut reader.problems)) {
             return Err(failure);
         }
-        let identity = read_identity(&mut reader, &mut root);
+        let guard = (file, open_mode(file));
+        let unsubscribe = read_unsubscribe(&mut reader, &mut root, guard);
+        let mut identity = read_identity(&mut reader, &mut root);
         let (journal, state_dir, mirror) = journal::read(&mut reader, &mut root);
         let providers = provider::read_all(&mut reader, &mut root, file);
         let bounces = bounces::read(&mut reader, &mut root, (file, open_mode(file)));
@@ -106,6 +114,11 @@ impl Config {
             policy.transient = waits;
         }
         let nameserver = read_dns(&mut reader, &mut root);
+        let serve = ServeConfig::read(&mut reader, &mut root, &providers, guard);
+        let (links, opt_out) = unsubscribe.joined(serve.as_ref(), &mut reader);
+        if let Some(identity) = &mut identity {
+            identity.unsubscribe = links;
+        }
         reader.finish(root);
         let problems = std::mem::take(&mut reader.problems);
         match (Failure::all(in_order(problems)), identity) {
@@ -120,6 +133,8 @@ impl Config {
                 policy,
                 require_authenticated,
                 nameserver,
+                opt_out,
+                serve,
             }),
             (Some(failure), _) => Err(failure),
             (None, None) => Err(Failure::usage("config.incomplete", name)),
@@ -174,12 +189,12 @@ fn read_identity<'a>(reader: &mut Reader<'a>, root: &mut Section<'a>) -> Option<
     let organisation = read_organisation(reader, root);
     let from = read_from(reader, root);
     let press_contact = read_press_contact(reader, root);
-    let unsubscribe = read_unsubscribe(reader, root);
     let (from, reply_to) = from?;
     let organisation = organisation.unwrap_or_else(|| Organisation {
         name: from.name.as_ref().map_or_else(|| from.address.domain().to_owned(), ToString::to_string),
         ..Organisation::default()
     });
+    let unsubscribe = UnsubscribeIdentity::default();
     Some(Identity { organisation, from, reply_to, press_contact, unsubscribe })
 }
 
@@ -226,10 +241,21 @@ fn read_press_contact<'a>(reader: &mut Reader<'a>, root: &mut Section<'a>) -> Op
     Some(PressContact { name: name?, address: address?, phone })
 }
 
-fn read_unsubscribe<'a>(reader: &mut Reader<'a>, root: &mut Section<'a>) -> UnsubscribeIdentity {
-    let Some(mut section) = reader.section(root, "unsubscribe") else {
-        return UnsubscribeIdentity::default();
-    };
+/// `[unsubscribe]`, before it is known what `[serve]` says.
+#[derive(Default)]
+struct StatedUnsubscribe {
+    mailto: Option<EmailAddress>,
+    url: Option<Found<String>>,
+    opt_out: Option<OptOutConfig>,
+    span: std::ops::Range<usize>,
+}
+
+fn read_unsubscribe<'a>(
+    reader: &mut Reader<'a>,
+    root: &mut Section<'a>,
+    guard: (&Path, Option<u32>),
+) -> StatedUnsubscribe {
+    let Some(mut section) = reader.section(root, "unsubscribe") else { return StatedUnsubscribe::default() };
     let mailto = reader.text(&mut section, "mailto");
     let mailto = reader.parsed(mailto, EmailAddress::parse);
     let url = reader.text(&mut section, "url");
@@ -237,8 +263,38 @@ fn read_unsubscribe<'a>(reader: &mut Reader<'a>, root: &mut Section<'a>) -> Unsu
         let message = say!(reader, "config-unsubscribe-url");
         reader.problem("config.value", message, None, bad.span.clone());
     }
+    let opt_out = OptOutConfig::read(reader, &mut section, guard);
+    let span = section.span.clone();
     reader.finish(section);
-    UnsubscribeIdentity { mailto, url: url.map(|found| found.value) }
+    StatedUnsubscribe { mailto, url, opt_out, span }
+}
+
+impl StatedUnsubscribe {
+    /// Links go where `serve` answers them: a signed link that nobody answers is a broken promise.
+    fn joined(
+        self,
+        serve: Option<&ServeConfig>,
+        reader: &mut Reader<'_>,
+    ) -> (UnsubscribeIdentity, Option<OptOutConfig>) {
+        let served = serve.filter(|_| self.opt_out.is_some()).map(ServeConfig::stop_url);
+        match (&self.url, &served) {
+            (Some(stated), Some(served)) if stated.value != *served => {
+                let message = say!(reader, "config-unsubscribe-served", url = served);
+                reader.problem("config.unsubscribe", message, None, stated.span.clone());
+            }
+            (None, None) if self.opt_out.is_some() => {
+                let message = say!(reader, "config-unsubscribe-token");
+                reader.problem("config.unsubscribe", message, None, self.span.clone());
+            }
+            (Some(stated), None) if self.opt_out.is_some() && !stated.value.contains("{token}") => {
+                let message = say!(reader, "config-unsubscribe-token");
+                reader.problem("config.unsubscribe", message, None, stated.span.clone());
+            }
+            _ => {}
+        }
+        let url = self.url.map(|found| found.value).or(served);
+        (UnsubscribeIdentity { mailto: self.mailto, url }, self.opt_out)
+    }
 }
 
 fn read_fallback<'a>(reader: &mut Reader<'a>, root: &mut Section<'a>) -> (Policy, bool) {

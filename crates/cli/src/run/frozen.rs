@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use depeche::engine::{LinkConfig, Render};
 use depeche::journal::{Journal, RunKind, RunRecord};
+use depeche::opt_out::SignedLinks;
 use depeche::policy::OnUnknown;
 use depeche::provider::ProviderName;
 use depeche::providers::outbox::OutboxProvider;
 use depeche::release::{FrozenRelease, Renderer};
+use jiff::civil::Date;
 use jiff::{Timestamp, ZonedDateTime};
 use serde::{Deserialize, Serialize};
 
+use crate::config::Config;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -21,6 +24,9 @@ pub(crate) struct Kept {
     pub(crate) release: FrozenRelease,
     /// The moment of the run, in the zone in which it began.
     pub(crate) date: ZonedDateTime,
+    /// The last day of the signed opt-out links (UTC); without it the links are not signed.
+    #[serde(default)]
+    pub(crate) links_until: Option<Date>,
 }
 
 /// What else a later process must know.
@@ -44,9 +50,12 @@ impl Settings {
 
 /// The renderer of a run, from what it keeps; for a `chain` with a campaign, with merge tags. A release
 /// that cannot be a campaign leaves the chain without one: `plan` says why.
+///
+/// The key of its opt-out links is depeche.toml's as it is now.
 pub(crate) async fn renderer(
     journal: &dyn Journal,
     run: &RunRecord,
+    config: Option<&Config>,
     chain: &mut Vec<LinkConfig>,
 ) -> Result<Arc<dyn Render>, Failure> {
     let unreadable = |error: &dyn std::fmt::Display| {
@@ -55,6 +64,9 @@ pub(crate) async fn renderer(
     let kept: Kept = serde_json::from_str(&run.frozen).map_err(|error| unreadable(&error))?;
     let assets = journal.assets(&run.id).await?;
     let mut renderer = Renderer::new(&kept.release, assets, kept.date).map_err(|error| unreadable(&error))?;
+    if let Some(last_day) = kept.links_until {
+        renderer = renderer.with_links(links(run, config, last_day)?);
+    }
     if run.kind == RunKind::Test {
         renderer = renderer.marked_test();
     }
@@ -70,6 +82,17 @@ pub(crate) async fn renderer(
         }
     }
     Ok(Arc::new(renderer))
+}
+
+/// The signed links of a run that was frozen with them. An unsigned link would be one that nobody answers.
+fn links(run: &RunRecord, config: Option<&Config>, last_day: Date) -> Result<SignedLinks, Failure> {
+    let links = config.map_or(Ok(None), |config| config.signed_links(last_day))?;
+    links.ok_or_else(|| {
+        Failure::usage(
+            "unsubscribe.gone",
+            format!("{}: its opt-out links are signed, and [unsubscribe] secret is gone", run.id),
+        )
+    })
 }
 
 /// Whether a link sends campaigns.

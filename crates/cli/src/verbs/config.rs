@@ -30,6 +30,7 @@ fn check(context: &Context<'_>) -> Done {
     let mirror = config.mirror.as_ref();
     let log = mirror.map(|mirror| mirror.log(&config.base(), &context.clock, &context.entropy));
     failures.extend(log.and_then(Result::err));
+    failures.extend(super::serve::check(&config).err());
     if let Some(failure) = Failure::all(failures) {
         return Err(failure);
     }
@@ -98,6 +99,13 @@ fn effective(config: &Config) -> Value {
             "on_budget": serde_json::to_value(policy.on_budget).unwrap_or_default(),
             "require_authenticated": config.require_authenticated,
         },
+        "serve": config.serve.as_ref().map(|serve| json!({
+            "listen": serve.listen.to_string(),
+            "operations": serve.operations.map(|address| address.to_string()),
+            "public_url": serve.public_url,
+            "webhooks": serve.webhooks.iter().map(|hook| serve.hook_url(hook)).collect::<Vec<_>>(),
+        })),
+        "signed_links": config.opt_out.is_some(),
         "retry": { "transient": policy.transient.iter().map(|wait| seconds(*wait)).collect::<Vec<_>>() },
     })
 }

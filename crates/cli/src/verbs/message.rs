@@ -126,7 +126,7 @@ async fn rendered(
     let config = context.config()?;
     let journal = store::open(&config, context).await?;
     let record = store::run_named(&*journal, run, context).await?;
-    let render = frozen::renderer(&*journal, &record, &mut Vec::new()).await?;
+    let render = frozen::renderer(&*journal, &record, Some(&config), &mut Vec::new()).await?;
     let address = match &asked.recipient {
         Some(address) => address.clone(),
         None => recipient(received).unwrap_or_default(),

@@ -16,6 +16,7 @@ mod resolve;
 mod resume;
 pub(crate) mod runs;
 mod send;
+mod serve;
 mod suppress;
 mod sync;
 mod work;
@@ -44,6 +45,7 @@ pub(crate) async fn dispatch(command: Command, context: &Context<'_>) -> Done {
         Command::Reconcile(asked) => recover::reconcile(&asked, context).await,
         Command::TakeOver => recover::take_over(context).await,
         Command::Report(asked) => report::run(&asked, context).await,
+        Command::Serve => serve::run(context).await,
         Command::Suppress(command) => suppress::run(&command, context).await,
         Command::Provider(command) => provider::run(&command, context).await,
         Command::Domain(command) => domain::run(&command, context).await,

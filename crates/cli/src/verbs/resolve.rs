@@ -30,7 +30,7 @@ pub(crate) async fn run(asked: &Resolve, context: &Context<'_>) -> Done {
     journal.adopt_orphans(&*hold, context.clock.now()).await?;
     let (moved, told) = if asked.look_up {
         let mut chain = config.chain(&config.route(&[], &out.words)?, &context.clock)?;
-        let render = frozen::renderer(&*journal, &run, &mut chain).await?;
+        let render = frozen::renderer(&*journal, &run, Some(&config), &mut chain).await?;
         let (journal, hold) = (&*journal, &*hold);
         let search = Search { journal, hold, chain: &chain, render, reason: &asked.reason, context };
         search.all(&run, &keys).await?

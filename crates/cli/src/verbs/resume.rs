@@ -54,7 +54,7 @@ pub(crate) async fn run(asked: &Resume, context: &Context<'_>) -> Done {
         None if !asked.unauthenticated => DomainAdmission::new(&config, &journal, context)?,
         _ => None,
     };
-    let render = frozen::renderer(&*journal, &record, &mut chain).await?;
+    let render = frozen::renderer(&*journal, &record, Some(&config), &mut chain).await?;
     let choice = asked.on_unknown.map(on_unknown).or(settings.on_unknown);
     let mut policy = policy(Some(&config), choice, asked.no_wait);
     if record.kind == RunKind::Real {

@@ -146,6 +146,9 @@ pub(crate) async fn run(asked: &Send, context: &Context<'_>) -> Done {
     somebody_carries(&way.fidelity(&prepared, &[], context), context)?;
     // Secrets are read before anybody is asked: a missing one must not come after the confirmation.
     let mut chain = way.chain(context)?;
+    if let Some(config) = &way.config {
+        config.opt_out_keys()?;
+    }
     let admission = way.admission(asked.unauthenticated, context)?;
     somebody_may_send(&chain, admission.as_deref(), context).await?;
     let confirmed =
@@ -155,7 +158,7 @@ pub(crate) async fn run(asked: &Send, context: &Context<'_>) -> Done {
         return hand_over(&*way.journal, &id, context).await;
     }
     let record = store::run_named(&*way.journal, id.as_str(), context).await?;
-    let render = frozen::renderer(&*way.journal, &record, &mut chain).await?;
+    let render = frozen::renderer(&*way.journal, &record, way.config.as_ref(), &mut chain).await?;
     // A disk does not come back by waiting.
     let no_wait = asked.no_wait || way.outbox.is_some();
     let mut policy = policy(way.config.as_ref(), asked.on_unknown.map(on_unknown), no_wait);
@@ -390,7 +393,8 @@ fn new_run(
     };
     let left_out = prepared.left_out(context).collect::<std::io::Result<Vec<Value>>>();
     let left_out = left_out.map_err(contacts::broken)?;
-    let kept = Kept { release: prepared.frozen.clone(), date: date.clone() };
+    let links_until = way.config.as_ref().and_then(|config| config.links_until(date.timestamp()));
+    let kept = Kept { release: prepared.frozen.clone(), date: date.clone(), links_until };
     let settings = Settings {
         outbox: way.outbox.clone(),
         on_unknown: asked.on_unknown.map(on_unknown),

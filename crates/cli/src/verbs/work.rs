@@ -152,7 +152,7 @@ impl Worker<'_> {
             false => DomainAdmission::new(config, &self.journal, context)?,
             true => None,
         };
-        let render = frozen::renderer(&*self.journal, record, &mut chain).await?;
+        let render = frozen::renderer(&*self.journal, record, Some(config), &mut chain).await?;
         // While one run waits another may go on; it is looked at again in time.
         let mut policy = policy(Some(config), settings.on_unknown, true);
         policy.not_after = settings.not_after;

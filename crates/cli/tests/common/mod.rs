@@ -3,6 +3,8 @@
 // Helpers of tests may unwrap as tests do; each test file uses a part of this one.
 #![allow(clippy::unwrap_used, dead_code)]
 
+pub(crate) mod serve;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -86,6 +88,22 @@ impl Project {
         let mut text = "email,first_name,outlet\n".to_owned();
         text.extend(numbers.map(|n| format!("{},Zoé,Le Progrès\n", address(n))));
         std::fs::write(self.path().join(file), text).unwrap();
+    }
+
+    /// Changes depeche.toml: `from` must stand in it.
+    pub(crate) fn configure(&self, from: &str, to: &str) {
+        let file = self.path().join("depeche.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{from}");
+        std::fs::write(file, text.replacen(from, to, 1)).unwrap();
+    }
+
+    /// A file that only its owner can read.
+    pub(crate) fn write_secret(&self, file: &str, text: &str) {
+        use std::os::unix::fs::PermissionsExt as _;
+        self.write(file, text);
+        let private = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(self.path().join(file), private).unwrap();
     }
 
     pub(crate) fn write(&self, file: &str, text: &str) {

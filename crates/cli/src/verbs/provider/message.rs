@@ -12,6 +12,7 @@ use depeche::engine::{Engine, Events, LinkConfig, Render as _, Stop};
 use depeche::journal::{
     DeliveryRecord, DeliveryState, FreezeError, Journal, NewDelivery, NewRun, RunId, RunKind,
 };
+use depeche::opt_out::SignedLinks;
 use depeche::policy::Policy;
 use depeche::release::{FrozenRelease, Release, Renderer, new_message_id};
 use jiff::ZonedDateTime;
@@ -33,6 +34,20 @@ struct Ready {
     files: Vec<(String, bytes::Bytes)>,
     date: ZonedDateTime,
     delivery: NewDelivery,
+    links: Option<SignedLinks>,
+}
+
+impl Ready {
+    /// The message as it goes, made the same way each time.
+    fn renderer(&self) -> Result<Renderer, Failure> {
+        let renderer = Renderer::new(&self.frozen, self.files.clone(), self.date.clone())
+            .map_err(|error| Failure::usage("release.render", error))?
+            .marked_test();
+        Ok(match &self.links {
+            Some(links) => renderer.with_links(links.clone()),
+            None => renderer,
+        })
+    }
 }
 
 /// Sends one message to `address` through `link`; what `--json` shows of it, and how that ends.
@@ -45,9 +60,7 @@ pub(super) async fn send(
     context: &Context<'_>,
 ) -> Result<(Value, Exit), Failure> {
     let ready = prepare(address, asked, config, context)?;
-    let mut renderer = Renderer::new(&ready.frozen, ready.files.clone(), ready.date.clone())
-        .map_err(|error| Failure::usage("release.render", error))?
-        .marked_test();
+    let mut renderer = ready.renderer()?;
     if is_campaign(link) {
         let form = ready.frozen.merge_form().map_err(|error| Failure::usage("route.cannot-carry", error))?;
         renderer = renderer.with_merge_form(form);
@@ -98,7 +111,11 @@ fn prepare(
     fields.insert("email".to_owned(), address.to_string());
     let message_id = new_message_id(&*context.entropy, identity.from.address.domain());
     let delivery = NewDelivery { address, tier: 1, position: 0, fields, message_id, not_before: None };
-    Ok(Ready { frozen, files, date, delivery })
+    let links = match config.links_until(date.timestamp()) {
+        Some(last_day) => config.signed_links(last_day)?,
+        None => None,
+    };
+    Ok(Ready { frozen, files, date, delivery, links })
 }
 
 /// A few lines with what providers change: accents, a link, a name in a header.
@@ -121,7 +138,8 @@ async fn freeze(
     context: &Context<'_>,
 ) -> Result<RunId, Failure> {
     let json = |error: serde_json::Error| Failure::new(Exit::Problems, "run.freeze", error);
-    let kept = Kept { release: ready.frozen.clone(), date: ready.date.clone() };
+    let links_until = ready.links.as_ref().map(|links| links.last_day);
+    let kept = Kept { release: ready.frozen.clone(), date: ready.date.clone(), links_until };
     let mut number = 1;
     loop {
         let id = send::run_id(&ready.date, &format!("provider-test-{provider}"), number)?;
@@ -173,10 +191,8 @@ async fn hand_over(
 /// Writes what was sent beside the others.
 fn keep(folder: &Path, name: &str, ready: &Ready, delivery: &DeliveryRecord) -> Result<String, Failure> {
     std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, &error))?;
-    let renderer = Renderer::new(&ready.frozen, ready.files.clone(), ready.date.clone())
-        .map_err(|error| Failure::usage("release.render", error))?
-        .marked_test();
-    let message = renderer
+    let message = ready
+        .renderer()?
         .render(delivery)
         .map_err(|refused| Failure::new(Exit::Problems, "release.render", refused.reason))?;
     let path = folder.join(format!("{name}.eml"));
