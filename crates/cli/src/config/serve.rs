@@ -195,6 +195,8 @@ fn read_webhook<'a>(
     let known = of_provider.and_then(|provider| match provider.kind {
         Kind::Brevo(_) => Some(HookKind::Brevo),
         Kind::Transactional(_) => Some(HookKind::Transactional),
+        // The audience behind it tells who left.
+        Kind::Campaign(_) => Some(HookKind::Audience),
         Kind::Smtp(_) | Kind::Outbox(_) => None,
     });
     let span = section.span.clone();

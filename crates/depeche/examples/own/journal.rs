@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use depeche::address::RecipientKey;
 use depeche::event::{ProviderEvent, StoredEvent};
 use depeche::journal::*;
+use depeche::opt_out::DeliveryReference;
 use depeche::outcome::Denied;
 use depeche::provider::ProviderName;
 use jiff::Timestamp;
@@ -206,6 +207,30 @@ impl Journal for NotedJournal {
 
     async fn suppressions(&self, keys: Option<&[RecipientKey]>) -> Result<Vec<Suppression>, JournalError> {
         self.inner.suppressions(keys).await
+    }
+
+    async fn delivery_of(
+        &self,
+        reference: DeliveryReference,
+    ) -> Result<Option<(RunId, DeliveryRecord)>, JournalError> {
+        self.inner.delivery_of(reference).await
+    }
+
+    async fn forget(
+        &self,
+        key: &RecipientKey,
+        fresh: [u8; 32],
+        at: Timestamp,
+    ) -> Result<Forgotten, HoldError> {
+        self.inner.forget(key, fresh, at).await
+    }
+
+    async fn declare_outage(&self, outage: Outage) -> Result<(), JournalError> {
+        self.inner.declare_outage(outage).await
+    }
+
+    async fn outages(&self) -> Result<Vec<Outage>, JournalError> {
+        self.inner.outages().await
     }
 
     async fn audit(&self, entry: AuditEntry) -> Result<(), JournalError> {
