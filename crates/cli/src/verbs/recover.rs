@@ -114,11 +114,15 @@ async fn ask_providers(
     for run in uncertain {
         let hold = journal.hold(&run.id).await?;
         let mut of_run = config.chain(&route, &context.clock)?;
-        let render = frozen::renderer(journal, run, &mut of_run).await?;
+        let render = frozen::renderer(journal, run, Some(config), &mut of_run).await?;
         let search = Search { journal, hold: &*hold, chain: &of_run, render, reason: "reconcile", context };
-        let (moved, _) = search.all(run, &[]).await?;
+        let (moved, told) = search.all(run, &[]).await?;
         proofs.extend(moved.iter().map(|delivery| {
-            json!({ "run": run.id.as_str(), "address": delivery.address.to_string(), "to": "accepted",
+            let address = delivery.address.to_string();
+            // What moved without being accepted is proved not to have been sent.
+            let accepted = told.iter().any(|one| one["address"] == address && one["found"] == "accepted");
+            let to = if accepted { "accepted" } else { "pending" };
+            json!({ "run": run.id.as_str(), "address": address, "to": to,
                 "by": delivery.provider.as_ref().map(|name| name.as_str()) })
         }));
     }
