@@ -13,7 +13,9 @@ find_bin() {
 }
 bin=$(find_bin || true)
 if [ -z "$bin" ] && [ "$(id -u)" = 0 ]; then
-  apt-get install -y -qq postgresql >/dev/null || true
+  export DEBIAN_FRONTEND=noninteractive
+  install=(apt-get install -y --no-install-recommends postgresql)
+  "${install[@]}" >/dev/null 2>&1 || { apt-get update >/dev/null 2>&1 && "${install[@]}" >/dev/null 2>&1; } || true
   bin=$(find_bin || true)
 fi
 if [ -z "$bin" ]; then

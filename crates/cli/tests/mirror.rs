@@ -58,6 +58,9 @@ fn an_older_copy_of_the_journal_does_not_send_and_is_put_right_by_reconcile() {
     assert_eq!(refused.exit, Some(5), "{refused:?}");
     assert_eq!(refused.document()["error"]["code"], "journal.older");
     assert!(refused.document()["error"]["hint"].as_str().unwrap().contains("depeche reconcile"));
+    // A worker as well: it once opened the journal without asking what stands beside it.
+    let worker = project.run(&["work", "--once", "--json"]);
+    assert_eq!((worker.exit, &worker.document()["error"]["code"]), (Some(5), &"journal.older".into()));
     assert_eq!(project.seen().len(), 4, "nothing more was sent");
 
     let reconciled = project.run(&["reconcile", "--json"]);

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use depeche::engine::{Control, Ended, JOURNAL_FAILED, Level, Stop};
 use depeche::journal::{HoldError, Journal, JournalError, RunId, RunKind, RunRecord, RunState};
+use depeche::mirror::MirroredJournal;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
@@ -25,7 +26,7 @@ use crate::failure::{Done, Failure};
 use crate::run::admission::DomainAdmission;
 use crate::run::drive::{Drive, interrupted};
 use crate::run::frozen::{self, Settings};
-use crate::run::{document, store, warmth};
+use crate::run::{document, session, store, warmth};
 use crate::words::say;
 
 /// A worker works on so many runs at a time.
@@ -38,10 +39,16 @@ const AGAIN: SignedDuration = SignedDuration::from_secs(5);
 /// Does what was asked.
 pub(crate) async fn run(asked: &Work, context: &Context<'_>) -> Done {
     let config = context.config()?;
-    let journal = store::open(&config, context).await?;
+    let plain = store::open(&config, context).await?;
+    // A file may be an older copy, or have burnt elsewhere and been taken over: then nobody works on it.
+    let session = session::begin(&config, Arc::clone(&plain), context).await?;
+    let journal: Arc<dyn Journal> = match &session {
+        Some(session) => Arc::clone(session) as _,
+        None => plain,
+    };
     let (stop, control) = Stop::new();
     context.out.note(say!(context.out, "work-begins"));
-    let worker = Worker { config, journal, control, asked, context };
+    let worker = Worker { config, journal, session, control, asked, context };
     let worked = tokio::select! {
         worked = worker.until_stopped() => worked?,
         never = interrupted(&stop, context) => match never {},
@@ -52,6 +59,8 @@ pub(crate) async fn run(asked: &Work, context: &Context<'_>) -> Done {
 struct Worker<'w> {
     config: Config,
     journal: Arc<dyn Journal>,
+    /// The same journal, where it is a file.
+    session: Option<Arc<MirroredJournal>>,
     control: Control,
     asked: &'w Work,
     context: &'w Context<'w>,
@@ -158,8 +167,8 @@ impl Worker<'_> {
         policy.not_after = settings.not_after;
         let names: Vec<_> = chain.iter().map(|link| link.provider.name().clone()).collect();
         policy.spares = warmth::spares(config, &names, &*self.journal, context).await?;
-        let drive =
-            Drive { journal: Arc::clone(&self.journal), render, chain, policy, admission, session: None };
+        let (journal, session) = (Arc::clone(&self.journal), self.session.clone());
+        let drive = Drive { journal, render, chain, policy, admission, session };
         let ended = drive.work(&*hold, self.control.clone(), Some(&record.id), context).await;
         drop(hold);
         ended.map(Some)
@@ -184,6 +193,9 @@ impl Worker<'_> {
         };
         out.document(&json!({ "version": 1, "exit": exit.code(), "runs": heads }));
         self.journal.close().await;
+        if let Some(session) = &self.session {
+            session::say_lacking(session, self.context);
+        }
         Ok(exit)
     }
 }

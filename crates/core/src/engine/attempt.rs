@@ -59,7 +59,7 @@ impl Attempt {
     pub(super) async fn make(mut self) -> Vec<Made> {
         let (mut results, parcels, records) = self.render_all();
         if parcels.is_empty() {
-            wait_for(self.prior.as_deref()).await;
+            wait_for(self.prior.as_ref()).await;
             return results;
         }
         let commit = self.commit(&parcels, &records);
@@ -77,7 +77,7 @@ impl Attempt {
             message: Some(parcel.message),
             outcome: Attempted::Outcome(outcome),
         }));
-        wait_for(self.prior.as_deref()).await;
+        wait_for(self.prior.as_ref()).await;
         results
     }
 
@@ -164,7 +164,7 @@ impl Attempt {
     }
 }
 
-async fn wait_for(prior: Option<&Prior>) {
+async fn wait_for(prior: Option<&Arc<Prior>>) {
     if let Some(prior) = prior {
         // A failure is kept, and denies the next intent of this lane.
         let _ = prior.durable().await;

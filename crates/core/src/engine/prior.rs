@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use crate::journal::{Journal, JournalError, Settlement, Urgency};
+use crate::journal::{DeliveryId, Journal, JournalError, Settlement, Urgency};
 
 /// An outcome waits no longer than this for the next intent of its lane.
 const LINGER: Duration = Duration::from_millis(100);
@@ -19,7 +19,15 @@ const LINGER: Duration = Duration::from_millis(100);
 pub(super) struct Prior {
     journal: Arc<dyn Journal>,
     waiting: Mutex<Waiting>,
-    ended: watch::Sender<Option<Result<(), String>>>,
+    ended: watch::Sender<Option<Result<(), Kept>>>,
+}
+
+/// A failure that is kept for whoever asks.
+#[derive(Debug, Clone)]
+enum Kept {
+    /// Another process moved the delivery.
+    Stale(DeliveryId),
+    Failed(String),
 }
 
 struct Waiting {
@@ -37,8 +45,7 @@ impl Prior {
         let alone = Arc::clone(&prior);
         let time = tokio::spawn(async move {
             tokio::time::sleep(LINGER).await;
-            // A failure is kept for whoever asks.
-            let _ = alone.write().await;
+            alone.write();
         });
         prior.lock().time = Some(time.abort_handle());
         prior
@@ -58,29 +65,32 @@ impl Prior {
 
     /// Says what became of the outcome.
     pub(super) fn end(&self, result: &Result<(), JournalError>) {
-        let said = result.as_ref().copied().map_err(ToString::to_string);
+        let said = result.as_ref().copied().map_err(|error| match error {
+            JournalError::Stale { delivery } => Kept::Stale(*delivery),
+            JournalError::WriteFailed { reason } => Kept::Failed(reason.clone()),
+            other => Kept::Failed(other.to_string()),
+        });
         self.ended.send_replace(Some(said));
     }
 
     /// Returns when the outcome is durable, or cannot be; what an intent took along ends with it.
-    pub(super) async fn durable(&self) -> Result<(), JournalError> {
-        if let Some(result) = self.write().await {
-            return result;
-        }
+    pub(super) async fn durable(self: &Arc<Self>) -> Result<(), JournalError> {
+        self.write();
         if self.lock().with_an_intent && self.ended.borrow().is_none() {
             return Ok(());
         }
         let mut ended = self.ended.subscribe();
         let said = ended.wait_for(Option::is_some).await.map(|said| said.clone());
         match said {
-            Ok(Some(Err(reason))) => Err(JournalError::WriteFailed { reason }),
+            Ok(Some(Err(Kept::Stale(delivery)))) => Err(JournalError::Stale { delivery }),
+            Ok(Some(Err(Kept::Failed(reason)))) => Err(JournalError::WriteFailed { reason }),
             _ => Ok(()),
         }
     }
 
     /// The same for the next intent of the lane: an outcome that an intent took along, and of which
     /// nothing was heard since, is none that is durable.
-    pub(super) async fn known_to_be_durable(&self) -> Result<(), JournalError> {
+    pub(super) async fn known_to_be_durable(self: &Arc<Self>) -> Result<(), JournalError> {
         if self.lock().with_an_intent && self.ended.borrow().is_none() {
             let reason = "the last outcome of this connection may not be on the disk".to_owned();
             return Err(JournalError::WriteFailed { reason });
@@ -88,12 +98,15 @@ impl Prior {
         self.durable().await
     }
 
-    /// Writes it, if it waits still.
-    async fn write(&self) -> Option<Result<(), JournalError>> {
-        let settlements = self.lock().settlements.take()?;
-        let result = self.journal.settle(settlements, Urgency::Now).await;
-        self.end(&result);
-        Some(result)
+    /// Writes it, if it waits still: in a task of its own, for whoever asked may be given up in the middle
+    /// (a second Ctrl-C), and then nobody would ever say that it is written.
+    fn write(self: &Arc<Self>) {
+        let Some(settlements) = self.lock().settlements.take() else { return };
+        let prior = Arc::clone(self);
+        tokio::spawn(async move {
+            let result = prior.journal.settle(settlements, Urgency::Now).await;
+            prior.end(&result);
+        });
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
