@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     /// Where the library says what users read.
-    const SOURCES: [&str; 41] = [
+    const SOURCES: [&str; 58] = [
         "core/src/address.rs",
         "core/src/text.rs",
         "core/src/contact/problem.rs",
@@ -184,18 +184,37 @@ mod tests {
         "providers/src/mailchimp/transactional/account.rs",
         "providers/src/mailchimp/transactional/provider.rs",
         "providers/src/outbox/mod.rs",
+        "core/src/opt_out.rs",
+        "core/src/release/merge.rs",
+        "mailbox/src/imap.rs",
+        "mirror/src/keeper.rs",
+        "mirror/src/log.rs",
+        "mirror/src/recover.rs",
+        "mirror/src/restore.rs",
+        "mirror/src/s3.rs",
+        "mirror/src/seal.rs",
+        "mirror/src/session.rs",
+        "providers/src/mailchimp/campaign/account.rs",
+        "providers/src/mailchimp/campaign/audience.rs",
+        "providers/src/mailchimp/campaign/payload.rs",
+        "providers/src/mailchimp/campaign/provider.rs",
+        "providers/src/mailchimp/campaign/reply.rs",
+        "providers/src/mailchimp/campaign/report.rs",
+        "providers/src/tls.rs",
         "cli/src/config/secret.rs",
     ];
 
     /// What stands in these files and is shown to nobody: invariants, logs, texts for journalists.
-    const NOT_SHOWN: [&str; 9] = [
+    const NOT_SHOWN: [&str; 11] = [
         "`, expected one of ",
+        "a segment is far shorter than AES-GCM's limit",
         "a checked domain and hexadecimal digits make a Message-ID",
         "a ready link has an idle lane",
         "made by `new` unless tls is `none`",
         "set by `line` before it says that the reply is whole",
         "`left` counts what the segments hold",
         "strings and lists are always JSON",
+        "strings, numbers and lists are always JSON",
         "strings and numbers are always JSON",
         "strings are always JSON",
     ];
