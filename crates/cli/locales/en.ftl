@@ -304,6 +304,13 @@ suppress-added = added: { $count }
 suppress-quarantine = {" "}(to be looked at)
 suppress-none = { $address } is not on the list
 suppress-removed = { $address } may be mailed again
+suppress-pulled = { $name }: { $listed } on its list; new: { $new }; known: { $known }; left out (not the address's fault): { $left_out }
+suppress-not-pushed = { $name } did not take { $address }: { $reply }
+suppress-incomplete = { $name } lists more than can be asked for; { $count } were read
+suppress-no-list = { $name } has no block list of its own
+suppress-not-asked = { $name } could not be asked: { $reason }
+suppress-shown = { $count } would be added; nothing was changed. Again with --apply to do it
+suppress-applied = added: { $count }
 
 login-good = { $name }: logged in
 login-bad = { $name }: { $reply }

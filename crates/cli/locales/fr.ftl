@@ -327,6 +327,13 @@ suppress-added = ajoutés : { $count }
 suppress-quarantine = {" "}(à vérifier)
 suppress-none = { $address } n'est pas sur la liste
 suppress-removed = on peut de nouveau écrire à { $address }
+suppress-pulled = { $name } : { $listed } sur sa liste ; nouvelles : { $new } ; connues : { $known } ; écartées (l'adresse n'y est pour rien) : { $left_out }
+suppress-not-pushed = { $name } n'a pas pris { $address } : { $reply }
+suppress-incomplete = { $name } en liste plus que l'on ne peut en demander ; { $count } ont été lues
+suppress-no-list = { $name } n'a pas de liste de blocage à lui
+suppress-not-asked = { $name } n'a pas pu être interrogé : { $reason }
+suppress-shown = à ajouter : { $count } ; rien n'a été modifié. Relancez avec --apply pour le faire
+suppress-applied = ajoutées : { $count }
 
 login-good = { $name } : connexion réussie
 test-accepted = { $name } : a accepté un message d'essai pour { $address } (envoi { $run })

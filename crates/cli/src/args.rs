@@ -431,6 +431,19 @@ pub(crate) enum Suppress {
     List,
     /// Mail this address again
     Remove(SuppressRemove),
+    /// Take over opt-outs, complaints and true bad addresses from the providers' own block lists
+    Pull(SuppressLists),
+    /// Put on the providers' own block lists what they lack
+    Push(SuppressLists),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SuppressLists {
+    /// Which; all when absent
+    pub(crate) names: Vec<String>,
+    /// Do it; without this it is only shown
+    #[arg(long)]
+    pub(crate) apply: bool,
 }
 
 #[derive(Debug, Args)]

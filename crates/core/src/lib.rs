@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod after;
+pub mod block_list;
 pub mod breaker;
 pub mod budget;
 pub mod clock;

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lc_rs::hmac;
 use depeche_core::address::RecipientKey;
+use depeche_core::block_list::FORGOTTEN as DOMAIN;
 use depeche_core::event::ProviderEvent;
 use depeche_core::journal::{AuditEntry, Forgotten, JournalError, RunId};
 use jiff::Timestamp;
@@ -29,8 +30,6 @@ const NAME: &str = "forgotten";
 const LABEL: &[u8] = b"depeche forgotten\0";
 /// So many are asked for at once; SQLite takes 32 766 values.
 const KEYS: usize = 500;
-/// The domain of all pseudonyms.
-const DOMAIN: &str = "forgotten.invalid";
 
 /// Makes pseudonyms, once somebody was forgotten.
 pub(crate) struct Pseudonyms(Option<hmac::Key>);

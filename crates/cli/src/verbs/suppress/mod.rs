@@ -1,4 +1,6 @@
-//! `suppress add|list|remove`: addresses that are never mailed.
+//! `suppress`: addresses that are never mailed, whichever provider takes a message.
+
+mod lists;
 
 use depeche::address::EmailAddress;
 use depeche::journal::{AuditEntry, Journal, Suppression};
@@ -23,6 +25,8 @@ pub(crate) async fn run(command: &Suppress, context: &Context<'_>) -> Done {
         Suppress::Add(asked) => add(&*journal, asked, context).await?,
         Suppress::List => list(&*journal, context).await?,
         Suppress::Remove(asked) => remove(&*journal, asked, context).await?,
+        Suppress::Pull(asked) => lists::pull(asked, &*journal, &config, context).await?,
+        Suppress::Push(asked) => lists::push(asked, &*journal, &config, context).await?,
     };
     journal.close().await;
     Ok(exit)
