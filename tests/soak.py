@@ -3,7 +3,7 @@
 The real binary sends to RECIPIENTS through seven SMTP relays and one Brevo stub; it is resumed while
 somebody is pending. The receiving side is the judge: nobody twice, told accepted implies taken, told
 refused implies not taken, everyone in one state. Memory (VmRSS) and open files of the process are
-sampled every half second: memory may not grow from the second fifth of the sending to its last, and
+sampled ten times a second: memory may not grow from the second fifth of the sending to its last, and
 open files stay within what the connections explain.
 """
 
@@ -26,6 +26,8 @@ FAULTS = [
 ]
 API_FAULTS = ["429", "500 html, taken", "500 html", "reset, taken", "truncated, taken", "302", "400 invalid address", "201 without id, taken"]
 LATE_S = 1.0
+# Memory and files are looked at so often.
+STEP_S = 0.1
 RELAYS = 7
 # The relays' two each, and the API's four.
 CONNECTIONS = RELAYS * 2 + 4
@@ -238,7 +240,7 @@ class Samples:
                 self.rss.append(rss)
                 self.files.append(files)
             before = arrived()
-            time.sleep(0.5)
+            time.sleep(STEP_S)
 
     def judge(self):
         """Words, after asserting that the last fifth is no higher than what the second fifth reached."""
@@ -250,7 +252,7 @@ class Samples:
         # A relay is first called when another fails: its connections explain what comes on top.
         most, allowed = max(self.files), CONNECTIONS + OWN_FILES
         assert most <= allowed, f"{most} open files, and {allowed} can be explained"
-        seconds = len(self.rss) / 2
+        seconds = len(self.rss) * STEP_S
         return f"{seconds:.0f} s: memory {warm // 1024} MiB in the second fifth, {last // 1024} in the last; {most} open files at most"
 
 
