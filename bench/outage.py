@@ -1,6 +1,7 @@
 """Measures what an outage of the first provider costs; see outage.sh."""
 
 import datetime
+import os
 import pathlib
 import subprocess
 import sys
@@ -67,7 +68,7 @@ def one(binary, mode):
             (folder / "contacts.csv").write_text("email,first_name,tier\n" + rows, encoding="utf-8")
             command = [binary, "-C", str(folder), "send", "release.md", "--to", "contacts.csv", "--confirm", str(RECIPIENTS), "--quiet"]
             sending = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            # Those in flight at the silent one are waited for until their deadline; nobody else is.
+            # Those whose intent is durable at the silent one are waited for until their deadline; nobody else is.
             sending.wait(timeout=900)
         finally:
             first.kill()
@@ -84,10 +85,11 @@ def one(binary, mode):
 
 
 def main():
-    binary = str(pathlib.Path("target/release/depeche").resolve())
+    binary = str(pathlib.Path(os.environ.get("DEPECHE", "target/release/depeche")).resolve())
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    build = ", a debug build" if "/debug/" in binary else ""
     lines = [
-        f"{datetime.date.today()}, commit {commit}; {machine()}.",
+        f"{datetime.date.today()}, commit {commit}{build}; {machine()}.",
         f"{RECIPIENTS} journalists in two tiers, the first provider fails at {FAILS_AT}, {PACE} messages a second at most at either.",
         "",
         "| the first provider | left for the spare | seconds until the last of them | goal | without the release | of tier 1 after the first of tier 2 |",

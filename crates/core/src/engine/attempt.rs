@@ -36,6 +36,8 @@ pub(super) struct Attempt {
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) render: Arc<dyn Render>,
     pub(super) control: Control,
+    /// How long the other side may be silent before its recipients may go elsewhere.
+    pub(super) suspect_after: Duration,
 }
 
 /// What came of one delivery of an attempt.
@@ -64,10 +66,15 @@ impl Attempt {
         }
         let commit = self.commit(&parcels, &records);
         let attempt = self.provider.attempt(self.lane, &parcels, &commit);
-        let outcomes = match AssertUnwindSafe(attempt).catch_unwind().await {
-            Ok(outcomes) if outcomes.len() == parcels.len() => outcomes,
-            Ok(_) => self.broken("the provider gave another number of outcomes", parcels.len()),
-            Err(_) => self.broken("the provider's code panicked", parcels.len()),
+        let outcomes = tokio::select! {
+            biased;
+            ended = AssertUnwindSafe(attempt).catch_unwind() => match ended {
+                Ok(outcomes) if outcomes.len() == parcels.len() => outcomes,
+                Ok(_) => self.broken("the provider gave another number of outcomes", parcels.len()),
+                Err(_) => self.broken("the provider's code panicked", parcels.len()),
+            },
+            // The attempt is dropped, and its connection with it: nothing was handed over.
+            () = self.watch.given_up() => vec![self.too_silent(); parcels.len()],
         };
         self.intend_late(&commit, &outcomes).await;
         let together = parcels.into_iter().zip(records).zip(outcomes);
@@ -152,6 +159,13 @@ impl Attempt {
             clock: Arc::clone(&self.clock),
             control: self.control.clone(),
         }
+    }
+
+    /// Proved not accepted: no intent was made, and none can be made any more.
+    fn too_silent(&self) -> Outcome {
+        let waited = self.suspect_after.as_secs_f32();
+        let reason = format!("no answer within {waited} s, and another provider is ready");
+        Outcome::Refused(Refusal::provider(Trouble::Unreachable, reason))
     }
 
     fn broken(&self, what: &str, count: usize) -> Vec<Outcome> {
@@ -263,7 +277,7 @@ impl AttemptCommit {
         request_digest: Option<[u8; 32]>,
         provider_id: Option<&str>,
     ) -> Result<(), Denied> {
-        if self.control.level() == Level::Leave {
+        if self.control.level() == Level::Leave || !self.watch.begins_intent() {
             return Err(Denied::Interrupted);
         }
         self.watch.journalling.store(true, Ordering::Release);

@@ -164,6 +164,7 @@ impl Work<'_> {
             entropy: Arc::clone(&self.engine.entropy),
             render: Arc::clone(&self.engine.render),
             control: self.control.clone(),
+            suspect_after: self.engine.policy.suspect_after,
         };
         let started_at = self.engine.clock.now();
         link.begins(started_at);

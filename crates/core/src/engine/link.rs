@@ -1,7 +1,7 @@
 //! One link of the chain: a provider with its windows, its breaker, its rest and its lanes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -102,8 +102,18 @@ pub(super) struct AttemptWatch {
     told: AtomicBool,
     /// The journal is at work: silence is ours.
     pub(super) journalling: AtomicBool,
+    /// [`OPEN`], then [`INTENDING`] or [`GIVEN_UP`]: the loop and the attempt agree by one exchange.
+    stage: AtomicU8,
+    given_up: Notify,
     silence: Arc<Silence>,
 }
+
+/// Nothing durable was asked for yet.
+const OPEN: u8 = 0;
+/// The intent was asked for: the attempt keeps its deadline, whatever comes of it.
+const INTENDING: u8 = 1;
+/// The loop took the recipient back before the intent was asked for.
+const GIVEN_UP: u8 = 2;
 
 /// Whether a provider is suspect for its silence.
 #[derive(Default)]
@@ -381,6 +391,8 @@ impl AttemptWatch {
             last_heard: std::sync::Mutex::new(Instant::now()),
             told: AtomicBool::new(false),
             journalling: AtomicBool::new(false),
+            stage: AtomicU8::new(OPEN),
+            given_up: Notify::new(),
             silence: Arc::clone(silence),
         }
     }
@@ -393,6 +405,25 @@ impl AttemptWatch {
         if self.silence.suspect.swap(false, Ordering::AcqRel) {
             self.silence.answered.notify_one();
         }
+    }
+
+    /// From here on the attempt cannot be given up. False when it was: no intent may be made.
+    pub(super) fn begins_intent(&self) -> bool {
+        let held = self.stage.compare_exchange(OPEN, INTENDING, Ordering::AcqRel, Ordering::Acquire);
+        held.is_ok() || held == Err(INTENDING)
+    }
+
+    /// Takes a silent attempt's recipients back, which is possible until its intent is asked for.
+    pub(super) fn give_up_if_silent(&self) {
+        let is_open = || self.stage.compare_exchange(OPEN, GIVEN_UP, Ordering::AcqRel, Ordering::Acquire);
+        if self.told.load(Ordering::Acquire) && is_open().is_ok() {
+            self.given_up.notify_one();
+        }
+    }
+
+    /// Returns when the attempt was given up.
+    pub(super) async fn given_up(&self) {
+        self.given_up.notified().await;
     }
 
     /// The intent is durable.

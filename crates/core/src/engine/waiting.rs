@@ -37,6 +37,29 @@ impl Work<'_> {
                 self.engine.events.tell(Event::Trusted { provider });
             }
         }
+        self.give_up_silent();
+    }
+
+    /// Those at a silent provider whose intent was not asked for yet go to the next one at once, where there
+    /// is one; the others keep their deadline.
+    fn give_up_silent(&self) {
+        let now = self.now();
+        for (index, link) in self.links.iter().enumerate().filter(|(_, link)| link.silence.is_suspect()) {
+            for open in link.lanes.iter().filter_map(|lane| lane.open.as_ref()) {
+                if open.items.iter().all(|item| self.is_awaited_elsewhere(item, index, now)) {
+                    open.watch.give_up_if_silent();
+                }
+            }
+        }
+    }
+
+    /// Whether another link than `index` takes this recipient now, or as soon as a place is free.
+    fn is_awaited_elsewhere(&self, item: &Item, index: usize, now: Timestamp) -> bool {
+        let takes = |link: &Link| {
+            matches!(self.readiness(link, now), Readiness::Ready { .. } | Readiness::Busy { .. })
+        };
+        let mut others = self.links_for(item).filter(|(other, _)| *other != index);
+        others.any(|(_, other)| !item.tried.contains(&other.name) && takes(other))
     }
 
     pub(super) async fn one_event(&mut self) {

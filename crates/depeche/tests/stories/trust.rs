@@ -1,13 +1,16 @@
 //! Losing trust and winning it back: breakers, probes, restarts, and the choice of at least once.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use depeche::budget::Limits;
 use depeche::engine::{Event, LinkConfig, Why};
 use depeche::journal::{AttemptState, Journal};
 use depeche::policy::OnUnknown;
+use depeche::providers::smtp::SmtpProvider;
 use depeche_testkit::smtp::{FakeSmtp, Fault, Phase, Rule};
 
-use super::common::{Story, address, link};
+use super::common::{Story, address, config, link, linked};
 
 #[tokio::test]
 async fn after_an_accepted_probe_the_first_provider_serves_again() {
@@ -102,6 +105,62 @@ async fn silence_before_the_message_costs_time_and_nothing_else() {
         let suspect = told.events.iter().any(|event| matches!(event, Event::Suspect { .. }));
         assert!(suspect, "{phase:?}");
     }
+}
+
+/// The deadline of a command is a minute; whoever waits for a silent provider with nothing durable goes to
+/// the next one when it becomes suspect.
+#[tokio::test]
+async fn whoever_has_no_intent_leaves_a_silent_provider_at_once_when_another_is_ready() {
+    for phase in [Phase::Banner, Phase::Mail, Phase::Rcpt, Phase::Data] {
+        let mut story = Story::of(40).await;
+        story.policy.suspect_after = Duration::from_millis(400);
+        let silent = Rule::at(phase).from_message(10).does(Fault::Silence);
+        let (first, second) = (FakeSmtp::new().rule(silent).start().await, FakeSmtp::new().start().await);
+        let mut patient = config("ovh", &first, 2);
+        patient.timeouts.command = Duration::from_secs(60);
+        patient.per_connection = Some(1);
+        let patient = linked(Arc::new(SmtpProvider::new(patient).unwrap()), Limits::default());
+        let began = Instant::now();
+
+        let told = story.tell(vec![patient, link("relay", &second, 2)]).await;
+
+        let totals = story.judge(&[&first, &second]).await;
+        assert_eq!((told.ended.why, totals.accepted, totals.unknown), (Why::Done, 40, 0), "{phase:?}");
+        assert!(began.elapsed() < Duration::from_secs(30), "{phase:?}: {:?}", began.elapsed());
+        let moved = told.events.iter().filter(|event| {
+            matches!(event, Event::MovedOn { reply, .. } if reply.contains("another provider is ready"))
+        });
+        assert_eq!(moved.count(), 2, "{phase:?}: those of its two connections");
+    }
+}
+
+/// With nobody else to go to, a slow provider is waited for until its own deadline.
+#[tokio::test]
+async fn whoever_has_nowhere_else_to_go_waits_for_a_silent_provider() {
+    let mut story = Story::of(4).await;
+    story.policy.suspect_after = Duration::from_millis(200);
+    let slow = Rule::at(Phase::Mail).at_message(2).does(Fault::Late(Duration::from_millis(1_200)));
+    let only = FakeSmtp::new().rule(slow).start().await;
+
+    let told = story.tell(vec![link("ovh", &only, 1)]).await;
+
+    let totals = story.judge(&[&only]).await;
+    assert_eq!((told.ended.why, totals.accepted, only.accepted().len()), (Why::Done, 4, 4));
+    assert!(told.events.iter().any(|event| matches!(event, Event::Trusted { .. })));
+}
+
+/// An intent that is durable keeps its deadline, whoever else is ready: its message may have been taken.
+#[tokio::test]
+async fn whoever_has_an_intent_stays_with_a_silent_provider() {
+    let mut story = Story::of(10).await;
+    story.policy.suspect_after = Duration::from_millis(200);
+    let silent = Rule::at(Phase::Body(10)).from_message(4).does(Fault::Silence);
+    let (first, second) = (FakeSmtp::new().rule(silent).start().await, FakeSmtp::new().start().await);
+
+    let told = story.tell(vec![link("ovh", &first, 1), link("relay", &second, 1)]).await;
+
+    let totals = story.judge(&[&first, &second]).await;
+    assert_eq!((told.ended.why, totals.accepted, totals.unknown), (Why::Done, 9, 1));
 }
 
 /// Every fifth answer is lost, and the others between them are no reason to go on: three unknowns, and
