@@ -1,13 +1,12 @@
 """Measures what an outage of the first provider costs; see outage.sh."""
 
 import datetime
-import os
 import pathlib
 import subprocess
 import sys
 import tempfile
 
-from send import free_port, machine, replace
+from send import built, free_port, machine, replace
 
 RECIPIENTS, FAILS_AT, PACE = 400, 40, 20
 DETECTION, SLACK = 20, 5
@@ -85,7 +84,7 @@ def one(binary, mode):
 
 
 def main():
-    binary = str(pathlib.Path(os.environ.get("DEPECHE", "target/release/depeche")).resolve())
+    binary = built()
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     build = ", a debug build" if "/debug/" in binary else ""
     lines = [

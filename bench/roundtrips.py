@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 
-from send import depeche, depeche_project, free_port, machine, replace, sink
+from send import built, depeche, depeche_project, free_port, machine, replace, sink
 
 ONE_WAY = 0.020
 FEW, MANY = 20, 120
@@ -74,7 +74,7 @@ def proxy(target, turns):
 
 
 def main():
-    binary = str(pathlib.Path("target/release/depeche").resolve())
+    binary = built()
     process, far = sink()
     try:
         turns = Turns()
@@ -89,6 +89,14 @@ def main():
                 (folder / "contacts.csv").write_text("email,first_name\n" + rows, encoding="utf-8")
                 return depeche(binary, folder, count)
 
+            def one_by_one(count):
+                config = folder / "depeche.toml"
+                before = config.read_text(encoding="utf-8")
+                config.write_text(before.replace('tls = "none"', 'tls = "none"\npipeline_next = false'), encoding="utf-8")
+                spent = ours(count)
+                config.write_text(before, encoding="utf-8")
+                return spent
+
             def canned(count):
                 command = ["smtp-source", "-d", "-s", "1", "-m", str(count), "-l", "4000", "-f", "presse@exemple.fr", "-t", "j@journal.example", f"127.0.0.1:{port}"]
                 start = datetime.datetime.now()
@@ -101,7 +109,7 @@ def main():
 
             # The difference leaves out start, connection and farewell.
             found = []
-            for who, run in (("depeche", ours), ("smtp-source", canned)):
+            for who, run in (("depeche", ours), ("depeche, `pipeline_next = false`", one_by_one), ("smtp-source", canned)):
                 (few, few_turns), (many, many_turns) = counted(run, FEW), counted(run, MANY)
                 found.append((who, (many - few) / (MANY - FEW), (many_turns - few_turns) / (MANY - FEW)))
     finally:

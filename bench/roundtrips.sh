@@ -7,5 +7,5 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH=$PATH:/usr/sbin
 command -v smtp-sink >/dev/null || { echo "smtp-sink is missing: run \`apt-get install postfix\`" >&2; exit 1; }
-cargo build --release --quiet --locked -p depeche-cli
+[ -n "${DEPECHE:-}" ] || cargo build --release --quiet --locked -p depeche-cli
 exec python3 bench/roundtrips.py ${1:+docs/performance.md}

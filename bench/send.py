@@ -61,6 +61,11 @@ require_authenticated = false
     )
 
 
+def built():
+    """The binary that is measured: the release build, unless DEPECHE names another."""
+    return str(pathlib.Path(os.environ.get("DEPECHE", "target/release/depeche")).resolve())
+
+
 def depeche(binary, folder, messages):
     shutil.rmtree(folder / ".depeche", ignore_errors=True)
     command = [binary, "-C", str(folder), "send", "release.md", "--to", "contacts.csv", "--confirm", str(messages), "--json"]
@@ -113,7 +118,7 @@ def replace(page, mark, table):
 
 def main():
     home, messages, rounds = pathlib.Path(sys.argv[1]).resolve(), int(sys.argv[2]), int(sys.argv[3])
-    binary = str(pathlib.Path("target/release/depeche").resolve())
+    binary = built()
     process, port = sink()
     times = {}
     try:

@@ -77,6 +77,17 @@ pub trait Commit: Send + Sync {
     /// As [`Commit::intent`].
     async fn intent_under(&self, request_digest: Option<[u8; 32]>, provider_id: &str) -> Result<(), Denied>;
 
+    /// The parcel that this lane will be given after this one, if all stays as it is: a provider that can
+    /// tell its server of it early ([`Provider::announces`]) asks for it when the message of this attempt is
+    /// all but handed over. `None` when there is none, or the run is to end; that may be the lane's last.
+    ///
+    /// It is a promise of nothing. The next attempt on the lane may be another one, or never come: what was
+    /// announced must then be taken back without handing over a byte of it, and its own attempt still asks
+    /// for its own [`Commit::intent`].
+    fn next(&self) -> Option<Parcel> {
+        None
+    }
+
     /// The other side answered (any complete reply, in any phase). Silence between two calls is what
     /// makes a provider suspect.
     fn heard(&self);
@@ -186,6 +197,11 @@ pub trait Provider: Send + Sync {
 
     /// What it can do.
     fn capability(&self) -> Capability;
+
+    /// Whether its attempts ask for [`Commit::next`]. Only for providers without batches.
+    fn announces(&self) -> bool {
+        false
+    }
 
     /// Makes one attempt at `parcels` (at most [`Capability::batch`], never empty) and returns one
     /// outcome per parcel, in order.

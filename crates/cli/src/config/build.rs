@@ -178,6 +178,7 @@ fn smtp_provider(
         made.connections = connections as usize;
     }
     made.per_connection = smtp.per_connection;
+    made.pipeline_next = smtp.pipeline_next.unwrap_or(made.pipeline_next);
     made.max_size_bytes = smtp.max_size_bytes;
     for dkim in &smtp.dkim {
         let key = secret(config, &dkim.key, base)?;

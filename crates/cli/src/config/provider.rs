@@ -71,6 +71,7 @@ pub(crate) struct Smtp {
     pub(crate) credentials: Option<(String, SecretSource)>,
     pub(crate) helo: Option<String>,
     pub(crate) per_connection: Option<u32>,
+    pub(crate) pipeline_next: Option<bool>,
     pub(crate) max_size_bytes: Option<u64>,
     pub(crate) dkim: Vec<Dkim>,
 }
@@ -372,6 +373,7 @@ fn read_smtp<'a>(
     let envelope_from = reader.parsed(envelope_from, str::parse::<EnvelopeFrom>);
     let credentials = read_credentials(reader, section, file);
     let helo = reader.text(section, "helo").map(|found| found.value);
+    let pipeline_next = reader.flag(section, "pipeline_next");
     let dkim = read_dkim(reader, section, file);
     Some(Smtp {
         preset: preset.map(|preset| preset.name),
@@ -382,6 +384,7 @@ fn read_smtp<'a>(
         credentials,
         helo,
         per_connection: limits.per_connection,
+        pipeline_next,
         max_size_bytes: preset.and_then(|preset| preset.max_size_bytes),
         dkim,
     })

@@ -12,7 +12,9 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::ahead::Next;
 use super::control::{Control, Level};
+use super::item::Item;
 use super::link::AttemptWatch;
 use super::prior::Prior;
 use super::render::Render;
@@ -29,15 +31,25 @@ pub(super) struct Attempt {
     pub(super) limits: crate::budget::Limits,
     pub(super) lane: usize,
     pub(super) deliveries: Vec<(DeliveryRecord, Option<Arc<Message>>)>,
+    /// The parcel that the provider was told of beforehand; it is that of the only delivery.
+    pub(super) announced: Option<Parcel>,
+    /// Whoever comes next on the lane.
+    pub(super) next: Arc<Next>,
     pub(super) watch: Arc<AttemptWatch>,
     pub(super) prior: Option<Arc<Prior>>,
     pub(super) journal: Arc<dyn Journal>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) entropy: Arc<dyn Entropy>,
-    pub(super) render: Arc<dyn Render>,
+    pub(super) maker: Maker,
     pub(super) control: Control,
     /// How long the other side may be silent before its recipients may go elsewhere.
     pub(super) suspect_after: Duration,
+}
+
+/// Makes parcels: messages with the identifiers of their attempts.
+#[derive(Clone)]
+pub(super) struct Maker {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) render: Arc<dyn Render>,
 }
 
 /// What came of one delivery of an attempt.
@@ -103,10 +115,15 @@ impl Attempt {
     fn render_all(&mut self) -> (Vec<Made>, Vec<Parcel>, Vec<DeliveryRecord>) {
         let (mut results, mut parcels, mut records) = (Vec::new(), Vec::new(), Vec::new());
         for (record, message) in std::mem::take(&mut self.deliveries) {
-            let attempt = self.new_attempt_id();
-            match message.map_or_else(|| self.render_one(&record), Ok) {
+            if let Some(parcel) = self.announced.take() {
+                parcels.push(parcel);
+                records.push(record);
+                continue;
+            }
+            let attempt = self.maker.new_attempt_id();
+            match message.map_or_else(|| self.maker.render_one(&record), Ok) {
                 Ok(message) => {
-                    let idempotency_key = self.entropy.uuid();
+                    let idempotency_key = self.maker.entropy.uuid();
                     parcels.push(Parcel { message, attempt, idempotency_key });
                     records.push(record);
                 }
@@ -119,23 +136,6 @@ impl Attempt {
             }
         }
         (results, parcels, records)
-    }
-
-    fn render_one(&self, record: &DeliveryRecord) -> Result<Arc<Message>, String> {
-        // One contact that the template cannot bear must not stop the others' messages.
-        match std::panic::catch_unwind(AssertUnwindSafe(|| self.render.render(record))) {
-            Ok(Ok(message)) => Ok(Arc::new(message)),
-            Ok(Err(refused)) => Err(refused.reason),
-            Err(_) => Err("the message could not be rendered (an internal error)".to_owned()),
-        }
-    }
-
-    /// UUID version 7 (RFC 9562) from the injected clock and randomness.
-    fn new_attempt_id(&self) -> Uuid {
-        let mut random = [0; 10];
-        self.entropy.fill(&mut random);
-        let millis = u64::try_from(self.clock.now().as_millisecond()).unwrap_or_default();
-        uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
     }
 
     fn commit(&self, parcels: &[Parcel], records: &[DeliveryRecord]) -> AttemptCommit {
@@ -156,7 +156,8 @@ impl Attempt {
             watch: Arc::clone(&self.watch),
             prior: self.prior.clone(),
             journal: Arc::clone(&self.journal),
-            clock: Arc::clone(&self.clock),
+            maker: self.maker.clone(),
+            next: Arc::clone(&self.next),
             control: self.control.clone(),
         }
     }
@@ -175,6 +176,31 @@ impl Attempt {
             Outcome::Refused(Refusal::provider(Trouble::Fault, what))
         };
         vec![outcome; count]
+    }
+}
+
+impl Maker {
+    fn parcel_of(&self, item: &Item) -> Option<Parcel> {
+        let message = item.message.clone().map_or_else(|| self.render_one(&item.record), Ok).ok()?;
+        let attempt = self.new_attempt_id();
+        Some(Parcel { message, attempt, idempotency_key: self.entropy.uuid() })
+    }
+
+    fn render_one(&self, record: &DeliveryRecord) -> Result<Arc<Message>, String> {
+        // One contact that the template cannot bear must not stop the others' messages.
+        match std::panic::catch_unwind(AssertUnwindSafe(|| self.render.render(record))) {
+            Ok(Ok(message)) => Ok(Arc::new(message)),
+            Ok(Err(refused)) => Err(refused.reason),
+            Err(_) => Err("the message could not be rendered (an internal error)".to_owned()),
+        }
+    }
+
+    /// UUID version 7 (RFC 9562) from the injected clock and randomness.
+    fn new_attempt_id(&self) -> Uuid {
+        let mut random = [0; 10];
+        self.entropy.fill(&mut random);
+        let millis = u64::try_from(self.clock.now().as_millisecond()).unwrap_or_default();
+        uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
     }
 }
 
@@ -207,7 +233,8 @@ struct AttemptCommit {
     watch: Arc<AttemptWatch>,
     prior: Option<Arc<Prior>>,
     journal: Arc<dyn Journal>,
-    clock: Arc<dyn Clock>,
+    maker: Maker,
+    next: Arc<Next>,
     control: Control,
 }
 
@@ -235,7 +262,7 @@ impl AttemptCommit {
     ) -> Result<(), Denied> {
         let begun = Instant::now();
         loop {
-            let at = self.clock.now();
+            let at = self.maker.clock.now();
             let intended = self.intend_after_prior(self.to_intents(request_digest, provider_id, at)).await;
             if intended.is_ok() {
                 self.watch.intend(at);
@@ -300,5 +327,13 @@ impl Commit for AttemptCommit {
 
     fn heard(&self) {
         self.watch.heard();
+    }
+
+    fn next(&self) -> Option<Parcel> {
+        // A run that takes nobody new has no next.
+        if self.control.level() != Level::Run {
+            return None;
+        }
+        self.next.announce(|item| self.maker.parcel_of(item))
     }
 }

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::attempt::Attempt;
+use super::ahead::Next;
+use super::attempt::{Attempt, Maker};
 use super::conclude;
 use super::event::Event;
 use super::item::Item;
 use super::link::{AttemptWatch, Gate, Link, OpenAttempt, Readiness};
 use super::work::{Done, Then, Work};
 use crate::journal::DeliveryState;
-use crate::provider::ProviderName;
+use crate::provider::{Parcel, ProviderName};
 use crate::spare::spare_for;
 
 /// So many quick rounds through the chain before a recipient waits by the retry times.
@@ -35,6 +36,14 @@ impl Work<'_> {
     pub(super) fn hand_out(&mut self) {
         let now = self.now();
         self.looked_at = now;
+        self.hand_out_ready(now);
+        if self.take_back_waiting() {
+            self.hand_out_ready(now);
+        }
+        self.look_ahead(now);
+    }
+
+    fn hand_out_ready(&mut self, now: Timestamp) {
         let mut index = 0;
         while index < self.ready.len() {
             match self.choose(&self.ready[index], now) {
@@ -144,25 +153,47 @@ impl Work<'_> {
         items
     }
 
+    /// Whether this link takes the recipient now, in no other role than everybody's.
+    pub(super) fn would_take(&self, item: &Item, index: usize, now: Timestamp) -> bool {
+        self.links[index].gate == Gate::Open
+            && matches!(self.choose(item, now), Choice::Take { link, is_probe: false, .. } if link == index)
+    }
+
     fn start(&mut self, index: usize, items: Vec<Item>, is_probe: bool) {
+        let lane = self.links[index].idle_lane().expect("a ready link has an idle lane");
+        self.start_on(index, lane, items, is_probe, None);
+    }
+
+    /// Starts an attempt on an idle lane; `announced` is the parcel that the provider was told of.
+    pub(super) fn start_on(
+        &mut self,
+        index: usize,
+        lane_index: usize,
+        items: Vec<Item>,
+        is_probe: bool,
+        announced: Option<Parcel>,
+    ) {
         let link = &mut self.links[index];
-        let lane_index = link.idle_lane().expect("a ready link has an idle lane");
         if is_probe {
             link.breaker.begin_probe();
         }
-        let watch = Arc::new(AttemptWatch::new(&link.silence));
+        let (watch, next) = (Arc::new(AttemptWatch::new(&link.silence)), Arc::<Next>::default());
         let attempt = Attempt {
             run: self.run.clone(),
             provider: Arc::clone(&link.provider),
             limits: link.limits,
             lane: lane_index,
             deliveries: items.iter().map(|item| (item.record.clone(), item.message.clone())).collect(),
+            announced,
+            next: Arc::clone(&next),
             watch: Arc::clone(&watch),
             prior: link.lanes[lane_index].prior.clone(),
             journal: Arc::clone(&self.engine.journal),
-            clock: Arc::clone(&self.engine.clock),
-            entropy: Arc::clone(&self.engine.entropy),
-            render: Arc::clone(&self.engine.render),
+            maker: Maker {
+                clock: Arc::clone(&self.engine.clock),
+                entropy: Arc::clone(&self.engine.entropy),
+                render: Arc::clone(&self.engine.render),
+            },
             control: self.control.clone(),
             suspect_after: self.engine.policy.suspect_after,
         };
@@ -173,7 +204,7 @@ impl Work<'_> {
         let abort = self.tasks.spawn(async move {
             Done::Attempt { link: index, lane: lane_index, made: attempt.make().await }
         });
-        let open = OpenAttempt { abort: Some(abort), items, watch, started_at, is_probe };
+        let open = OpenAttempt { abort: Some(abort), items, watch, started_at, is_probe, next };
         self.links[index].lanes[lane_index].open = Some(open);
     }
 

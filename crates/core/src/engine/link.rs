@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::ahead::Next;
 use super::item::Item;
 use super::prior::Prior;
 use super::render::Needs;
@@ -35,6 +36,8 @@ pub(super) struct Link {
     pub(super) name: ProviderName,
     pub(super) provider: Arc<dyn Provider>,
     pub(super) capability: Capability,
+    /// Whether its attempts ask who comes next.
+    pub(super) announces: bool,
     pub(super) limits: Limits,
     pub(super) usage: Usage,
     pub(super) breaker: Breaker,
@@ -87,6 +90,8 @@ pub(super) struct OpenAttempt {
     pub(super) watch: Arc<AttemptWatch>,
     pub(super) started_at: Timestamp,
     pub(super) is_probe: bool,
+    /// Whoever comes next on this lane.
+    pub(super) next: Arc<Next>,
 }
 
 /// What an attempt and the loop both see.
@@ -159,6 +164,7 @@ impl Link {
             provider: Arc::clone(&config.provider),
             lanes: (0..capability.lanes.max(1)).map(|_| Lane::default()).collect(),
             capability,
+            announces: config.provider.announces(),
             limits: config.limits,
             usage,
             breaker,
@@ -222,10 +228,12 @@ impl Link {
         self.lanes.iter().filter(|lane| lane.open.is_some()).count()
     }
 
-    /// Messages in flight: their places are promised, and counted when they come back.
+    /// Messages in flight, and those that come next on their lanes: their places are promised, and counted
+    /// when they come back.
     fn reserved(&self) -> u32 {
         let open = self.lanes.iter().filter_map(|lane| lane.open.as_ref());
-        u32::try_from(open.map(|open| open.items.len()).sum::<usize>()).unwrap_or(u32::MAX)
+        let places = open.map(|open| open.items.len() + usize::from(open.next.is_taken()));
+        u32::try_from(places.sum::<usize>()).unwrap_or(u32::MAX)
     }
 
     /// Keeps the even spacing while the intent is not made yet.

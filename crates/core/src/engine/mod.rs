@@ -13,6 +13,7 @@
 //! [`Stop::drain`].
 
 mod admission;
+mod ahead;
 mod asking;
 mod attempt;
 mod conclude;
@@ -21,6 +22,7 @@ mod event;
 mod hand_out;
 mod item;
 mod link;
+mod look_ahead;
 mod look_up;
 mod prior;
 mod render;

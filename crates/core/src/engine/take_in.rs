@@ -49,6 +49,7 @@ impl Work<'_> {
             self.links[link].used(open.items.len(), at);
         }
         self.hear(link, &open, &made, now);
+        let next = open.next.close();
         let (mut items, mut accepted) = (open.items, Vec::new());
         for made in made {
             let Some(place) = items.iter().position(|item| item.record.id == made.delivery) else { continue };
@@ -64,6 +65,7 @@ impl Work<'_> {
         if self.links[link].set_aside_if_silent(now) {
             self.tell_set_aside(link);
         }
+        self.go_on(link, lane, next);
     }
 
     /// What the attempt says of the provider: breaker, rest, silence.

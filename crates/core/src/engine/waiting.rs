@@ -38,6 +38,7 @@ impl Work<'_> {
             }
         }
         self.give_up_silent();
+        self.take_back_from_suspects();
     }
 
     /// Those at a silent provider whose intent was not asked for yet go to the next one at once, where there

@@ -168,7 +168,11 @@ impl Simulated {
         let receipt = || Receipt::new(Some("id".to_owned()), "250 2.0.0 taken");
         let doubt = |cause| Outcome::Unknown(Doubt::new(cause, "no answer"));
         match (calm, mood) {
-            (true, _) => self.pass(1, 300).await,
+            (true, _) => {
+                // As SMTP does: who comes next is asked for when this one is all but handed over.
+                let _ = commit.next();
+                self.pass(1, 300).await;
+            }
             (false, 0) => return Outcome::Refused(Refusal::message("554 5.7.1 looks like spam")),
             (false, 1) => return Outcome::Refused(Refusal::provider(Trouble::Throttled, "451 4.7.0 later")),
             (false, 2) => return doubt(DoubtCause::LineLost),
@@ -193,6 +197,10 @@ impl Provider for Simulated {
 
     fn kind(&self) -> &'static str {
         "simulated"
+    }
+
+    fn announces(&self) -> bool {
+        self.batch == 1
     }
 
     fn capability(&self) -> Capability {

@@ -4,6 +4,7 @@
 // Tests fail by panicking.
 #![allow(clippy::unwrap_used)]
 
+mod ahead;
 mod asking;
 mod batches;
 mod brevo;

@@ -82,6 +82,9 @@ pub struct SmtpConfig {
     /// Whether delivery status notifications are asked for where the server offers them (RFC 3461):
     /// they prove what became of a message whose answer was lost.
     pub dsn: bool,
+    /// Whether MAIL, RCPT and DATA of a connection's next message go behind the terminator of the one before
+    /// (RFC 2920), where the server offers PIPELINING: one round trip a message instead of two.
+    pub pipeline_next: bool,
     /// The most octets of one message, when known beforehand.
     pub max_size_bytes: Option<u64>,
     /// Signatures of our own, for a relay that does not sign: one per key.
@@ -142,6 +145,7 @@ impl SmtpConfig {
             idle: Duration::from_secs(60),
             timeouts: Timeouts::default(),
             dsn: true,
+            pipeline_next: true,
             max_size_bytes: None,
             dkim: Vec::new(),
         }

@@ -7,6 +7,9 @@
 //! leaves it unknown. Rules: RFC 5321, RFC 2920 (pipelining), RFC 3207 (STARTTLS), RFC 4954 (AUTH),
 //! RFC 1870 (SIZE), RFC 6152, RFC 6531, RFC 3461 (DSN).
 //!
+//! With PIPELINING the next message's MAIL, RCPT and DATA go behind the terminator of the one before
+//! ([`Commit::next`](depeche_core::provider::Commit::next)): one round trip a message.
+//!
 //! # Not covered
 //!
 //! CHUNKING, HELO in place of EHLO, and XOAUTH2.
@@ -21,6 +24,7 @@ mod failure;
 mod features;
 mod line;
 mod login;
+mod prepared;
 mod presets;
 mod provider;
 mod replies;

@@ -15,7 +15,8 @@ use super::body::examine;
 use super::config::{SmtpConfig, SmtpConfigError, Tls};
 use super::connect::{Dialer, Resolve, SystemResolver};
 use super::dkim::Signer;
-use super::session::{End, Job, Session};
+use super::prepared::Prepared;
+use super::session::{End, Session};
 
 /// Hands messages to one SMTP server.
 ///
@@ -60,39 +61,40 @@ impl SmtpProvider {
         &self.dialer.config
     }
 
+    fn prepare(&self, parcel: Parcel) -> Result<Arc<Prepared>, Refusal> {
+        let mime = &parcel.message.mime;
+        let signed = self.signer.sign(mime, self.clock.now()).map_err(|reason| {
+            Refusal::provider(Trouble::Fault, format!("the message could not be signed: {reason}"))
+        })?;
+        let nature = examine(signed.as_ref().unwrap_or(mime));
+        let nature = nature.map_err(|unfit| Refusal::message(unfit.to_string()))?;
+        let stated = self.config().envelope_from.as_ref().map(|sender| sender.of(parcel.attempt));
+        Ok(Arc::new(Prepared { parcel, signed, nature, stated }))
+    }
+
     async fn one(&self, lane: usize, parcel: &Parcel, commit: &dyn Commit) -> Outcome {
-        let message = &*parcel.message;
-        let signed = match self.signer.sign(&message.mime, self.clock.now()) {
-            Ok(signed) => signed,
-            Err(reason) => {
-                let reason = format!("the message could not be signed: {reason}");
-                return Outcome::Refused(Refusal::provider(Trouble::Fault, reason));
+        // The session is taken out while it is at work: dropped with the attempt, it closes. One that stands
+        // open for another attempt's message is closed without a further byte: after 354 whatever is
+        // written, QUIT too, would be part of that message.
+        let mut place = self.lanes[lane % self.lanes.len()].lock().await;
+        let mut kept = place.take().filter(|session| !session.stands_open_for_another(parcel.attempt));
+        let announced = kept.as_ref().and_then(Session::announced);
+        let prepared = match announced.map_or_else(|| self.prepare(parcel.clone()), Ok) {
+            Ok(prepared) => prepared,
+            Err(refusal) => {
+                *place = kept;
+                return Outcome::Refused(refusal);
             }
         };
-        let mime = signed.as_ref().unwrap_or(&message.mime);
-        let nature = match examine(mime) {
-            Ok(nature) => nature,
-            Err(unfit) => return Outcome::Refused(Refusal::message(unfit.to_string())),
-        };
-        let stated = self.config().envelope_from.as_ref().map(|sender| sender.of(parcel.attempt));
-        let job = Job {
-            message,
-            mime,
-            nature,
-            envelope_from: stated.as_ref().unwrap_or(&message.from.address),
-            attempt: parcel.attempt,
-            config: self.config(),
-        };
-        // The session is taken out while it is at work: dropped with the attempt, it closes.
-        let mut place = self.lanes[lane % self.lanes.len()].lock().await;
-        let mut kept = place.take();
+        let job = prepared.job(self.config());
+        let next = || self.prepare(commit.next()?).ok();
         loop {
             let was_kept = kept.is_some();
             let mut session = match self.session(kept.take(), commit).await {
                 Ok(session) => session,
                 Err(refusal) => return Outcome::Refused(refusal),
             };
-            let delivered = session.deliver(&job, commit).await;
+            let delivered = session.deliver(&job, commit, &next).await;
             // A blocked source address sends nothing more, on this connection either.
             let is_blocked = matches!(&delivered.end, End::No(said) if said.blocks_source.is_some());
             let outcome = match delivered.end {
@@ -114,7 +116,9 @@ impl SmtpProvider {
     /// The kept session where it may still be used, else a new one.
     async fn session(&self, kept: Option<Session>, commit: &dyn Commit) -> Result<Session, Refusal> {
         match kept {
-            Some(session) if session.is_fresh(self.config()) => return Ok(session),
+            Some(session) if session.announced().is_some() || session.is_fresh(self.config()) => {
+                return Ok(session);
+            }
             // Left in order before the next is opened, so that the server counts one at a time.
             Some(session) => session.quit(FAREWELL).await,
             None => {}
@@ -145,6 +149,10 @@ impl Provider for SmtpProvider {
             lanes: self.config().connections,
             sends: true,
         }
+    }
+
+    fn announces(&self) -> bool {
+        self.config().pipeline_next
     }
 
     async fn attempt(&self, lane: usize, parcels: &[Parcel], commit: &dyn Commit) -> Vec<Outcome> {

@@ -1,6 +1,7 @@
 //! One connection that may send, and the dialogue of one message on it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use depeche_core::address::EmailAddress;
@@ -20,6 +21,7 @@ use super::config::{SmtpConfig, Timeouts};
 use super::failure::Failure;
 use super::features::Features;
 use super::line::{Line, LineFault};
+use super::prepared::Prepared;
 use super::reply::Reply;
 
 /// One message for one session.
@@ -48,6 +50,16 @@ pub(super) enum End {
     Stale,
 }
 
+/// Makes whoever comes next ready, if anybody does.
+pub(super) type NextOf<'a> = &'a (dyn Fn() -> Option<Arc<Prepared>> + Send + Sync);
+
+/// A message whose MAIL, RCPT and DATA went out behind the terminator of the one before; their answers
+/// are on their way, and nothing else may be written until they are read.
+struct Ahead {
+    prepared: Arc<Prepared>,
+    commands: Vec<(Step, String)>,
+}
+
 pub(super) struct Session {
     line: Line,
     pub(super) features: Features,
@@ -58,12 +70,13 @@ pub(super) struct Session {
     used: Instant,
     /// A refused recipient leaves its MAIL FROM standing (RFC 5321, section 4.1.4).
     needs_reset: bool,
+    ahead: Option<Ahead>,
 }
 
 impl Session {
     pub(super) fn new(line: Line, features: Features, source: Option<IpAddr>, greeting: String) -> Self {
         let used = Instant::now();
-        Self { line, features, source, greeting, begun: 0, used, needs_reset: false }
+        Self { line, features, source, greeting, begun: 0, used, needs_reset: false, ahead: None }
     }
 
     /// Whether it may carry one more message, by the configured limits.
@@ -71,8 +84,41 @@ impl Session {
         config.per_connection.is_none_or(|most| self.begun < most) && self.used.elapsed() <= config.idle
     }
 
-    /// The dialogue of one message.
-    pub(super) async fn deliver(&mut self, job: &Job<'_>, commit: &dyn Commit) -> Delivered {
+    /// The message that the server was told of beforehand.
+    pub(super) fn announced(&self) -> Option<Arc<Prepared>> {
+        self.ahead.as_ref().map(|ahead| Arc::clone(&ahead.prepared))
+    }
+
+    /// Whether the server waits for a message that is not this attempt's. Such a session is good for
+    /// nothing but being dropped.
+    pub(super) fn stands_open_for_another(&self, attempt: Uuid) -> bool {
+        self.ahead.as_ref().is_some_and(|ahead| ahead.prepared.parcel.attempt != attempt)
+    }
+
+    /// The dialogue of one message; `next` is asked when its terminator is due, and told to the server
+    /// behind it.
+    pub(super) async fn deliver(
+        &mut self,
+        job: &Job<'_>,
+        commit: &dyn Commit,
+        next: NextOf<'_>,
+    ) -> Delivered {
+        let delivered = match self.ahead.take() {
+            Some(ahead) => {
+                let is_ours = ahead.prepared.parcel.attempt == job.attempt;
+                debug_assert!(is_ours, "a session that stands open for another attempt is dropped");
+                match self.answers(job, commit, true, &ahead.commands, true).await {
+                    Err(delivered) => delivered,
+                    Ok(()) => self.hand_over(job, commit, next).await,
+                }
+            }
+            None => self.deliver_afresh(job, commit, next).await,
+        };
+        self.used = Instant::now();
+        delivered
+    }
+
+    async fn deliver_afresh(&mut self, job: &Job<'_>, commit: &dyn Commit, next: NextOf<'_>) -> Delivered {
         if let Some(refusal) = self.cannot_take(job) {
             return Delivered { end: no(refusal), keeps: true };
         }
@@ -86,20 +132,27 @@ impl Session {
                 broken_off(None, Failure::Line { phase: Phase::Mail, fault })
             };
         }
-        let delivered = match self.envelope(job, commit, was_used).await {
+        match self.envelope(job, commit, was_used).await {
             Err(delivered) => delivered,
-            Ok(()) => match commit.intent(None).await {
-                // After 354 there is no other way out than to close without the terminator.
-                Err(denied) => ended(End::Outcome(Outcome::NotStarted(denied))),
-                Ok(()) => self.content(job, commit).await,
-            },
-        };
-        self.used = Instant::now();
-        delivered
+            Ok(()) => self.hand_over(job, commit, next).await,
+        }
     }
 
-    /// Ends the session in order, within `limit`; the answer does not matter.
+    /// From the 354 on.
+    async fn hand_over(&mut self, job: &Job<'_>, commit: &dyn Commit, next: NextOf<'_>) -> Delivered {
+        match commit.intent(None).await {
+            // After 354 there is no other way out than to close without the terminator.
+            Err(denied) => ended(End::Outcome(Outcome::NotStarted(denied))),
+            Ok(()) => self.content(job, commit, next).await,
+        }
+    }
+
+    /// Ends the session in order, within `limit`; the answer does not matter. One that stands open for a
+    /// message is closed without a word.
     pub(super) async fn quit(mut self, limit: Duration) {
+        if self.ahead.is_some() {
+            return;
+        }
         let farewell = async {
             if self.line.write(Quit.to_string().as_bytes(), limit).await.is_ok() {
                 let _ = self.line.reply(limit).await;
@@ -157,6 +210,19 @@ impl Session {
             let group: String = commands.iter().map(|(_, command)| command.as_str()).collect();
             self.say(&group, Phase::Mail, limit, was_used).await?;
         }
+        self.answers(job, commit, was_used, &commands, is_pipelined).await
+    }
+
+    /// The answers to the envelope's commands, of which each is said first unless all of them were.
+    async fn answers(
+        &mut self,
+        job: &Job<'_>,
+        commit: &dyn Commit,
+        was_used: bool,
+        commands: &[(Step, String)],
+        is_pipelined: bool,
+    ) -> Result<(), Delivered> {
+        let limit = job.config.timeouts.command;
         let mut refused: Option<Classified> = None;
         for (index, (step, command)) in commands.iter().enumerate() {
             let phase = step.phase();
@@ -206,15 +272,38 @@ impl Session {
         }
     }
 
-    /// The body, then the terminator in a write of its own, then the answer.
-    async fn content(&mut self, job: &Job<'_>, commit: &dyn Commit) -> Delivered {
+    /// What goes out behind the terminator: the next message's envelope, where there is a next one that this
+    /// connection may carry. Never behind the last message of a connection: a server that closes with
+    /// commands unread may reset the line, and its last answer may be lost with it.
+    fn ahead(&self, job: &Job<'_>, next: NextOf<'_>) -> Option<Ahead> {
+        let has_room = job.config.per_connection.is_none_or(|most| self.begun < most);
+        if !self.features.pipelining || !job.config.pipeline_next || !has_room {
+            return None;
+        }
+        let prepared = next()?;
+        let of_next = prepared.job(job.config);
+        if self.cannot_take(&of_next).is_some() {
+            return None;
+        }
+        let commands = self.commands(&of_next);
+        Some(Ahead { prepared, commands })
+    }
+
+    /// The body, then the terminator in a write of its own (with the next message's envelope behind it),
+    /// then the answer.
+    async fn content(&mut self, job: &Job<'_>, commit: &dyn Commit, next: NextOf<'_>) -> Delivered {
+        let ahead = self.ahead(job, next);
         if let Err(fault) = self.body(job).await {
             return ended(End::No(Failure::Line { phase: Phase::Body, fault }.classified()));
         }
         // From the next line on the message may be complete at the server: no failure proves
         // anything any more, only an explicit answer does.
         let limit = job.config.timeouts.data_end;
-        let answer = match self.line.write(TERMINATOR, limit).await {
+        let mut last = TERMINATOR.to_vec();
+        for (_, command) in ahead.iter().flat_map(|ahead| &ahead.commands) {
+            last.extend_from_slice(command.as_bytes());
+        }
+        let answer = match self.line.write(&last, limit).await {
             Ok(()) => self.line.reply(limit).await,
             Err(fault) => Err(fault),
         };
@@ -223,13 +312,18 @@ impl Session {
             Err(fault) => return ended(End::Outcome(Outcome::Unknown(doubt(&fault)))),
         };
         commit.heard();
-        let is_quiet = self.line.nothing_buffered().is_ok();
+        // Behind this answer come those to the next envelope, and else nothing.
+        let is_in_turn = ahead.is_some() || self.line.nothing_buffered().is_ok();
+        if let Some(ahead) = ahead {
+            self.begun += 1;
+            self.ahead = Some(ahead);
+        }
         if reply.is_yes() {
             let receipt = Receipt::new(queue_id(&reply.text()), reply.to_string());
-            return Delivered { end: End::Outcome(Outcome::Accepted(receipt)), keeps: is_quiet };
+            return Delivered { end: End::Outcome(Outcome::Accepted(receipt)), keeps: is_in_turn };
         }
         if reply.is_no() {
-            let keeps = is_quiet && reply.code() != 421;
+            let keeps = is_in_turn && reply.code() != 421;
             return Delivered { end: End::No(classify(Phase::Dot, &reply)), keeps };
         }
         // 221 and 3yz say neither yes nor no.

@@ -98,7 +98,7 @@ async fn deliver(
         config: &config,
     };
 
-    let delivered = session.deliver(&job, commit).await;
+    let delivered = session.deliver(&job, commit, &|| None).await;
 
     let writes = writes.lock().unwrap().clone();
     (delivered, writes)

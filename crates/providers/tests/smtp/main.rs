@@ -1,5 +1,6 @@
 //! SMTP against a server that fails in every way at every phase.
 
+mod ahead;
 mod conformance;
 mod delivery;
 mod outcomes;

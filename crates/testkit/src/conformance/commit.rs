@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use depeche_core::outcome::Denied;
-use depeche_core::provider::Commit;
+use depeche_core::provider::{Commit, Parcel};
 
 type Hook = Box<dyn Fn() + Send + Sync>;
 
@@ -18,6 +18,7 @@ pub struct RecordingCommit {
     heard: AtomicU64,
     digests: Mutex<Vec<Option<[u8; 32]>>>,
     provider_ids: Mutex<Vec<Option<String>>>,
+    next: Option<Parcel>,
 }
 
 impl RecordingCommit {
@@ -37,6 +38,13 @@ impl RecordingCommit {
     #[must_use]
     pub fn at_intent(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
         self.hook = Some(Box::new(hook));
+        self
+    }
+
+    /// Tells the provider of the parcel that comes next.
+    #[must_use]
+    pub fn announcing(mut self, next: Parcel) -> Self {
+        self.next = Some(next);
         self
     }
 
@@ -92,6 +100,10 @@ impl Commit for RecordingCommit {
 
     async fn intent_under(&self, request_digest: Option<[u8; 32]>, provider_id: &str) -> Result<(), Denied> {
         self.record(request_digest, Some(provider_id)).await
+    }
+
+    fn next(&self) -> Option<Parcel> {
+        self.next.clone()
     }
 
     fn heard(&self) {
