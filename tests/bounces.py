@@ -257,9 +257,11 @@ class LosesTheAnswer:
         tail = b""
         try:
             while data := client.recv(65536):
-                tail = (tail + data)[-5:]
-                if tail == b"\r\n.\r\n":
-                    self.dots += 1
+                # Commands of the next message may stand behind the dot (RFC 2920).
+                dots = (tail + data).count(b"\r\n.\r\n")
+                tail = (tail + data)[-4:]
+                if dots:
+                    self.dots += dots
                     if self.dots >= self.from_message:
                         lost.set()
                 server.sendall(data)
