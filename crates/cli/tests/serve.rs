@@ -324,3 +324,58 @@ fn kept_events(project: &Project) -> i64 {
         count
     })
 }
+
+/// PROVIDERS.md, section 2: Brevo can post with Basic authentication, or is known by its addresses.
+#[test]
+fn brevo_is_known_by_name_and_password_or_by_where_it_posts_from() {
+    let bearer = "bearer = { file = \"bearer\" }";
+    let body =
+        r#"{"event":"delivered","email":"j0@journal.example","message-id":"<0@x>","ts_event":1780000000}"#;
+    // "brevo:geheim" and "brevo:other" in base64 (RFC 7617, section 2).
+    let (right, wrong) = ("Basic YnJldm86Z2VoZWlt", "Basic YnJldm86b3RoZXI=");
+    for (proof, authorization, status) in [
+        ("user = \"brevo\"\npassword = { file = \"password\" }", Some(right), 200),
+        ("user = \"brevo\"\npassword = { file = \"password\" }", Some(wrong), 401),
+        ("user = \"brevo\"\npassword = { file = \"password\" }", None, 401),
+        ("networks = [\"127.0.0.0/8\"]", None, 200),
+        ("networks = [\"192.0.2.0/24\"]", None, 401),
+    ] {
+        let (project, _stub) = project(1);
+        project.write_secret("password", "geheim");
+        project.configure(bearer, proof);
+        let served = Served::start(&project);
+        let headers: Vec<_> = authorization.map(|value| ("authorization", value)).into_iter().collect();
+
+        let answer = served.post("/webhook/brevo", &headers, body);
+
+        let refused = [401, 403, 404].contains(&answer.status);
+        assert_eq!((answer.status == 200, refused), (status == 200, status != 200), "{proof}: {answer:?}");
+    }
+}
+
+/// PROVIDERS.md, section 3: servers of older descriptions answer at `…/messages/send.json`.
+#[test]
+fn a_path_suffix_stands_behind_every_path() {
+    for (stated, expected) in [("path_suffix = \".json\"", "/users/ping2.json"), ("", "/users/ping2")] {
+        let project = Project::new(Vec::new(), 1);
+        let stub = project.runtime.block_on(HttpStub::start(move |seen| match &seen.target {
+            path if path.ends_with(expected) => Says::json(200, r#"{"PING":"PONG!"}"#),
+            _ => Says::json(200, "{}"),
+        }));
+        project.write_secret("mandrill.key", MANDRILL_KEY);
+        let url = stub.base_url();
+        project.configure(
+            "[fallback]\n",
+            &format!(
+                "[[provider]]\nname = \"mandrill\"\nkind = \"mailchimp-transactional\"\n\
+                 base_url = \"{url}\"\napi_key = {{ file = \"mandrill.key\" }}\n{stated}\n[fallback]\n"
+            ),
+        );
+
+        project.run(&["provider", "test", "--json"]);
+
+        let seen: Vec<String> = stub.seen().into_iter().map(|seen| seen.target).collect();
+        assert!(seen.iter().any(|path| path.ends_with(expected)), "{seen:?}");
+        assert_eq!(seen.iter().all(|path| path.ends_with(".json")), !stated.is_empty(), "{seen:?}");
+    }
+}

@@ -50,12 +50,14 @@ pub(super) fn event(item: &Value) -> Result<Option<ProviderEvent>, WebhookError>
     let recipient = text("email").ok_or(WebhookError::Missing("email"))?;
     let reason = text("reason").filter(|reason| !reason.is_empty()).map(one_line);
     let Some(kind) = kind(name).map(|kind| judged(kind, reason.as_deref())) else { return Ok(None) };
+    let id = text("message-id").or_else(|| text("messageId")).map(one_line);
     Ok(Some(ProviderEvent {
         kind,
         at: moment(item),
         recipient: one_line(recipient),
-        provider_id: text("message-id").or_else(|| text("messageId")).map(one_line),
-        message_id: None,
+        // A message that came over SMTP has no id of the API's: where the relay kept ours, it stands here.
+        message_id: id.clone(),
+        provider_id: id,
         attempt: text("X-Mailin-custom").and_then(|custom| custom.parse().ok()),
         reason,
     }))

@@ -190,3 +190,72 @@ async fn an_address_is_put_on_each_providers_own_list() {
     let seen: Value = serde_json::from_slice(&stub.seen()[0].body).unwrap();
     assert_eq!((&seen["email"], &seen["comment"]), (&json!("ana@journal.example"), &json!("opted out")));
 }
+
+/// The Marketing API's description: `/campaigns`, `/reports/{id}/sent-to`, `unsubscribed`, `abuse-reports`.
+#[tokio::test]
+async fn a_campaign_tells_who_bounced_opted_out_and_complained() {
+    let stub = HttpStub::start(|seen| {
+        let (path, query) = seen.target.split_once('?').unwrap();
+        let own = json!({ "id": "c1", "settings": { "title": "depeche 0192" } });
+        let other = json!({ "id": "c2", "settings": { "title": "Newsletter" } });
+        let status = |n: usize| ["sent", "hard", "soft"][n.min(2)];
+        let sent =
+            |n: usize| json!({ "email_address": format!("j{n}@journal.example"), "status": status(n) });
+        let answer = match path.trim_start_matches("/3.0") {
+            "/campaigns" => json!({ "campaigns": [own, other], "total_items": 2 }),
+            "/reports/c1/sent-to" if query.contains("offset=0") => {
+                json!({ "sent_to": (0..1_000).map(sent).collect::<Vec<_>>(), "total_items": 1_001 })
+            }
+            "/reports/c1/sent-to" => json!({ "sent_to": [sent(1_000)], "total_items": 1_001 }),
+            "/reports/c1/unsubscribed" => json!({ "total_items": 1, "unsubscribes": [
+                { "email_address": "j0@journal.example", "timestamp": "2026-12-04T08:00:00+00:00",
+                  "reason": "too many" } ] }),
+            "/reports/c1/abuse-reports" => json!({ "total_items": 1, "abuse_reports": [
+                { "email_address": "j7@journal.example", "date": "2026-12-05T08:00:00+00:00" } ] }),
+            other => panic!("{other}"),
+        };
+        Says::json(200, &answer.to_string())
+    })
+    .await;
+    let provider = crate::marketing::provider_at(&stub.base_url(), Arc::new(Noon));
+
+    let told = provider.events(at("2026-12-03T00:00:00Z")).await;
+
+    let EventList::Listed { events, complete } = told else { panic!("{told:?}") };
+    assert!(complete);
+    assert!(events.iter().all(|event| event.provider_id.as_deref() == Some("c1")));
+    let of = |kind: K| events.iter().filter(|event| event.kind == kind).collect::<Vec<_>>();
+    assert_eq!((of(K::Accepted).len(), of(K::BouncedHard).len(), of(K::BouncedSoft).len()), (1, 1, 999));
+    assert_eq!(of(K::BouncedHard)[0].recipient, "j1@journal.example");
+    let opted_out = of(K::Unsubscribed)[0];
+    assert_eq!(
+        (opted_out.recipient.as_str(), opted_out.reason.as_deref()),
+        ("j0@journal.example", Some("too many"))
+    );
+    assert_eq!(opted_out.at, Some(at("2026-12-04T08:00:00Z")));
+    assert_eq!(of(K::Complained)[0].recipient, "j7@journal.example");
+    // Opt-outs come long after the campaign: it is asked about for 30 days.
+    let list = &stub.seen()[0].target;
+    assert!(list.contains("since_send_time=2026-11-03T00") && list.contains("list_id=a1b2c3"), "{list}");
+}
+
+#[tokio::test]
+async fn a_report_that_is_not_whole_is_told_as_incomplete() {
+    let stub = HttpStub::start(|seen| {
+        let own = json!({ "id": "c1", "settings": { "title": "depeche 0192" } });
+        let answer = match seen.target.split('?').next().unwrap_or_default().rsplit('/').next() {
+            Some("campaigns") => json!({ "campaigns": [own], "total_items": 1 }),
+            Some("sent-to") => json!({ "sent_to": [], "total_items": 3 }),
+            Some("unsubscribed") => json!({ "unsubscribes": [], "total_items": 0 }),
+            _ => json!({ "abuse_reports": [], "total_items": 0 }),
+        };
+        Says::json(200, &answer.to_string())
+    })
+    .await;
+
+    let told = crate::marketing::provider_at(&stub.base_url(), Arc::new(Noon))
+        .events(at("2026-12-03T00:00:00Z"))
+        .await;
+
+    assert_eq!(told, EventList::Listed { events: Vec::new(), complete: false });
+}

@@ -162,5 +162,8 @@ async fn fifty_journalists_through_a_campaign_without_a_violation() {
     };
     let found = provider.look_up(&earlier).await;
     assert!(matches!(found, depeche_core::provider::LookUp::Found(Outcome::Refused(_))), "{found:?}");
+    // Its example of a campaign is none of ours, so only the list of campaigns is asked for here.
+    let told = provider.events(begun).await;
+    assert!(matches!(told, EventList::Listed { .. }), "{told:?}");
     // No login here: the mock's own example of an audience is not what its description allows.
 }

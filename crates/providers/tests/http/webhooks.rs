@@ -114,3 +114,16 @@ proptest::proptest! {
         let _ = mailchimp::webhook::events(&body);
     }
 }
+
+/// Of a message that `brevo-smtp` took there is no id of the API's: our own Message-ID finds it, where the
+/// relay left it in place. Found or not, the one field is both.
+#[test]
+fn the_message_id_of_brevo_may_be_ours() {
+    let body = br#"{"event":"delivered","email":"ana@journal.example","message-id":"<abc.1@exemple.fr>","ts_event":1780000000}"#;
+
+    let events = brevo::webhook::events(body).unwrap();
+
+    let found: Vec<_> =
+        events.iter().map(|event| (event.provider_id.as_deref(), event.message_id.as_deref())).collect();
+    assert_eq!(found, [(Some("<abc.1@exemple.fr>"), Some("<abc.1@exemple.fr>"))]);
+}

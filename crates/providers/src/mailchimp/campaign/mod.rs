@@ -13,6 +13,7 @@
 //! Mailchimp answers to the sender.
 
 mod account;
+mod after;
 mod audience;
 mod config;
 mod payload;

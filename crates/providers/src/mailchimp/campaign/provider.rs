@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use depeche_core::clock::Clock;
 use depeche_core::outcome::{Doubt, DoubtCause, Outcome, Receipt, Refusal, Trouble};
 use depeche_core::provider::{
-    Capability, Commit, EarlierAttempt, Login, LookUp, Parcel, Provider, ProviderName,
+    Capability, Commit, EarlierAttempt, EventList, Login, LookUp, Parcel, Provider, ProviderName,
 };
 use depeche_core::release::MergeForm;
 use jiff::{SignedDuration, Timestamp};
@@ -298,6 +298,10 @@ impl Provider for CampaignProvider {
         account::login(self).await
     }
 
+    async fn events(&self, since: Timestamp) -> EventList {
+        super::after::events(self, since).await
+    }
+
     async fn look_up(&self, earlier: &EarlierAttempt) -> LookUp {
         let Some(id) = earlier.provider_id.as_deref().filter(|id| is_id(id)) else {
             return LookUp::CannotTell;
@@ -381,6 +385,6 @@ fn open(id: &str, detail: &str) -> Doubt {
 }
 
 /// What may stand in a path.
-fn is_id(id: &str) -> bool {
+pub(super) fn is_id(id: &str) -> bool {
     (1..=40).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
