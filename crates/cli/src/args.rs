@@ -1,4 +1,5 @@
-//! The one definition of the command line. CLI.md, "Commands", is the rule; completions come from here.
+//! The one definition of the command line. CLI.md, "Commands", is the rule; completions and manual pages
+//! come from here.
 
 mod domain;
 
@@ -67,7 +68,7 @@ pub(crate) enum Lang {
 pub(crate) enum Command {
     /// Write a commented depeche.toml, release.md and contacts.csv
     Init(Init),
-    /// Check or show the configuration
+    /// Check or show the configuration, or the schema of its file
     #[command(subcommand)]
     Config(Config),
     /// Begin, check or render a release
@@ -120,6 +121,10 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Completions for a shell
     Completions(Completions),
+    /// A manual page for every command
+    Man(Man),
+    /// JSON Schemas of depeche.toml and of every document of --json
+    Schema(Schema),
 }
 
 #[derive(Debug, Args)]
@@ -138,6 +143,8 @@ pub(crate) enum Config {
     Check,
     /// The effective values, secrets masked
     Show,
+    /// The JSON Schema of depeche.toml
+    Schema,
 }
 
 #[derive(Debug, Subcommand)]
@@ -503,6 +510,20 @@ pub(crate) struct Completions {
     /// The shell
     #[arg(value_enum)]
     pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// Where to write the pages
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Schema {
+    /// Where to write the schemas
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
 }
 
 #[cfg(test)]

@@ -3,8 +3,11 @@
 // Helpers of tests may unwrap as tests do.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output};
+
+use serde_json::Value;
 
 fn depeche(folder: &Path, words: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_depeche"))
@@ -68,7 +71,7 @@ fn json_errors_are_one_document_on_stdout() {
 
     assert_eq!(output.status.code(), Some(2));
     assert!(output.stderr.is_empty());
-    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(document["version"], 1);
     assert_eq!(document["exit"], 2);
     assert_eq!(document["error"]["code"], "config.unknown-key");
@@ -85,7 +88,7 @@ fn a_usage_error_is_a_document_too() {
     let output = depeche(folder.path(), &["--json", "sned"]);
 
     assert_eq!(output.status.code(), Some(2));
-    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(document["error"]["code"], "usage");
 }
 
@@ -115,4 +118,65 @@ fn config_show_never_shows_a_secret() {
 
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(String::from_utf8(output.stdout).unwrap().contains("env NO_SUCH"));
+}
+
+/// The keys that the reader knows at a place: what it says about one that nobody knows.
+fn known_keys(toml: &str) -> BTreeSet<String> {
+    let folder = folder_with(toml);
+    let output = depeche(folder.path(), &["config", "check", "--json"]);
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let error = &said["error"];
+    let problems = error["problems"].as_array().cloned().unwrap_or_else(|| vec![error.clone()]);
+    let unknown = |problem: &&Value| problem["message"].as_str().unwrap().contains("zzzzzzzzzzzz");
+    let problem = problems.iter().find(unknown).unwrap_or_else(|| panic!("{toml}\n{said:#}"));
+    let known = problem["hint"].as_str().unwrap().split_once(": ").unwrap().1;
+    known.split(", ").map(str::to_owned).collect()
+}
+
+#[test]
+fn every_key_of_the_reader_stands_in_the_schema_and_the_reverse() {
+    let output = depeche(Path::new("."), &["config", "schema"]);
+    let schema: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let provider = |rest: &str| format!("[[provider]]\nname = \"p\"\n{rest}");
+    let account = |kind: &str| provider(&format!("kind = \"{kind}\"\napi_key = {{ env = \"K\" }}\nUNKNOWN"));
+    let smtp = |rest: &str| provider(&format!("kind = \"smtp\"\nhost = \"h\"\n{rest}"));
+    let serve = "[serve]\nlisten = \"127.0.0.1:1\"\npublic_url = \"https://a.example\"\n";
+    let hook = |kind: &str| format!("{serve}[[serve.webhook]]\nname = \"w\"\nkind = \"{kind}\"\nUNKNOWN");
+    let places: Vec<(&str, Vec<String>)> = vec![
+        ("", vec!["UNKNOWN".into()]),
+        ("/properties/organisation", vec!["[organisation]\nUNKNOWN".into()]),
+        ("/properties/from", vec!["[from]\nUNKNOWN".into()]),
+        ("/properties/press_contact", vec!["[press_contact]\nUNKNOWN".into()]),
+        ("/properties/unsubscribe", vec!["[unsubscribe]\nUNKNOWN".into()]),
+        ("/properties/journal", vec!["[journal]\nUNKNOWN".into()]),
+        ("/$defs/mirror", vec!["[journal.mirror]\ntarget = \"s3://b/p\"\nUNKNOWN".into()]),
+        ("/$defs/smtp", vec![smtp("UNKNOWN")]),
+        ("/$defs/limits", vec![smtp("[provider.limits]\nUNKNOWN")]),
+        ("/$defs/timeouts", vec![smtp("[provider.timeouts]\nUNKNOWN")]),
+        ("/$defs/dkim", vec![smtp("[provider.dkim]\nUNKNOWN")]),
+        ("/$defs/secret/oneOf", vec![smtp("username = \"u\"\n[provider.password]\nUNKNOWN")]),
+        ("/$defs/brevo", vec![account("brevo")]),
+        ("/$defs/mailchimp-transactional", vec![account("mailchimp-transactional")]),
+        ("/$defs/mailchimp-campaign", vec![account("mailchimp-campaign")]),
+        ("/$defs/outbox", vec![provider("kind = \"outbox\"\nUNKNOWN")]),
+        ("/properties/bounces", vec!["[bounces]\nUNKNOWN\n[bounces.imap]\nhost = \"h\"".into()]),
+        ("/properties/bounces/properties/imap", vec!["[bounces.imap]\nhost = \"h\"\nUNKNOWN".into()]),
+        ("/properties/fallback", vec!["[fallback]\nUNKNOWN".into()]),
+        ("/properties/fallback/properties/open_after", vec!["[fallback.open_after]\nUNKNOWN".into()]),
+        ("/properties/retry", vec!["[retry]\nUNKNOWN".into()]),
+        ("/properties/dns", vec!["[dns]\nUNKNOWN".into()]),
+        ("/properties/serve", vec![format!("{serve}UNKNOWN")]),
+        ("/$defs/webhook", ["brevo", "mailchimp-transactional", "mailchimp-audience"].map(hook).to_vec()),
+    ];
+    for (pointer, texts) in places {
+        let known: BTreeSet<String> =
+            texts.iter().flat_map(|text| known_keys(&text.replace("UNKNOWN", "zzzzzzzzzzzz = 1"))).collect();
+        let place = schema.pointer(pointer).unwrap_or_else(|| panic!("{pointer}"));
+        // A secret is one of several shapes, each with a key.
+        let shapes = place.as_array().cloned().unwrap_or_else(|| vec![place.clone()]);
+        let keys = |shape: &Value| shape["properties"].as_object().cloned().unwrap_or_default();
+        let told: BTreeSet<String> = shapes.iter().flat_map(keys).map(|(key, _)| key).collect();
+
+        assert_eq!(known, told, "{pointer}");
+    }
 }

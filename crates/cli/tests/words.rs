@@ -93,6 +93,9 @@ fn help_tells_every_command() {
         "message verify",
         "explain",
         "completions",
+        "config schema",
+        "man",
+        "schema",
     ];
     for lang in LANGUAGES {
         for page in pages {

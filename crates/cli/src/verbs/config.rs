@@ -1,4 +1,4 @@
-//! `config check`, `config show`.
+//! `config check`, `config show`, `config schema`.
 
 use serde_json::{Map, Value, json};
 
@@ -17,6 +17,7 @@ pub(crate) fn run(command: &Command, context: &Context<'_>) -> Done {
     match command {
         Command::Check => check(context),
         Command::Show => show(context),
+        Command::Schema => super::schema::config(context),
     }
 }
 

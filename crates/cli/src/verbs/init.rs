@@ -67,7 +67,7 @@ pub(crate) async fn run(asked: &Init, context: &Context<'_>) -> Done {
 const FILES: [&str; 3] = ["depeche.toml", "release.md", "contacts.csv"];
 
 /// The configuration to begin with.
-fn config_template(lang: Lang) -> String {
+pub(super) fn config_template(lang: Lang) -> String {
     let sentences = FRENCH.lines().filter_map(|line| line.split_once(" => "));
     match lang {
         Lang::En => CONFIG.to_owned(),

@@ -6,6 +6,7 @@ pub(crate) mod contacts;
 pub(crate) mod domain;
 mod explain;
 mod init;
+mod man;
 mod message;
 mod plan;
 mod provider;
@@ -15,6 +16,7 @@ mod report;
 mod resolve;
 mod resume;
 pub(crate) mod runs;
+mod schema;
 mod send;
 mod serve;
 mod suppress;
@@ -52,5 +54,7 @@ pub(crate) async fn dispatch(command: Command, context: &Context<'_>) -> Done {
         Command::Message(command) => message::run(&command, context).await,
         Command::Explain(asked) => explain::run(&asked, context),
         Command::Completions(asked) => completions::run(&asked, context),
+        Command::Man(asked) => man::run(&asked, context),
+        Command::Schema(asked) => schema::run(&asked, context),
     }
 }

@@ -3,6 +3,7 @@
 // Helpers of tests may unwrap as tests do; each test file uses a part of this one.
 #![allow(clippy::unwrap_used, dead_code)]
 
+pub(crate) mod schemas;
 pub(crate) mod serve;
 
 use std::collections::BTreeMap;
@@ -117,7 +118,9 @@ impl Project {
     }
 
     pub(crate) fn run(&self, words: &[&str]) -> Said {
-        said(self.command(words).output().unwrap())
+        let said = said(self.command(words).output().unwrap());
+        schemas::judge(words, &said.stdout);
+        said
     }
 
     /// Started, with its output kept.
