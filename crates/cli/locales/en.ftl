@@ -27,7 +27,16 @@ config-known-words = known: { $names }
 config-unknown-key = there is no key `{ $key }`
 config-missing = `{ $key }` is missing
 config-from-hint = [from] says who sends: name = "…", address = "…"
-config-type = `{ $key }` must be { $wanted }, not { $found }
+config-type = `{ $key }` must be { $wanted }, not { $found ->
+    [string] text
+    [integer] a whole number
+    [float] a number
+    [boolean] true or false
+    [datetime] a date
+    [array] a list
+    [table] a table
+   *[other] { $found }
+}
 config-kind-table = a table
 config-kind-text = text
 config-kind-number = a whole number
@@ -181,6 +190,9 @@ recovered = put back: { $runs ->
 }; proved by providers: { $proofs }
 end-resume-at = it is worth going on from { $at }
 end-pending = still pending: { $count }. Go on with: depeche resume { $run }
+end-broken-off = the run { $run } is in the journal; when the fault is mended, go on with: depeche resume { $run }
+end-test-later = the test copy was not sent, and nothing of it is left over; try again from { $at }
+end-test-not-sent = the test copy was not sent, and nothing of it is left over
 end-unknown = { $count } uncertain: call them, then `depeche resolve { $run } ADDRESS --sent` (or --resend) `--reason "…"`
 end-written = { $run }: { $count } written
 end-nothing-sent = NOTHING WAS SENT
@@ -218,6 +230,7 @@ confirm-other = { $confirmed } recipients were confirmed, and { $count } would b
 
 plan-count = recipients: { $count }; suppressed: { $suppressed }; left out: { $left_out }; not chosen: { $not_chosen }
 plan-embargo = waiting for the end of the embargo: { $count }
+plan-suppressed = {"  "}{ $address } (suppressed: not mailed)
 plan-link = { $place }. { $name } ({ $kind }) { $limits }
 plan-spare = { $provider } is a warm spare ({ $share }): { $count } of these go through it
 plan-spare-untrusted = { $provider } is a spare that is not trusted yet ({ $share }): { $count } of these go through it, nobody of tier 1

@@ -27,7 +27,16 @@ config-known-words = connus : { $names }
 config-unknown-key = la clé « { $key } » n'existe pas
 config-missing = « { $key } » manque
 config-from-hint = [from] dit qui envoie : name = "…", address = "…"
-config-type = « { $key } » doit être { $wanted }, pas { $found }
+config-type = « { $key } » doit être { $wanted }, pas { $found ->
+    [string] un texte
+    [integer] un nombre entier
+    [float] un nombre
+    [boolean] true ou false
+    [datetime] une date
+    [array] une liste
+    [table] une table
+   *[other] { $found }
+}
 config-kind-table = une table
 config-kind-text = un texte
 config-kind-number = un nombre entier
@@ -189,6 +198,9 @@ recovered = remis : { $runs ->
 } ; prouvés par les fournisseurs : { $proofs }
 end-resume-at = il vaut la peine de reprendre à partir de { $at }
 end-pending = restants : { $count }. Reprendre avec : depeche resume { $run }
+end-broken-off = l'envoi { $run } est dans le journal ; une fois la panne réparée, reprenez avec : depeche resume { $run }
+end-test-later = la copie de test n'est pas partie, et il n'en reste rien ; réessayez à partir de { $at }
+end-test-not-sent = la copie de test n'est pas partie, et il n'en reste rien
 end-unknown = { $count ->
     [one] 1 incertain
    *[other] { $count } incertains
@@ -241,6 +253,7 @@ confirm-other = { $confirmed } destinataires étaient confirmés, et { $count } 
 
 plan-count = destinataires : { $count } ; exclus : { $suppressed } ; écartés : { $left_out } ; non choisis : { $not_chosen }
 plan-embargo = attendent la levée de l'embargo : { $count }
+plan-suppressed = {"  "}{ $address } (exclu : ne reçoit rien)
 plan-link = { $place }. { $name } ({ $kind }) { $limits }
 plan-spare = { $provider } est un secours tenu chaud ({ $share }) : { $count } de ceux-ci passent par lui
 plan-spare-untrusted = { $provider } est un secours dont on ne sait rien encore ({ $share }) : { $count } de ceux-ci passent par lui, personne du rang 1

@@ -114,3 +114,33 @@ fn a_list_and_a_release_edited_between_send_and_resume_change_nothing() {
     let all = project.servers[0].messages();
     assert!(all.iter().all(|message| !String::from_utf8_lossy(&message.bytes).contains("Autre chose")));
 }
+
+/// A file that may not grow fails the journal as a full disk does: `ulimit -f`, with its signal ignored.
+fn with_small_files(project: &Project, blocks: usize, words: &[&str]) -> common::Said {
+    let mut shell = std::process::Command::new("sh");
+    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
+    shell.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_depeche")]).args(words).args(["--lang", "en"]);
+    said(shell.current_dir(project.path()).output().expect("a shell"))
+}
+
+/// Seen 2026-11: the run stayed `running`, so that `send` ended as if somebody had interrupted it.
+#[test]
+fn a_journal_that_fails_in_the_middle_is_told_with_the_command_that_goes_on() {
+    let words = ["send", "release.md", "--to", "contacts.csv", "--confirm", "60"];
+    let failed_in_the_middle = (400..6000).step_by(40).find_map(|blocks| {
+        let project = Project::new(vec![FakeSmtp::new()], 60);
+        let said = with_small_files(&project, blocks, &words);
+        let taken = project.seen().len();
+        assert!(said.exit != Some(0) || taken == 60, "{said:?}");
+        (taken > 0 && taken < 60).then_some((project, said))
+    });
+    let (project, said) = failed_in_the_middle.expect("no limit that the journal met in the middle");
+
+    assert!(matches!(said.exit, Some(1 | 6)), "{said:?}");
+    assert!(said.stderr.contains("the journal"), "{said:?}");
+    assert!(said.stderr.contains("depeche resume"), "{said:?}");
+    let resumed = project.run(&["resume", "--json"]);
+    assert!(matches!(resumed.exit, Some(0 | 6)), "{resumed:?}");
+    assert!(resumed.total("unknown") <= 1, "{resumed:?}");
+    project.nobody_twice_nobody_forgotten(&resumed.document(), 60);
+}

@@ -149,6 +149,69 @@ fn a_test_copy_is_marked_and_never_counts() {
     assert_eq!(project.send(3, &[]).exit, Some(0));
 }
 
+#[test]
+fn a_test_copy_that_the_budget_does_not_allow_ends_at_once_and_leaves_nothing_behind() {
+    let limits = "limits = { connections = 1, per_hour = 1 }";
+    let project = Project::with(vec![FakeSmtp::new()], 3, limits, "");
+    let words = ["send", "release.md", "--to", "contacts.csv", "--test", "moi@exemple.fr", "--json"];
+    assert_eq!(project.run(&words).exit, Some(0));
+
+    let said = project.run(&words);
+
+    assert_eq!(said.exit, Some(4), "{said:?}");
+    assert_eq!((said.total("pending"), said.total("cancelled")), (0, 1), "{said:?}");
+    assert!(said.stderr.contains("the test copy was not sent, and nothing of it is left over"), "{said:?}");
+    assert!(said.stderr.contains("try again from "), "{said:?}");
+    assert!(!said.stderr.contains("depeche resume"), "{said:?}");
+    assert_eq!(sent(&project), 1);
+    let runs = project.run(&["runs", "--json"]).document();
+    assert!(runs["runs"].as_array().unwrap().iter().all(|run| run["totals"]["pending"] == 0), "{runs:#}");
+}
+
+/// Seen 2026-11: the plan counted a suppressed recipient and listed it like all the others.
+#[test]
+fn a_plan_marks_whom_the_suppression_list_holds() {
+    let project = Project::new(vec![FakeSmtp::new()], 3);
+    project.run(&["suppress", "add", &address(1)]);
+
+    let said = project.run(&["plan", "release.md", "--to", "contacts.csv"]);
+
+    assert!(said.stdout.contains(&format!("  {} (suppressed: not mailed)\n", address(1))), "{said:?}");
+    assert!(said.stdout.contains(&format!("  {}\n", address(2))), "{said:?}");
+    assert!(said.stdout.lines().all(|line| line == line.trim_end()), "{said:?}");
+}
+
+/// Seen 2026-11: a filter that does not exist was found when the first message was made, so that every
+/// contact was refused for good.
+#[test]
+fn a_template_or_a_date_that_cannot_work_is_found_before_anybody_is_asked() {
+    let project = Project::new(vec![FakeSmtp::new()], 2);
+    for (from, to, code) in [
+        ("contact.first_name", "contact.first_name | titre", "template"),
+        ("contact.first_name", "contact.first_name is gone", "template"),
+        ("city: Grenoble", "city: Grenoble\ndate: 03/12/2026", "release.date"),
+    ] {
+        project.write("release.md", &RELEASE.replace(from, to));
+
+        let said = project.run(&["plan", "release.md", "--to", "contacts.csv", "--json"]);
+
+        assert_eq!((said.exit, self::code(&said).as_str()), (Some(2), code), "{said:?}");
+    }
+}
+
+#[test]
+fn the_built_in_example_speaks_the_language_of_the_release() {
+    let project = Project::new(vec![], 1);
+    std::fs::remove_file(project.path().join("depeche.toml")).unwrap();
+    for (lang, about) in [("fr", "fondée en 1987"), ("en", "Founded in 1987")] {
+        project.write("release.md", &RELEASE.replace("lang: fr", &format!("lang: {lang}")));
+
+        let said = project.run(&["release", "render", "release.md"]);
+
+        assert!(said.stdout.contains(about), "{said:?}");
+    }
+}
+
 /// The subject as it stands, encoded words undone where they are Q-encoded ASCII.
 fn mail_subject(text: &str) -> String {
     let line = text.lines().find(|line| line.to_ascii_lowercase().starts_with("subject:")).unwrap();

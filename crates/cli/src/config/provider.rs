@@ -447,7 +447,8 @@ fn read_credentials<'a>(
 
 fn read_bind<'a>(reader: &mut Reader<'a>, section: &mut Section<'a>) -> Vec<IpAddr> {
     let stated = reader.texts(section, "bind");
-    stated.into_iter().filter_map(|found| reader.parsed(Some(found), str::parse::<IpAddr>)).collect()
+    let address = |text: &str| text.parse::<IpAddr>().map_err(|_| format!("`{text}` is no IP address"));
+    stated.into_iter().filter_map(|found| reader.parsed(Some(found), address)).collect()
 }
 
 /// A part of every run, for kinds that send one message at a time.

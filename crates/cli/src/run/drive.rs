@@ -36,12 +36,17 @@ impl Drive {
         let hold = journal.hold(run).await?;
         let (stop, control) = Stop::new();
         let ended = tokio::select! {
-            ended = self.work(&*hold, control, None, context) => ended?,
+            ended = self.work(&*hold, control, None, context) => ended.map_err(|why| go_on_with(why, run, context))?,
             never = interrupted(&stop, context) => match never {},
         };
         drop(hold);
-        let shown = document::read(&*journal, run).await?;
+        let mut shown = document::read(&*journal, run).await.map_err(|why| go_on_with(why, run, context))?;
         let exit = exit_of(&ended, &shown);
+        if shown.run.kind == RunKind::Test && shown.totals.pending > 0 {
+            // A test copy is made again, never resumed: nothing of it stays behind.
+            journal.cancel(run, context.clock.now()).await?;
+            shown = document::read(&*journal, run).await?;
+        }
         shown.write(exit, &*journal, context.out).await?;
         conclude(&ended, &shown, &*journal, context).await?;
         journal.close().await;
@@ -143,11 +148,21 @@ pub(crate) async fn call_them(
 }
 
 fn exit_of(ended: &Ended, shown: &Shown) -> Exit {
-    if matches!(ended.why, Why::TooLate(_) | Why::TakenOver(_)) {
-        return Exit::Guard;
+    match ended.why {
+        Why::TooLate(_) | Why::TakenOver(_) => Exit::Guard,
+        // Nobody interrupted it and no provider is to blame, whatever the journal could still note of it.
+        Why::JournalFailed(_) if shown.doubtful_count() > 0 => Exit::Unknown,
+        Why::JournalFailed(_) => Exit::Problems,
+        _ => shown.exit(),
     }
-    let failed = matches!(ended.why, Why::JournalFailed(_)).then_some(Exit::Problems);
-    Exit::foremost([shown.exit()].into_iter().chain(failed))
+}
+
+/// A run that broke off is not lost: the command that goes on with it.
+fn go_on_with(failure: Failure, run: &RunId, context: &Context<'_>) -> Failure {
+    if failure.hint.is_some() {
+        return failure;
+    }
+    failure.with_hint(say!(context.out, "end-broken-off", run = run.as_str()))
 }
 
 /// The last lines of a run.
@@ -177,6 +192,12 @@ async fn conclude(
         Why::MirrorLost(reason) => out.warn(say!(out, "end-mirror-lost", reason = reason)),
         Why::TakenOver(by) => out.warn(say!(out, "end-taken-over", by = by)),
         _ => {}
+    }
+    if shown.run.kind == RunKind::Test && totals.cancelled > 0 {
+        out.warn(match ended.resume_at {
+            Some(at) => say!(out, "end-test-later", at = tell::clock_time(at)),
+            None => say!(out, "end-test-not-sent"),
+        });
     }
     if let Some(at) = ended.resume_at.filter(|_| totals.pending > 0) {
         out.warn(say!(out, "end-resume-at", at = tell::clock_time(at)));

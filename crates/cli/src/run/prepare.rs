@@ -58,12 +58,19 @@ pub(crate) struct Prepared {
     test_copy: Option<EmailAddress>,
 }
 
-/// Who sends: depeche.toml, or the built-in example for an outbox.
-pub(crate) fn identity(config: Option<&crate::config::Config>, context: &Context<'_>) -> Identity {
+/// Who sends: depeche.toml, or the built-in example for an outbox, in the language of the release.
+pub(crate) fn identity(
+    config: Option<&crate::config::Config>,
+    release: &Path,
+    context: &Context<'_>,
+) -> Identity {
     if let Some(config) = config {
         return config.identity.clone();
     }
-    let identity = Identity::example();
+    // A release that cannot be read is told where it is read in earnest.
+    let text = std::fs::read_to_string(release).unwrap_or_default();
+    let lang = Release::read(&text).map(|(release, _)| release.lang().to_owned()).unwrap_or_default();
+    let identity = Identity::example_in(&lang);
     context.out.warn(say!(context.out, "send-example", from = identity.from.address.to_string()));
     identity
 }

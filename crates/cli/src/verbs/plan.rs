@@ -264,14 +264,9 @@ fn show(
             .collect();
         let name = link["name"].as_str().unwrap_or_default();
         let kind = link["kind"].as_str().unwrap_or_default();
-        out.line(say!(
-            out,
-            "plan-link",
-            place = place + 1,
-            name = name,
-            kind = kind,
-            limits = limits.join(", ")
-        ));
+        let line =
+            say!(out, "plan-link", place = place + 1, name = name, kind = kind, limits = limits.join(", "));
+        out.line(line.trim_end());
     }
     for (name, verdict) in proofs {
         let reason = verdict.reason();
@@ -282,8 +277,12 @@ fn show(
             Verdict::NotChecked(_) => say!(out, "told-not-checked", provider = name, reason = reason),
         });
     }
-    for contact in prepared.contacts() {
-        out.line(format!("  {}", contact?.address));
+    for (place, contact) in prepared.contacts().enumerate() {
+        let address = contact?.address.to_string();
+        out.line(match prepared.is_suppressed(place) {
+            true => say!(out, "plan-suppressed", address = address),
+            false => format!("  {address}"),
+        });
     }
     for remark in &prepared.remarks {
         out.note(remark);

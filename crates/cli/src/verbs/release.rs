@@ -200,7 +200,7 @@ fn render(asked: &ReleaseRender, context: &Context<'_>) -> Done {
     let release = read(&asked.file)?;
     let assets = assets(&release, &asked.file)?;
     let config = context.config_if_any()?;
-    let identity = prepare::identity(config.as_ref(), context);
+    let identity = prepare::identity(config.as_ref(), &asked.file, context);
     let contact = choose_contact(asked, context)?;
     let message = message_for((&release, &assets, &asked.file), &identity, contact.as_ref(), context)?;
     let content = match asked.format {

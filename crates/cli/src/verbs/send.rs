@@ -58,7 +58,13 @@ impl Way {
             Some(config) => store::open(config, context).await?,
             None => store::in_memory().await?,
         };
-        Ok(Self { identity: prepare::identity(config.as_ref(), context), config, journal, route, outbox })
+        Ok(Self {
+            identity: prepare::identity(config.as_ref(), &what.release, context),
+            config,
+            journal,
+            route,
+            outbox,
+        })
     }
 
     /// Whether this journal may send; from here on it is kept beside itself and in its mirror. An outbox
@@ -159,8 +165,8 @@ pub(crate) async fn run(asked: &Send, context: &Context<'_>) -> Done {
     }
     let record = store::run_named(&*way.journal, id.as_str(), context).await?;
     let render = frozen::renderer(&*way.journal, &record, way.config.as_ref(), &mut chain).await?;
-    // A disk does not come back by waiting.
-    let no_wait = asked.no_wait || way.outbox.is_some();
+    // A disk does not come back by waiting, and a test copy is for somebody who waits for it.
+    let no_wait = asked.no_wait || kind != RunKind::Real;
     let mut policy = policy(way.config.as_ref(), asked.on_unknown.map(on_unknown), no_wait);
     if let (RunKind::Real, Some(config)) = (kind, &way.config) {
         policy.spares = warmth::spares(config, &way.route, &*way.journal, context).await?;

@@ -122,13 +122,18 @@ impl Unsubscribe {
     /// answers no message, so nothing else would tell it from one that somebody made up.
     #[must_use]
     pub fn targets(&self, id: &MessageId) -> Vec<String> {
-        let mailto = self.mailto.as_ref().map(|address| {
-            let bare = id.as_str().trim_matches(['<', '>']);
-            format!("<mailto:{address}?subject=STOP%20{}>", percent_encoded(bare))
-        });
+        let mailto = self
+            .mailto
+            .as_ref()
+            .map(|address| format!("<mailto:{address}?subject=STOP%20{}>", reference_in_url(id)));
         let url = self.url.as_ref().map(|url| format!("<{url}>"));
         mailto.into_iter().chain(url).collect()
     }
+}
+
+/// The Message-ID as the subject of an opt-out names it, in a `mailto:`.
+pub(crate) fn reference_in_url(id: &MessageId) -> String {
+    percent_encoded(id.as_str().trim_matches(['<', '>']))
 }
 
 /// RFC 6068, section 2: everything but the unreserved characters of RFC 3986, section 2.3.

@@ -117,13 +117,17 @@ impl Release {
         let words: Words = self.language.words();
         let images: Vec<_> =
             self.head.images.iter().enumerate().map(|(n, image)| image_context(n, image)).collect();
-        let day = self.head.date.as_deref().and_then(|date| date.parse().ok()).unwrap_or_else(|| now.date());
+        let dateline = match self.head.date.as_deref() {
+            None => self.language.day(now.date()),
+            // A day in words stays as it was written.
+            Some(date) => date.parse().map_or_else(|_| date.trim().to_owned(), |day| self.language.day(day)),
+        };
         let values = context! {
             lang => self.head.lang.clone(),
             title => self.subject.clone(),
             subtitle => serialized(&self.head.subtitle),
             city => serialized(&self.head.city),
-            dateline => self.language.day(day),
+            dateline,
             embargo => self.embargo.as_ref().map(|until| self.language.embargo(until)),
             words => serialized(&words),
             body => body,
@@ -132,6 +136,7 @@ impl Release {
             contact => self.press_contact(identity),
             // The token is filled in for each recipient; see Renderer.
             opt_out_url => identity.unsubscribe.url.as_ref().map(|url| url.replace("{token}", TOKEN)),
+            opt_out_reference => MESSAGE_REFERENCE,
             opt_out_mail => serialized(&identity.unsubscribe.mailto),
         };
         template
@@ -154,6 +159,9 @@ impl Release {
 
 /// Stands for a recipient's opt-out token in the frozen templates.
 pub(super) const TOKEN: &str = "depeche-opt-out-token";
+
+/// Stands for a message's own reference in the `mailto:` of its footer: what List-Unsubscribe says there.
+pub(super) const MESSAGE_REFERENCE: &str = "depeche-opt-out-message";
 
 /// The Content-ID of the image of this number.
 pub(super) fn content_id(number: usize) -> String {

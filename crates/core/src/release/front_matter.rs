@@ -131,12 +131,48 @@ pub(super) fn read(head: &str) -> Result<FrontMatter, ReleaseProblem> {
         let message = text.lines().next().unwrap_or("not readable");
         // Its own place counts from the head, not from the file's first line.
         let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
-        let problem = ReleaseProblem::new("release.front-matter", line, column, message);
-        match did_you_mean(message) {
-            Some(near) => problem.with_hint(format!("did you mean `{near}`?")),
-            None => problem,
+        // What the reader may be told to do belongs to programs.
+        let message = message.split_once(", set ").map_or(message, |(message, _)| message);
+        let (said, cure) = in_plain_words(message).unwrap_or((message, None));
+        let problem = ReleaseProblem::new("release.front-matter", line, column, said);
+        match did_you_mean(message).map(|near| format!("did you mean `{near}`?")) {
+            Some(hint) => problem.with_hint(hint),
+            None => cure.map_or(problem.clone(), |cure| problem.with_hint(cure)),
         }
     })
+}
+
+/// What the reader of YAML means by its commonest findings, and the cure. Its own words stand for the rest.
+fn in_plain_words(message: &str) -> Option<(&'static str, Option<&'static str>)> {
+    const QUOTE: Option<&str> = Some("put the value in quotation marks: title: \"Exemple: the news\"");
+    Some(match message {
+        "expected string scalar" => ("text must stand here", QUOTE),
+        "mapping values are not allowed in this context" => ("this value has a colon in it", QUOTE),
+        "alias references unknown anchor" => ("this value begins with `*`", QUOTE),
+        "unclosed quote" => ("this quotation mark is not closed", Some("close it at the end of the value")),
+        "expected sequence start" => {
+            ("a list must stand here", Some("write each entry on its own line, behind `- `"))
+        }
+        "expected mapping start" => {
+            ("keys with values must stand here", Some("write each on its own line: `key: value`"))
+        }
+        "unexpected end of input" => {
+            ("the front matter is empty", Some("a release needs at least `title: …`"))
+        }
+        _ => return None,
+    })
+}
+
+/// A dateline of digits alone is a date as ISO 8601 writes it: `03/12/2026` is December here and March
+/// there. Words stay as they are written.
+pub(super) fn date(text: &str, head: &str) -> Result<(), ReleaseProblem> {
+    let in_words = text.chars().any(char::is_alphabetic);
+    if in_words || text.trim().parse::<jiff::civil::Date>().is_ok() {
+        return Ok(());
+    }
+    let line = 2 + head.lines().position(|line| line.trim_start().starts_with("date")).unwrap_or(0);
+    Err(ReleaseProblem::new("release.date", line, 1, format!("`{text}` is no date"))
+        .with_hint("write it as `date: 2026-12-03`"))
 }
 
 /// The known key nearest to the one that a message calls unknown.
@@ -224,6 +260,30 @@ mod tests {
         );
         assert!(problem.message.ends_with("attachments, defaults"), "{problem:?}");
         assert_eq!(problem.hint.as_deref(), Some("did you mean `embargo`?"));
+    }
+
+    #[test]
+    fn what_yaml_cannot_read_is_told_in_plain_words_with_a_cure() {
+        for (head, said) in [
+            ("title: [a]\n", "text must stand here"),
+            ("title: A: b\n", "this value has a colon in it"),
+            ("title: \"X\n", "this quotation mark is not closed"),
+            ("title: X\nimages: photo.png\n", "a list must stand here"),
+            ("- a\n", "keys with values must stand here"),
+            ("", "the front matter is empty"),
+        ] {
+            let problem = read(head).unwrap_err();
+            assert_eq!((problem.message.as_str(), problem.hint.is_some()), (said, true), "{head:?}");
+        }
+        assert_eq!(read("title: X\ntitle: Y\n").unwrap_err().message, "duplicate mapping key: title");
+    }
+
+    #[test]
+    fn a_date_in_figures_is_iso_8601_or_refused() {
+        assert!(date("2026-12-03", "").is_ok() && date("début décembre 2026", "").is_ok());
+        for wrong in ["32/13/2026", "03/12/2026", "2026-13-45", ""] {
+            assert_eq!(date(wrong, "title: X\ndate: y\n").unwrap_err().line, 3, "{wrong}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Who sends: what depeche.toml says of the organisation, and every message shows.
 
+use super::words::Language;
 use crate::address::{EmailAddress, Mailbox};
 use crate::text::HeaderText;
 
@@ -52,9 +53,27 @@ pub struct UnsubscribeIdentity {
 }
 
 impl Identity {
-    /// The example that stands in when there is no depeche.toml: nothing is sent under it.
+    /// The example that stands in when there is no depeche.toml: nothing is sent under it. In French.
     #[must_use]
     pub fn example() -> Self {
+        Self::example_in("fr")
+    }
+
+    /// [`Identity::example`] in the language of a release, `fr` or `en`; any other gives French.
+    #[must_use]
+    pub fn example_in(lang: &str) -> Self {
+        let (press_office, boilerplate) = match Language::of(lang) {
+            Some(Language::English) => (
+                "Exemple Press Office",
+                "Exemple SAS designs and makes measuring instruments for industry in Grenoble. \
+                 Founded in 1987, the company employs 340 people.",
+            ),
+            _ => (
+                "Service de presse Exemple",
+                "Exemple SAS conçoit et fabrique à Grenoble des instruments de mesure pour l’industrie. \
+                 L’entreprise, fondée en 1987, emploie 340 personnes.",
+            ),
+        };
         let address = |text: &str| EmailAddress::parse(text).expect("an address of the example");
         let text = |text: &str| HeaderText::new(text).expect("a text of the example");
         Self {
@@ -62,16 +81,9 @@ impl Identity {
                 name: "Exemple SAS".to_owned(),
                 postal_address: Some("12 rue des Dépêches, 38000 Grenoble, France".to_owned()),
                 privacy_url: None,
-                boilerplate: Some(
-                    "Exemple SAS conçoit et fabrique à Grenoble des instruments de mesure pour l’industrie. \
-                     L’entreprise, fondée en 1987, emploie 340 personnes."
-                        .to_owned(),
-                ),
+                boilerplate: Some(boilerplate.to_owned()),
             },
-            from: Mailbox {
-                name: Some(text("Service de presse Exemple")),
-                address: address("presse@exemple.fr"),
-            },
+            from: Mailbox { name: Some(text(press_office)), address: address("presse@exemple.fr") },
             reply_to: Some(address("jeanne.martin@exemple.fr")),
             press_contact: Some(PressContact {
                 name: text("Jeanne Martin"),
@@ -80,5 +92,19 @@ impl Identity {
             }),
             unsubscribe: UnsubscribeIdentity { mailto: Some(address("presse+stop@exemple.fr")), url: None },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_speaks_the_language_of_the_release() {
+        let about = |lang| Identity::example_in(lang).organisation.boilerplate.unwrap();
+
+        assert!(about("en").contains("Founded in 1987") && about("en-GB").contains("Founded in 1987"));
+        assert!(about("fr").contains("fondée en 1987") && about("de").contains("fondée en 1987"));
+        assert_eq!(Identity::example(), Identity::example_in("fr"));
     }
 }

@@ -12,7 +12,7 @@
 
 use minijinja::{Environment, context};
 
-use super::freeze::{FrozenRelease, TOKEN, content_id};
+use super::freeze::{FrozenRelease, MESSAGE_REFERENCE, TOKEN, content_id};
 use super::render::environment;
 use super::wrap::Wrapper;
 
@@ -121,7 +121,12 @@ impl FrozenRelease {
                 format!("{}{own}{}", &html[..start], &html[end..])
             }
             (Some(url), _) => html.replace(&format!("href=\"{}\"", url.replace('&', "&amp;")), &own),
-            (None, Some(mailto)) => html.replace(&format!("href=\"mailto:{mailto}?subject=STOP\""), &own),
+            (None, Some(mailto)) => {
+                let link = |subject: &str| format!("href=\"mailto:{mailto}?subject={subject}\"");
+                // A run frozen by an earlier version has the bare word.
+                let html = html.replace(&link(&format!("STOP%20{MESSAGE_REFERENCE}")), &own);
+                html.replace(&link("STOP"), &own)
+            }
             (None, None) => return None,
         };
         replaced.contains(&own).then_some(replaced)

@@ -19,7 +19,7 @@ mod tags;
 mod words;
 mod wrap;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::ZonedDateTime;
 
@@ -137,6 +137,9 @@ impl Release {
             );
             Language::French
         });
+        if let Some(date) = &head.date {
+            problems.extend(front_matter::date(date, head_text).err());
+        }
         let embargo = head.embargo.as_deref().map(|text| front_matter::embargo(text, head_text));
         let embargo = embargo.transpose().unwrap_or_else(|problem| {
             problems.push(problem);
@@ -243,6 +246,7 @@ impl Release {
                 let what = error.detail().unwrap_or("it cannot be read").to_owned();
                 ReleaseProblem::new("template", line, 1, format!("the template is wrong: {what}"))
             })?;
+            self.knows_its_tools(&template)?;
             for name in template.undeclared_variables(true) {
                 match name.strip_prefix("contact.") {
                     Some(field) => {
@@ -254,6 +258,30 @@ impl Release {
             }
         }
         Ok(fields)
+    }
+
+    /// A filter, test or function that does not exist is found only when a template is filled: once with
+    /// every field filled, once with none. What else may go wrong there belongs to a contact.
+    fn knows_its_tools(&self, template: &minijinja::Template<'_, '_>) -> Result<(), ReleaseProblem> {
+        use minijinja::ErrorKind::{UnknownFilter, UnknownFunction, UnknownMethod, UnknownTest};
+
+        let fields = template.undeclared_variables(true);
+        let fields: BTreeSet<&str> = fields.iter().filter_map(|name| name.strip_prefix("contact.")).collect();
+        for value in ["x", ""] {
+            let contact: BTreeMap<&str, &str> = fields.iter().map(|field| (*field, value)).collect();
+            let Err(error) = template.render(minijinja::context! { contact }) else { continue };
+            if matches!(error.kind(), UnknownFilter | UnknownTest | UnknownFunction | UnknownMethod) {
+                let line = self.first_line + error.line().unwrap_or(1) - 1;
+                let what = error.detail().unwrap_or("it cannot be read");
+                return Err(ReleaseProblem::new(
+                    "template",
+                    line,
+                    1,
+                    format!("the template is wrong: {what}"),
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn unknown_name(&self, name: &str) -> ReleaseProblem {

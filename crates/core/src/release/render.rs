@@ -8,7 +8,7 @@ use jiff::ZonedDateTime;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
 
 use super::assets::attachment;
-use super::freeze::{FrozenRelease, TOKEN, content_id};
+use super::freeze::{FrozenRelease, MESSAGE_REFERENCE, TOKEN, content_id};
 use super::merge::{Merge, MergeForm};
 use super::wrap::Wrapper;
 use crate::address::{EmailAddress, Mailbox};
@@ -17,7 +17,7 @@ use crate::contact::Fields;
 use crate::engine::{Needs, Render, RenderRefused};
 use crate::journal::DeliveryRecord;
 use crate::message::build::Parts;
-use crate::message::{Attachment, InlineImage, Message, MessageId, Unsubscribe};
+use crate::message::{Attachment, InlineImage, Message, MessageId, Unsubscribe, reference_in_url};
 use crate::opt_out::{DeliveryReference, SignedLinks};
 use crate::text::{HeaderText, first_unsafe};
 
@@ -187,8 +187,12 @@ impl Renderer {
                     .filter(|url| url.contains("{token}"))
                     .map(|url| url.replace("{token}", &token)),
             },
-            html: to_crlf(&with_token(self.fill("html", &contact)?, &token)),
-            text: to_crlf(&self.wrapper.wrap(&with_token(self.fill("text", &contact)?, &token))),
+            html: to_crlf(&with(
+                MESSAGE_REFERENCE,
+                with(TOKEN, self.fill("html", &contact)?, &token),
+                &reference_in_url(message_id),
+            )),
+            text: to_crlf(&self.wrapper.wrap(&with(TOKEN, self.fill("text", &contact)?, &token))),
             attachments: Arc::clone(&self.attachments),
             images: Arc::clone(&self.images),
         };
@@ -266,9 +270,9 @@ fn display_name(fields: &Fields) -> Option<HeaderText> {
 }
 
 /// The text with the recipient's own token; a release without an opt-out page has none.
-fn with_token(text: String, token: &str) -> String {
-    match memchr::memmem::find(text.as_bytes(), TOKEN.as_bytes()) {
-        Some(_) => text.replace(TOKEN, token),
+fn with(stand_in: &str, text: String, value: &str) -> String {
+    match memchr::memmem::find(text.as_bytes(), stand_in.as_bytes()) {
+        Some(_) => text.replace(stand_in, value),
         None => text,
     }
 }

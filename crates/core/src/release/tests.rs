@@ -50,6 +50,26 @@ fn a_release_becomes_html_and_text_for_one_contact() {
     assert!(!message.html.contains("http://") || message.html.contains("www.w3.org/1999/xhtml"));
 }
 
+/// RFC 6068, section 2: a space and an at sign in a subject are encoded.
+#[test]
+fn the_opt_out_of_the_footer_names_its_message_as_list_unsubscribe_does() {
+    let message = render(&release("Bonjour\n"), &fields(&[]));
+
+    let target = "mailto:presse+stop@exemple.fr?subject=STOP%20a.1%40exemple.fr";
+    assert!(message.html.contains(&format!("href=\"{target}\"")), "{}", message.html);
+    let mime = String::from_utf8(message.mime.to_vec()).unwrap();
+    assert!(mime.contains(&format!("List-Unsubscribe: <{target}>")), "{mime}");
+}
+
+#[test]
+fn a_date_in_words_is_printed_as_it_was_written() {
+    let text = HEAD.replace("city: Grenoble", "city: Grenoble\ndate: début décembre 2026");
+
+    let message = render(&Release::parse(&format!("{text}Bonjour\n")).unwrap(), &fields(&[]));
+
+    assert!(message.text.contains("Grenoble, début décembre 2026"), "{}", message.text);
+}
+
 #[test]
 fn a_hostile_field_is_text_and_nothing_else() {
     let release = release("Bonjour {{ contact.first_name }} !\n");

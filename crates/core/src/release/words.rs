@@ -23,6 +23,8 @@ pub(super) struct Words {
     pub(super) why: &'static str,
     pub(super) opt_out: &'static str,
     pub(super) privacy: &'static str,
+    /// French sets a colon apart.
+    pub(super) colon: &'static str,
 }
 
 impl Language {
@@ -47,6 +49,7 @@ impl Language {
                 why: "Vous recevez ce communiqué en tant que journaliste.",
                 opt_out: "Ne plus recevoir nos communiqués",
                 privacy: "Données personnelles",
+                colon: " :",
             },
             Self::English => Words {
                 kind: "Press release",
@@ -59,6 +62,7 @@ impl Language {
                 why: "You receive this release because you are a journalist.",
                 opt_out: "Stop receiving our press releases",
                 privacy: "Privacy",
+                colon: ":",
             },
         }
     }

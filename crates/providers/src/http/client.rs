@@ -18,6 +18,7 @@ use reqwest::{Certificate, Client, Method, Response};
 use tokio::time::{Instant, timeout_at};
 
 use super::config::{HttpConfig, HttpConfigError, HttpTimeouts};
+use crate::tls::{certificate_words, tls_words};
 
 /// The most octets of an answer, after decompression.
 pub const MAX_ANSWER_BYTES: usize = 1024 * 1024;
@@ -308,6 +309,7 @@ fn failure(error: &reqwest::Error) -> Failure {
     let detail = chain(error);
     // DELIVERY.md: with reqwest only `is_connect()` proves that no byte of the request left.
     if error.is_connect() {
+        let detail = tls_error(error).map_or(detail, |tls| tls_detail(error, tls));
         return Failure::NotConnected { trouble: connect_trouble(error), detail };
     }
     let cause = if error.is_timeout() { DoubtCause::TimedOut } else { DoubtCause::LineLost };
@@ -319,6 +321,16 @@ fn connect_trouble(error: &reqwest::Error) -> Trouble {
         Some(rustls::Error::InvalidCertificate(_)) => Trouble::TlsIdentity,
         Some(_) => Trouble::Tls,
         None => Trouble::Unreachable,
+    }
+}
+
+fn tls_detail(error: &reqwest::Error, tls: &rustls::Error) -> String {
+    let host = error.url().and_then(reqwest::Url::host_str).unwrap_or_default();
+    match tls {
+        rustls::Error::InvalidCertificate(reason) => {
+            format!("the certificate of {host} is not valid: {}", certificate_words(reason))
+        }
+        other => format!("the TLS handshake failed: {}", tls_words(other)),
     }
 }
 

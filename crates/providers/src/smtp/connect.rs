@@ -24,7 +24,7 @@ use super::login::login;
 use super::reply::Reply;
 use super::session::Session;
 use super::source::Sources;
-use crate::tls::connector;
+use crate::tls::{certificate_words, connector, tls_words};
 
 /// Called at every complete reply.
 pub(super) type Heard<'a> = &'a (dyn Fn() + Send + Sync);
@@ -198,9 +198,10 @@ impl Dialer {
     fn tls_failure(&self, error: &io::Error) -> Failure {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             Some(rustls::Error::InvalidCertificate(reason)) => {
-                Failure::Certificate { host: self.config.host.clone(), reason: reason.to_string() }
+                Failure::Certificate { host: self.config.host.clone(), reason: certificate_words(reason) }
             }
-            _ => self.no_tls(&error.to_string()),
+            Some(error) => self.no_tls(&tls_words(error)),
+            None => self.no_tls(&error.to_string()),
         }
     }
 

@@ -207,7 +207,7 @@ fn describe(config: &SmtpConfig, session: &Session) -> Login {
         fact("server", &format!("{}:{}", config.host, config.port)),
         fact("greeting", &session.greeting),
         fact("security", tls),
-        fact("login", config.credentials.as_ref().map_or("none", |credentials| &credentials.username)),
+        fact("login", config.credentials.as_ref().map_or("-", |credentials| &credentials.username)),
         fact("offers", &session.features.names()),
         fact("largest message", &size),
     ];
