@@ -37,6 +37,9 @@ config-type = `{ $key }` must be { $wanted }, not { $found ->
     [table] a table
    *[other] { $found }
 }
+config-type = `{ $key }` must be { $wanted }, not { $found }
+config-pace-domain = `{ $name }` is no domain
+config-pace-nothing = the pace of { $name } states no window: per_second, per_minute, per_hour, per_day, each 1 or more
 config-kind-table = a table
 config-kind-text = text
 config-kind-number = a whole number
@@ -103,6 +106,11 @@ schedule-passed = { $text } and the lateness allowed have passed; nothing was se
 work-begins = working; Ctrl-C or SIGTERM finishes what is in flight
 resolved = decided: { $count }
 status-link = { $name }: { $accepted } accepted, { $state }
+status-pace = pace of { $domain }: { $used } of { $limit } used in the last { $window ->
+    [minute] minute
+    [hour] hour
+   *[day] day
+ }
 status-mirror = mirror { $target } ({ $mode }): has everything
 status-mirror-behind = mirror { $target } ({ $mode }): lacks { $count ->
     [one] 1 record
@@ -445,4 +453,6 @@ column-reply = reply
 report-not-delivered = Accepted means that a provider took the message; what happened to it afterwards is not known here.
 plan-share = { $provider } takes { $count }
 plan-share-minutes = { $provider } takes { $count }, in about { $minutes } min
+plan-pace = { $domain } gets { $count }, at its own pace
+plan-pace-minutes = { $domain } gets { $count }, at its own pace: about { $minutes } min
 plan-waits = { $count } wait until a window has room again

@@ -37,6 +37,9 @@ config-type = « { $key } » doit être { $wanted }, pas { $found ->
     [table] une table
    *[other] { $found }
 }
+config-type = « { $key } » doit être { $wanted }, pas { $found }
+config-pace-domain = « { $name } » n'est pas un domaine
+config-pace-nothing = la cadence de { $name } ne fixe aucune limite : per_second, per_minute, per_hour, per_day, chacune valant 1 ou plus
 config-kind-table = une table
 config-kind-text = un texte
 config-kind-number = un nombre entier
@@ -111,6 +114,11 @@ status-link = { $name } : { $accepted ->
    *[other] { $accepted } acceptés
 }, { $state }
 status-link = { $name } : { $accepted } acceptés, { $state }
+status-pace = cadence de { $domain } : { $used } sur { $limit } utilisés { $window ->
+    [minute] dans la dernière minute
+    [hour] dans la dernière heure
+   *[day] dans les dernières 24 heures
+ }
 status-mirror = miroir { $target } ({ $mode }) : il a tout
 status-mirror-behind = miroir { $target } ({ $mode }) : il lui manque { $count ->
     [one] 1 écriture
@@ -492,4 +500,6 @@ column-reply = réponse
 report-not-delivered = Accepté veut dire qu'un fournisseur a pris le message ; ce qui lui est arrivé ensuite n'est pas connu ici.
 plan-share = { $provider } en prend { $count }
 plan-share-minutes = { $provider } en prend { $count }, en { $minutes } min environ
+plan-pace = { $domain } en reçoit { $count }, à sa propre cadence
+plan-pace-minutes = { $domain } en reçoit { $count }, à sa propre cadence : { $minutes } min environ
 plan-waits = { $count } attendent qu'un quota se libère

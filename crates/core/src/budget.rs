@@ -23,6 +23,23 @@ pub struct Limits {
     pub per_day: Option<u32>,
 }
 
+/// The windows of a receiving domain, whichever provider carries the message. They always wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DomainPace {
+    /// In lower case, as A-labels: what [`crate::address::EmailAddress::domain`] gives.
+    pub domain: String,
+    /// How many messages it may be given.
+    pub limits: Limits,
+}
+
+impl DomainPace {
+    /// Under which name a journal counts its places: no provider can have it.
+    #[must_use]
+    pub fn key(domain: &str) -> String {
+        format!("@{domain}")
+    }
+}
+
 /// Which window is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -58,6 +58,20 @@ fn pace(limits: &Limits, messages: u64) -> Option<Duration> {
     spacing.into_iter().chain(minutes).max()
 }
 
+/// How long so many messages to one receiving domain take at its pace, whose windows all wait; `None`
+/// without windows. What was used before is not looked at.
+#[must_use]
+pub fn at_pace_of_domain(limits: &Limits, messages: u64) -> Option<Duration> {
+    let gaps = messages.saturating_sub(1);
+    let whole = |limit: Option<u32>, seconds: u64| {
+        limit.map(|limit| Duration::from_secs(gaps / u64::from(limit.max(1)) * seconds))
+    };
+    [pace(limits, messages), whole(limits.per_hour, 3_600), whole(limits.per_day, 86_400)]
+        .into_iter()
+        .flatten()
+        .max()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +93,18 @@ mod tests {
         assert_eq!(shares[0], Share { messages: 150, lasts: Some(Duration::from_millis(74_500)) });
         assert_eq!(shares[1], Share { messages: 300, lasts: None });
         assert_eq!(waits, 50);
+    }
+
+    #[test]
+    fn a_domain_waits_for_all_its_windows() {
+        let orange = Limits { per_minute: Some(30), per_hour: Some(200), ..Limits::default() };
+
+        // By hand: 500 need 2 full hours before the third begins (200, 200, 100); 201 need one.
+        assert_eq!(at_pace_of_domain(&orange, 500), Some(Duration::from_secs(7_200)));
+        // 61 at 30 a minute: the third minute begins after 120 s.
+        assert_eq!(at_pace_of_domain(&orange, 61), Some(Duration::from_secs(120)));
+        assert_eq!(at_pace_of_domain(&orange, 30), Some(Duration::ZERO));
+        assert_eq!(at_pace_of_domain(&Limits::default(), 500), None);
     }
 
     #[test]

@@ -127,6 +127,13 @@ pub enum Denied {
         /// When there is room again, UTC.
         until: jiff::Timestamp,
     },
+    /// A sending window of the receiving domain is full.
+    PaceSpent {
+        /// Which domain.
+        domain: String,
+        /// When there is room again, UTC.
+        until: jiff::Timestamp,
+    },
     /// The recipient was suppressed since.
     Suppressed,
     /// Another attempt at this delivery is open or has succeeded.

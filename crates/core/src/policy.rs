@@ -26,6 +26,8 @@ pub struct Policy {
     pub spares: Vec<Spare>,
     /// A run of which nothing was sent by then is not begun any more: its hour has passed.
     pub not_after: Option<jiff::Timestamp>,
+    /// How many messages a receiving domain may be given, by domain ([`crate::budget::DomainPace`]).
+    pub pace: std::collections::BTreeMap<String, crate::budget::Limits>,
 }
 
 /// What to do with an unknown recipient.
@@ -91,6 +93,7 @@ impl Default for Policy {
             no_wait: false,
             spares: Vec::new(),
             not_after: None,
+            pace: std::collections::BTreeMap::new(),
         }
     }
 }

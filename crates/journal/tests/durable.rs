@@ -60,6 +60,7 @@ fn intent(run: &RunId, delivery: &DeliveryRecord) -> Intent {
         provider_id: None,
         provider: ProviderName::new("ovh").unwrap(),
         limits: Limits::default(),
+        pace: None,
         at: at(1),
     }
 }

@@ -495,6 +495,9 @@ impl Journal for MirroredJournal {
     async fn usage(&self, provider: &ProviderName, since: Timestamp) -> Result<Usage, JournalError> {
         self.inner.usage(provider, since).await
     }
+    async fn pace_usage(&self, domain: &str, since: Timestamp) -> Result<Usage, JournalError> {
+        self.inner.pace_usage(domain, since).await
+    }
     async fn breakers(&self) -> Result<Vec<BreakerRecord>, JournalError> {
         self.inner.breakers().await
     }

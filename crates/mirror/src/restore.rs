@@ -283,6 +283,7 @@ fn intent(run: &RunId, delivery: &DeliveryRecord, fence: i64, attempt: &Attempt)
         provider_id: attempt.provider_id.clone(),
         // The place was taken when it was sent: it counts, and nothing is denied.
         limits: Limits::default(),
+        pace: None,
         at: attempt.started_at,
     }
 }

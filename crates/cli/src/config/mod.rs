@@ -8,6 +8,7 @@ mod build;
 mod journal;
 mod mirror;
 mod nearest;
+mod pace;
 mod provider;
 mod reader;
 mod secret;
@@ -113,6 +114,7 @@ impl Config {
         if let Some(waits) = read_retry(&mut reader, &mut root) {
             policy.transient = waits;
         }
+        policy.pace = pace::read(&mut reader, &mut root);
         let nameserver = read_dns(&mut reader, &mut root);
         let serve = ServeConfig::read(&mut reader, &mut root, &providers, guard);
         let (links, opt_out) = unsubscribe.joined(serve.as_ref(), &mut reader);

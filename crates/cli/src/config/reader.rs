@@ -89,6 +89,25 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The tables of a section whose keys are names; whatever else stands there is a problem.
+    pub(super) fn named_sections(&mut self, section: Section<'a>) -> Vec<(String, Section<'a>)> {
+        let path = section.path.clone();
+        let mut named = Vec::new();
+        for (key, value) in section.table {
+            let (name, span) = (key.get_ref().to_string(), value.span());
+            let path = format!("{path}.{name}");
+            match value.into_inner() {
+                DeValue::Table(table) => {
+                    named.push((name, Section { path, span, table, known: Vec::new() }));
+                }
+                other => {
+                    let _: Option<()> = self.wrong_kind(&path, say!(self, "config-kind-table"), &other, span);
+                }
+            }
+        }
+        named
+    }
+
     /// A table, or an array of them.
     pub(super) fn tables(&mut self, from: &mut Section<'a>, key: &'static str) -> Vec<Section<'a>> {
         let is_one = matches!(from.table.get(key).map(|value| value.get_ref()), Some(DeValue::Table(_)));

@@ -23,6 +23,8 @@ pub(crate) struct Shown {
     pub(crate) providers: Vec<Link>,
     /// How far the mirror lags, where `status` is asked.
     pub(crate) mirror: Option<Value>,
+    /// What is used of the receiving domains' pace, where `status` is asked and one is stated.
+    pub(crate) pace: Option<Value>,
     /// Whether a process works on it.
     is_held: bool,
 }
@@ -60,6 +62,7 @@ pub(crate) async fn read(journal: &dyn Journal, run: &RunId) -> Result<Shown, Fa
         totals: journal.totals(run).await?,
         providers: names.iter().map(link).collect(),
         mirror: None,
+        pace: None,
         run: record,
         is_held,
     })
@@ -213,6 +216,9 @@ impl Shown {
         });
         if let Some(mirror) = &self.mirror {
             summary["mirror"] = mirror.clone();
+        }
+        if let Some(pace) = &self.pace {
+            summary["pace"] = pace.clone();
         }
         summary
     }

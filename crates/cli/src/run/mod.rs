@@ -7,6 +7,7 @@ pub(crate) mod drive;
 pub(crate) mod fidelity;
 pub(crate) mod frozen;
 pub(crate) mod outage;
+pub(crate) mod pace;
 pub(crate) mod prepare;
 pub(crate) mod session;
 pub(crate) mod store;

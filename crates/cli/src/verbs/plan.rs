@@ -18,6 +18,7 @@ use crate::long::LongDocument;
 use crate::run::admission::Verdict;
 use crate::run::fidelity::{Fidelity, somebody_carries};
 use crate::run::outage;
+use crate::run::pace::Planned;
 use crate::run::prepare::Prepared;
 use crate::run::warmth::{Warm, Warning};
 use crate::verbs::{config, contacts, domain, release};
@@ -53,6 +54,8 @@ pub(crate) async fn run(asked: &Plan, context: &Context<'_>) -> Done {
         json!({ "provider": name, "count": share.messages, "seconds": share.lasts.map(|lasts| lasts.as_secs()) })
     }).collect();
     shown["forecast_waits"] = json!(waits);
+    let paces = Planned::of(way.config.as_ref().filter(|_| way.outbox.is_none()), &prepared)?;
+    shown["pace"] = paces.documents().into();
     shown["spares"] = warm.documents();
     shown["warnings"] = warm.warnings.iter().map(Warning::document).collect();
     shown["changes"] = fidelity.iter().flat_map(Fidelity::documents).collect();
@@ -67,6 +70,7 @@ pub(crate) async fn run(asked: &Plan, context: &Context<'_>) -> Done {
         show_changes(&fidelity, context);
         warm.show(context);
         show_forecast(&shares, waits, context);
+        paces.show(context);
         surveys.iter().for_each(|one| context.out.raw(&report::outage_text(one, lang)));
         context.out.line(say!(context.out, "plan-nothing-sent", count = prepared.count()));
     }

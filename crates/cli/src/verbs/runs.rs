@@ -9,6 +9,7 @@ use crate::exit::Exit;
 use crate::failure::{Done, Failure};
 use crate::run::document::{self, Shown};
 use crate::run::drive::call_them;
+use crate::run::pace::{self, Used};
 use crate::run::{session, store};
 use crate::words::say;
 
@@ -44,12 +45,15 @@ pub(crate) async fn status(asked: &Status, context: &Context<'_>) -> Done {
     };
     let mut shown = document::read(&*journal, &run.id).await?;
     shown.mirror = session::lag(&config, context.clock.now());
+    let paces = pace::used(&config, &*journal, context.clock.now()).await?;
+    shown.pace = (!paces.is_empty()).then(|| paces.iter().map(Used::document).collect());
     let exit = shown.exit();
     shown.write(exit, &*journal, context.out).await?;
     show_run(&shown, &*journal, context).await?;
     if let Some(line) = session::lag_line(&config, context.clock.now(), context) {
         context.out.line(line);
     }
+    paces.iter().for_each(|one| context.out.line(one.line(context)));
     Ok(exit)
 }
 

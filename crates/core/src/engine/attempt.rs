@@ -18,6 +18,7 @@ use super::item::Item;
 use super::link::AttemptWatch;
 use super::prior::Prior;
 use super::render::Render;
+use crate::budget::DomainPace;
 use crate::clock::{Clock, Entropy};
 use crate::journal::{DeliveryId, DeliveryRecord, Intent, Journal, JournalError, RunId};
 use crate::message::Message;
@@ -31,6 +32,8 @@ pub(super) struct Attempt {
     pub(super) limits: crate::budget::Limits,
     pub(super) lane: usize,
     pub(super) deliveries: Vec<(DeliveryRecord, Option<Arc<Message>>)>,
+    /// Of the deliveries' domains, in their order.
+    pub(super) paces: Vec<Option<DomainPace>>,
     /// The parcel that the provider was told of beforehand; it is that of the only delivery.
     pub(super) announced: Option<Parcel>,
     /// Whoever comes next on the lane.
@@ -141,7 +144,12 @@ impl Attempt {
     fn commit(&self, parcels: &[Parcel], records: &[DeliveryRecord]) -> AttemptCommit {
         let request_id = parcels[0].attempt;
         let pairs = parcels.iter().zip(records);
+        let pace_of = |record: &DeliveryRecord| {
+            let mut stated = self.paces.iter().flatten();
+            stated.find(|pace| pace.domain == record.address.domain()).cloned()
+        };
         let intents = pairs.map(|(parcel, record)| IntentDraft {
+            pace: pace_of(record),
             delivery: record.id,
             fence: record.fence,
             attempt: parcel.attempt,
@@ -217,6 +225,7 @@ const MOMENT: Duration = Duration::from_millis(1_100);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 struct IntentDraft {
+    pace: Option<DomainPace>,
     delivery: DeliveryId,
     fence: i64,
     attempt: Uuid,
@@ -267,7 +276,10 @@ impl AttemptCommit {
             if intended.is_ok() {
                 self.watch.intend(at);
             }
-            let Err(Denied::BudgetSpent { until }) = &intended else { return intended };
+            let (Err(Denied::BudgetSpent { until }) | Err(Denied::PaceSpent { until, .. })) = &intended
+            else {
+                return intended;
+            };
             let wait = Duration::try_from(until.duration_since(at)).unwrap_or_default();
             let is_soon = wait <= MOMENT && begun.elapsed() + wait <= PATIENCE;
             if !is_soon || self.control.level() == Level::Leave {
@@ -294,6 +306,7 @@ impl AttemptCommit {
             provider: self.provider.clone(),
             provider_id: provider_id.map(str::to_owned),
             limits: self.limits,
+            pace: draft.pace.clone(),
             at,
         };
         self.intents.iter().map(intent).collect()

@@ -112,6 +112,9 @@ impl Work<'_> {
         if !item.is_due(now) {
             return Choice::Wait;
         }
+        if self.paces.full_until(item.record.address.domain(), now).is_some() {
+            return Choice::Nobody;
+        }
         let (mut fits_somewhere, mut tried_and_usable, mut may_come) = (false, false, false);
         for (index, link) in self.links_for(item) {
             fits_somewhere = true;
@@ -140,11 +143,14 @@ impl Work<'_> {
     fn take_batch(&mut self, index: usize, link: usize, places: u32, now: Timestamp) -> Vec<Item> {
         let size = self.links[link].capability.batch.min(places as usize).max(1);
         let mut items = vec![self.ready.remove(index)];
+        let is_paced = |item: &Item| self.paces.of(item.record.address.domain()).is_some();
+        let size = if is_paced(&items[0]) { 1 } else { size };
         while items.len() < size && index < self.ready.len() {
-            let fits = matches!(
-                self.choose(&self.ready[index], now),
-                Choice::Take { link: chosen, is_probe: false, .. } if chosen == link
-            );
+            let fits = !is_paced(&self.ready[index])
+                && matches!(
+                    self.choose(&self.ready[index], now),
+                    Choice::Take { link: chosen, is_probe: false, .. } if chosen == link
+                );
             if !fits {
                 break;
             }
@@ -183,6 +189,7 @@ impl Work<'_> {
             provider: Arc::clone(&link.provider),
             limits: link.limits,
             lane: lane_index,
+            paces: items.iter().map(|item| self.paces.of(item.record.address.domain())).collect(),
             deliveries: items.iter().map(|item| (item.record.clone(), item.message.clone())).collect(),
             announced,
             next: Arc::clone(&next),
@@ -199,6 +206,7 @@ impl Work<'_> {
         };
         let started_at = self.engine.clock.now();
         link.begins(started_at);
+        items.iter().for_each(|item| self.paces.begins(item.record.address.domain(), started_at));
         self.told_waiting = None;
         self.stale_after = None;
         let abort = self.tasks.spawn(async move {

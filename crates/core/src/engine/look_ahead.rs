@@ -64,7 +64,7 @@ impl Work<'_> {
 
     /// Whether the first link of this recipient that can be waited for is this one, for want of a lane.
     fn waits_for_a_lane_of(&self, item: &Item, index: usize, now: Timestamp) -> bool {
-        if !item.is_due(now) {
+        if !item.is_due(now) || self.paces.of(item.record.address.domain()).is_some() {
             return false;
         }
         let mut links = self.links_for(item).filter(|(_, link)| !item.tried.contains(&link.name));

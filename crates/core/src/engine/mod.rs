@@ -24,6 +24,7 @@ mod item;
 mod link;
 mod look_ahead;
 mod look_up;
+mod pace;
 mod prior;
 mod render;
 mod take_in;

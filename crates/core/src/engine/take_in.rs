@@ -48,6 +48,9 @@ impl Work<'_> {
         if let Some(at) = open.watch.intended_at() {
             self.links[link].used(open.items.len(), at);
         }
+        for item in &open.items {
+            self.paces.ended(item.record.address.domain(), open.watch.intended_at());
+        }
         self.hear(link, &open, &made, now);
         let next = open.next.close();
         let (mut items, mut accepted) = (open.items, Vec::new());
@@ -257,6 +260,7 @@ impl Work<'_> {
             Denied::BudgetSpent { until } => {
                 self.links[link].denied_until = Some(*until).filter(|at| *at > now)
             }
+            Denied::PaceSpent { domain, until } => self.paces.denied(domain, *until),
             Denied::Suppressed | Denied::AlreadyTaken | Denied::Interrupted => {}
         }
     }

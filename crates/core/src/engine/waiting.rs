@@ -105,6 +105,9 @@ impl Work<'_> {
             self.ready.iter().filter_map(|item| item.not_before).filter(|at| *at > seen).for_each(|at| {
                 consider(until(at));
             });
+            if let Some(at) = self.paces.next_room(seen) {
+                consider(until(at));
+            }
             if let Some(at) = self.dry_until.filter(|at| *at != Timestamp::MAX) {
                 consider(until(at));
             }
@@ -182,6 +185,9 @@ impl Work<'_> {
 
     fn prospect(&self, item: &Item, now: Timestamp) -> Prospect {
         if let Some(at) = item.not_before.filter(|at| *at > now) {
+            return Prospect::At(at);
+        }
+        if let Some(at) = self.paces.full_until(item.record.address.domain(), now) {
             return Prospect::At(at);
         }
         let mut soonest = Prospect::Never;

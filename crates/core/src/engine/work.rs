@@ -19,6 +19,7 @@ use super::control::{Control, Level};
 use super::event::Event;
 use super::item::Item;
 use super::link::Link;
+use super::pace::Paces;
 use super::{Engine, EngineError, Why};
 use crate::journal::{DeliveryId, DeliveryState, JournalError, RunId, RunState, Settlement, Urgency};
 
@@ -26,6 +27,8 @@ use crate::journal::{DeliveryId, DeliveryState, JournalError, RunId, RunState, S
 const WINDOW: usize = 512;
 /// Refill when fewer than this many are ready.
 const LOW_WATER: usize = 128;
+/// So many that wait for their domain's pace are kept besides: others may stand behind them in the list.
+const HELD: usize = 4_096;
 /// So often the journal is asked what a person, or another worker, decided.
 const HEAR: SignedDuration = SignedDuration::from_secs(1);
 /// How long leaving waits for what is on its way to the disk.
@@ -37,6 +40,8 @@ pub(super) struct Work<'e> {
     pub(super) control: Control,
     pub(super) admission: Option<Arc<dyn Admission>>,
     pub(super) links: Vec<Link>,
+    /// Of receiving domains.
+    pub(super) paces: Paces,
     /// Pending, in memory, in order of (tier, position).
     pub(super) ready: Vec<Item>,
     /// Everything of this run in memory or in flight.
@@ -94,12 +99,19 @@ impl<'e> Work<'e> {
             let breaker = &engine.policy.breaker;
             links.push(Link::new(config, usage, kept, breaker, Arc::clone(&answered), now));
         }
+        // What is only written goes to nobody's server.
+        let sends = links.iter().any(|link| link.capability.sends);
+        let paces = match sends {
+            true => Paces::begin(engine.journal.as_ref(), &engine.policy.pace, now).await?,
+            false => Paces::default(),
+        };
         Ok(Self {
             engine,
             run,
             control,
             admission,
             links,
+            paces,
             ready: Vec::new(),
             known: BTreeSet::new(),
             tasks: JoinSet::new(),
@@ -187,6 +199,7 @@ impl<'e> Work<'e> {
         if let Some(until) = self.stale_after.filter(|until| now > *until) {
             self.over.get_or_insert(Why::TooLate(until));
         }
+        self.paces.reload(self.engine.journal.as_ref(), now).await?;
         for link in self.links.iter_mut().filter(|link| link.denied_until.is_some()) {
             let usage = self.engine.journal.usage(&link.name, now - link.limits.horizon()).await?;
             let kept = self.engine.journal.breakers().await?;
@@ -243,7 +256,7 @@ impl<'e> Work<'e> {
     async fn refill(&mut self) -> Result<(), EngineError> {
         let now = self.now();
         let window = self.links.iter().map(|link| link.capability.batch).fold(WINDOW, usize::max);
-        while self.ready.len() < LOW_WATER && self.dry_until.is_none_or(|until| until <= now) {
+        while self.few_can_go(now) && self.dry_until.is_none_or(|until| until <= now) {
             let page = self.engine.journal.due(&self.run, now, window + self.known.len()).await?;
             let mut fresh: Vec<Item> =
                 page.into_iter().filter(|record| !self.known.contains(&record.id)).map(Item::new).collect();
@@ -261,6 +274,14 @@ impl<'e> Work<'e> {
             self.ready.sort_by_key(Item::place);
         }
         Ok(())
+    }
+
+    fn few_can_go(&self, now: Timestamp) -> bool {
+        if self.paces.is_empty() || self.ready.len() >= HELD {
+            return self.ready.len() < LOW_WATER;
+        }
+        let is_held = |item: &&Item| self.paces.full_until(item.record.address.domain(), now).is_some();
+        self.ready.len() - self.ready.iter().filter(is_held).count() < LOW_WATER
     }
 
     /// The suppression list is read before each attempt: here, and again in the intent's commit. False

@@ -330,6 +330,9 @@ pub trait Journal: Send + Sync {
     /// What was used of a provider's windows since `since`.
     async fn usage(&self, provider: &ProviderName, since: Timestamp) -> Result<Usage, JournalError>;
 
+    /// What was used of a receiving domain's windows since `since` ([`Intent::pace`]).
+    async fn pace_usage(&self, domain: &str, since: Timestamp) -> Result<Usage, JournalError>;
+
     /// What is kept of every provider.
     async fn breakers(&self) -> Result<Vec<BreakerRecord>, JournalError>;
 

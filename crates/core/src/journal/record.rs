@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::state::{AttemptState, DeliveryState, RunKind, RunState};
 use crate::address::{EmailAddress, RecipientKey};
-use crate::budget::Limits;
+use crate::budget::{DomainPace, Limits};
 use crate::contact::{Contact, Fields};
 use crate::message::MessageId;
 use crate::outcome::Trouble;
@@ -215,6 +215,8 @@ pub struct Intent {
     pub provider_id: Option<String>,
     /// The provider's windows; the same commit takes one place in each.
     pub limits: Limits,
+    /// The receiving domain's windows, where it has any; the same commit takes a place in each.
+    pub pace: Option<DomainPace>,
     /// Now.
     pub at: Timestamp,
 }

@@ -207,6 +207,10 @@ impl Journal for Disk {
         at_once(self.journal.usage(provider, since))
     }
 
+    async fn pace_usage(&self, domain: &str, since: Timestamp) -> Result<Usage, JournalError> {
+        at_once(self.journal.pace_usage(domain, since))
+    }
+
     async fn breakers(&self) -> Result<Vec<BreakerRecord>, JournalError> {
         let mut cached = self.cached.lock().unwrap();
         if cached.breakers.is_none() {

@@ -11,6 +11,7 @@ mod brevo;
 mod common;
 mod journal;
 mod outages;
+mod pace;
 mod replies;
 mod stops;
 mod trust;

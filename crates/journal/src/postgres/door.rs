@@ -11,6 +11,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use depeche_core::budget::DomainPace;
 use depeche_core::journal::AttemptState;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
@@ -159,13 +160,17 @@ pub(crate) async fn alone(connection: &mut PgConnection) -> Result<(), sqlx::Err
     lock.execute(connection).await.map(drop)
 }
 
-/// The locks of the providers whose places the rows take, in one order for all.
+/// The locks of the providers and receiving domains whose places the rows take, in one order for all.
 fn keys(rows: &[Rows]) -> Vec<i32> {
     let intents = rows.iter().filter_map(|rows| match rows {
         Rows::Intents(intents) | Rows::Step(_, intents) => Some(intents.iter()),
         Rows::Outcomes(_) => None,
     });
-    let keys: BTreeSet<i32> = intents.flatten().map(|intent| key(intent.provider.as_str())).collect();
+    let mut keys = BTreeSet::new();
+    for intent in intents.flatten() {
+        keys.insert(key(intent.provider.as_str()));
+        keys.extend(intent.pace.as_ref().map(|pace| key(&DomainPace::key(&pace.domain))));
+    }
     keys.into_iter().collect()
 }
 

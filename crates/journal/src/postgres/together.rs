@@ -13,9 +13,9 @@ use uuid::Uuid;
 
 use super::rows::micros;
 
-/// Whether the intents need nothing but rows: they always do here.
+/// Whether the intents need nothing but rows: here only a receiving domain's pace needs more.
 pub(crate) fn are_plain_intents(intents: &[Intent]) -> bool {
-    !intents.is_empty()
+    !intents.is_empty() && intents.iter().all(|intent| intent.pace.is_none())
 }
 
 /// Takes all intents. False when one of them is not to be had: then the caller rolls back.

@@ -3,7 +3,7 @@
 use super::rows::{self, column, micros, to_json};
 use super::{Connection, TAKE, keeping, read_failed, write_failed};
 use depeche_core::address::RecipientKey;
-use depeche_core::budget::Room;
+use depeche_core::budget::{DomainPace, Room};
 use depeche_core::journal::{
     AttemptState, AuditEntry, Decision, DeliveryRecord, DeliveryState, Intent, JournalError, RunId,
     SettledAttempt, Settlement,
@@ -30,6 +30,7 @@ pub(crate) async fn intend(c: &mut Connection, intents: &[Intent]) -> Result<(),
     run_goes_on(c, &first.run).await?;
     take_places(c, first, u32::try_from(intents.len()).unwrap_or(u32::MAX)).await?;
     for intent in intents {
+        take_place_of_domain(c, intent).await?;
         not_suppressed(c, intent).await?;
         open_attempt(c, intent).await?;
     }
@@ -54,13 +55,25 @@ async fn take_places(c: &mut Connection, intent: &Intent, messages: u32) -> Resu
         return Err(NotIntended(Denied::BudgetSpent { until }));
     }
     if !intent.limits.is_unlimited() {
-        let used = keeping::usage(c, &intent.provider, intent.at - intent.limits.horizon()).await?;
+        let used = keeping::usage(c, intent.provider.as_str(), intent.at - intent.limits.horizon()).await?;
         match intent.limits.room(&used, messages - 1, intent.at) {
             Room::Free(_) => {}
             Room::Full { until, .. } => return Err(NotIntended(Denied::BudgetSpent { until })),
         }
     }
-    keeping::use_window(c, &intent.provider, messages, intent.at).await?;
+    keeping::use_window(c, intent.provider.as_str(), messages, intent.at).await?;
+    Ok(())
+}
+
+/// One after the other: a batch needs a place for each of its messages.
+async fn take_place_of_domain(c: &mut Connection, intent: &Intent) -> Result<(), NotIntended> {
+    let Some(pace) = &intent.pace else { return Ok(()) };
+    let key = DomainPace::key(&pace.domain);
+    let used = keeping::usage(c, &key, intent.at - pace.limits.horizon()).await?;
+    if let Room::Full { until, .. } = pace.limits.room(&used, 0, intent.at) {
+        return Err(NotIntended(Denied::PaceSpent { domain: pace.domain.clone(), until }));
+    }
+    keeping::use_window(c, &key, 1, intent.at).await?;
     Ok(())
 }
 

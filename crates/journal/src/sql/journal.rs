@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use depeche_core::address::RecipientKey;
+use depeche_core::budget::DomainPace;
 use depeche_core::event::{ProviderEvent, StoredEvent};
 use depeche_core::journal::{
     AcceptedDay, AttemptRecord, AuditEntry, BreakerRecord, Decision, DeliveryId, DeliveryRecord,
@@ -198,7 +199,12 @@ impl Journal for Store {
 
     async fn usage(&self, provider: &ProviderName, since: Timestamp) -> Result<Usage, JournalError> {
         let provider = provider.clone();
-        self.read(move |c| Box::pin(async move { keeping::usage(c, &provider, since).await })).await
+        self.read(move |c| Box::pin(async move { keeping::usage(c, provider.as_str(), since).await })).await
+    }
+
+    async fn pace_usage(&self, domain: &str, since: Timestamp) -> Result<Usage, JournalError> {
+        let key = DomainPace::key(domain);
+        self.read(move |c| Box::pin(async move { keeping::usage(c, &key, since).await })).await
     }
 
     async fn breakers(&self) -> Result<Vec<BreakerRecord>, JournalError> {

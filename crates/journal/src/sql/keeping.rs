@@ -56,20 +56,17 @@ pub(crate) async fn pause(c: &mut Connection, run: &RunId, at: Timestamp) -> Res
     if done.rows_affected() == 0 { Err(JournalError::NoSuchRun(run.clone())) } else { Ok(()) }
 }
 
-pub(crate) async fn usage(
-    c: &mut Connection,
-    provider: &ProviderName,
-    since: Timestamp,
-) -> Result<Usage, JournalError> {
+/// The usage of a provider, or of a receiving domain (`DomainPace::key`).
+pub(crate) async fn usage(c: &mut Connection, name: &str, since: Timestamp) -> Result<Usage, JournalError> {
     let buckets: Vec<(i64, i64)> =
         sqlx::query_as("SELECT second, count FROM usage WHERE provider = $1 AND second >= $2")
-            .bind(provider.as_str())
+            .bind(name)
             .bind(since.as_second())
             .fetch_all(&mut *c)
             .await
             .map_err(|error| read_failed(&error))?;
     let last: Option<(i64,)> = sqlx::query_as("SELECT at FROM usage_last WHERE provider = $1")
-        .bind(provider.as_str())
+        .bind(name)
         .fetch_optional(&mut *c)
         .await
         .map_err(|error| read_failed(&error))?;
@@ -82,7 +79,7 @@ pub(crate) async fn usage(
 /// Counts `messages` at `at`, and forgets what no window looks at any more.
 pub(crate) async fn use_window(
     c: &mut Connection,
-    provider: &ProviderName,
+    name: &str,
     messages: u32,
     at: Timestamp,
 ) -> Result<(), JournalError> {
@@ -90,7 +87,7 @@ pub(crate) async fn use_window(
         "INSERT INTO usage (provider, second, count) VALUES ($1, $2, $3)
          ON CONFLICT (provider, second) DO UPDATE SET count = usage.count + excluded.count",
     )
-    .bind(provider.as_str())
+    .bind(name)
     .bind(at.as_second())
     .bind(i64::from(messages))
     .execute(&mut *c)
@@ -101,14 +98,14 @@ pub(crate) async fn use_window(
          ON CONFLICT (provider) DO UPDATE SET at =
          CASE WHEN excluded.at > usage_last.at THEN excluded.at ELSE usage_last.at END",
     )
-    .bind(provider.as_str())
+    .bind(name)
     .bind(micros(at))
     .execute(&mut *c)
     .await
     .map_err(|error| write_failed(&error))?;
     // Two days: longer than the longest window, whatever a clock did.
     sqlx::query("DELETE FROM usage WHERE provider = $1 AND second < $2")
-        .bind(provider.as_str())
+        .bind(name)
         .bind(at.as_second() - 172_800)
         .execute(&mut *c)
         .await

@@ -20,7 +20,9 @@ const ROWS: usize = 24;
 /// Whether the intents need nothing but rows.
 pub(crate) fn are_plain_intents(intents: &[Intent]) -> bool {
     !intents.is_empty()
-        && intents.iter().all(|intent| intent.limits.is_unlimited() && intent.provider_id.is_none())
+        && intents.iter().all(|intent| {
+            intent.limits.is_unlimited() && intent.pace.is_none() && intent.provider_id.is_none()
+        })
 }
 
 /// Takes all intents. False when one of them is not to be had: then the caller rolls back.
@@ -197,6 +199,7 @@ mod tests {
             provider_id: None,
             provider: ProviderName::new(if number % 3 == 0 { "brevo" } else { "ovh" }).unwrap(),
             limits: Limits::default(),
+            pace: None,
             at: at(number),
         }
     }

@@ -227,6 +227,10 @@ impl Journal for FaultyJournal {
         self.inner.usage(provider, since).await
     }
 
+    async fn pace_usage(&self, domain: &str, since: Timestamp) -> Result<Usage, JournalError> {
+        self.inner.pace_usage(domain, since).await
+    }
+
     async fn breakers(&self) -> Result<Vec<BreakerRecord>, JournalError> {
         self.inner.breakers().await
     }

@@ -74,6 +74,7 @@ pub fn intent_for(
         provider_id: None,
         provider: provider.clone(),
         limits: Limits::default(),
+        pace: None,
         at,
     }
 }

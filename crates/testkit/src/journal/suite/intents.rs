@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use depeche_core::budget::Limits;
+use depeche_core::budget::{DomainPace, Limits};
 use depeche_core::journal::*;
 use depeche_core::outcome::Denied;
+use depeche_core::provider::ProviderName;
 
 use super::super::fixtures::{intent_for, new_run, recipients};
 use super::{JournalHarness, all, at, due, opened, ovh, run_of, totals};
@@ -144,6 +145,42 @@ pub(super) async fn windows_are_shared_and_kept(harness: &dyn JournalHarness) {
     let batch: Vec<Intent> = rest.iter().map(intent).collect();
     assert_eq!(batch.len(), 3);
     assert!(matches!(third.intend(batch).await, Err(Denied::BudgetSpent { .. })));
+}
+
+/// By hand: 2 a minute to one domain, through two providers and two processes; the next at 1 + 1 + 60.
+pub(super) async fn a_receiving_domains_windows_are_shared_and_kept(harness: &dyn JournalHarness) {
+    let journal = harness.fresh().await;
+    let entropy = CountingEntropy::default();
+    let run = run_of(journal.as_ref(), 6).await;
+    let other = harness.reopened().await;
+    let brevo = ProviderName::new("brevo").expect("a name");
+    let limits = Limits { per_minute: Some(2), ..Limits::default() };
+    let pace = |domain: &str| Some(DomainPace { domain: domain.to_owned(), limits });
+    let waiting = due(journal.as_ref(), &run).await;
+    let intent = |place: usize, provider: &ProviderName, domain: &str, second: i64| Intent {
+        pace: pace(domain),
+        ..intent_for(&run, &waiting[place], provider, &entropy, at(second))
+    };
+    journal.intend(vec![intent(0, &ovh(), "orange.fr", 1)]).await.expect("the first");
+    other.intend(vec![intent(1, &brevo, "orange.fr", 1)]).await.expect("the second");
+    let full = Denied::PaceSpent { domain: "orange.fr".to_owned(), until: at(62) };
+    assert_eq!(journal.intend(vec![intent(2, &ovh(), "orange.fr", 2)]).await, Err(full.clone()));
+    assert_eq!(other.intend(vec![intent(2, &brevo, "orange.fr", 61)]).await, Err(full));
+    journal.intend(vec![intent(2, &ovh(), "free.fr", 2)]).await.expect("another domain has its own");
+    let plain = Intent { pace: None, ..intent(3, &ovh(), "orange.fr", 2) };
+    journal.intend(vec![plain]).await.expect("whoever has no pace is not held");
+
+    // What was denied costs nothing, at the provider either, and a batch needs a place for each.
+    let third = harness.reopened().await;
+    let used = |usage: Usage| usage.buckets.values().sum::<u32>();
+    assert_eq!(used(third.pace_usage("orange.fr", at(0)).await.expect("read")), 2);
+    assert_eq!(used(third.usage(&ovh(), at(0)).await.expect("read")), 3);
+    assert_eq!(used(third.usage(&brevo, at(0)).await.expect("read")), 1);
+    let three = vec![intent(4, &ovh(), "orange.fr", 62), intent(5, &ovh(), "orange.fr", 62)];
+    let mut batch = three.clone();
+    batch.push(Intent { delivery: waiting[3].id, ..three[0].clone() });
+    assert!(matches!(third.intend(batch).await, Err(Denied::PaceSpent { .. })));
+    third.intend(three).await.expect("a minute has passed");
 }
 
 pub(super) async fn racing_processes_open_one_attempt_each(harness: &dyn JournalHarness) {
