@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What depeche signs is verified by another implementation (dkimpy, PyPI), after a real SMTP server
-# (aiosmtpd, PyPI) has taken it; keys are made by OpenSSL.
+# (aiosmtpd, PyPI) has taken it; and what dkimpy signs is verified by depeche. Keys are made by OpenSSL.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 for tool in python3 openssl; do
@@ -14,4 +14,5 @@ venv=target/foreign/venv
   exit 1
 }
 cargo build --quiet --locked --bin depeche
-exec "$venv/bin/python" tests/foreign_dkim.py target/debug/depeche
+"$venv/bin/python" tests/foreign_dkim.py target/debug/depeche
+"$venv/bin/python" tests/foreign_dkim_read.py target/debug/depeche

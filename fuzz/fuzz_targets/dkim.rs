@@ -17,6 +17,9 @@ fn runtime() -> &'static Runtime {
 
 fuzz_target!(|data: &[u8]| {
     let key = KeyRecord::parse(data);
+    for issue in &key.issues {
+        assert!(key.text.get(issue.span.start..issue.span.end).is_some(), "{issue:?}");
+    }
     if key.is_usable() {
         assert!(key.fatal().is_none());
     }

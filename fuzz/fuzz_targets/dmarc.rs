@@ -7,7 +7,10 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|data: &[u8]| {
     let record = dmarc::parse(data);
     for tag in &record.tags {
-        assert!(tag.span.start <= tag.span.end && tag.span.end <= record.text.len(), "{tag:?}");
+        assert!(record.text.get(tag.span.start..tag.span.end).is_some(), "{tag:?}");
+    }
+    for issue in &record.issues {
+        assert!(record.text.get(issue.span.start..issue.span.end).is_some(), "{issue:?}");
     }
     if dmarc::is_dmarc(data) {
         // RFC 9989, section 4.7: the version is the first tag.

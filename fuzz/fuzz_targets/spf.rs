@@ -20,7 +20,10 @@ fn runtime() -> &'static Runtime {
 fuzz_target!(|data: &[u8]| {
     let record = spf::parse(data);
     for term in &record.terms {
-        assert!(term.span.start <= term.span.end && term.span.end <= record.text.len(), "{term:?}");
+        assert_eq!(term.span.of(&record.text), term.text, "{term:?}");
+    }
+    for error in &record.errors {
+        assert!(record.text.get(error.span.start..error.span.end).is_some(), "{error:?}");
     }
     let mut dns = Recorded::default();
     dns.insert(

@@ -391,6 +391,7 @@ change-header-dropped = a header is missing
 change-header-added = a header was added
 change-markup-changed = the markup was changed, nothing to read was
 
+dns-zone-origin = begin the file with the domain that its names lie below: $ORIGIN exemple.fr.
 dns-nameserver = `{ $text }` is no address of a name server
 
 told-next = going on with { $provider }
@@ -424,6 +425,9 @@ learn-whose = whose selector { $selector } is cannot be told from its key: name 
 learn-place = { $provider } has no [[provider]] of its own in depeche.toml: add the line there by hand
 message-pair = `{ $text }` names no provider and file
 message-proves-nothing = { $file } proves nothing: none of its signatures passes
+standing-good = { $provider } says that { $domain } is authenticated
+standing-bad = { $provider } says that { $domain } is not authenticated: { $reason }
+evidence-not-kept = What was heard about { $provider } could not be kept for the day of sending: { $reason }
 standing-failed = { $provider } could not be asked about the domain: { $reason }
 baseline-kept = kept in { $file }: { $domains }
 baseline-open = { $domain } is not kept in { $file }: DNS left something open
@@ -435,7 +439,7 @@ admission-nobody = DMARC would refuse this release through every provider:
 admission-hint = depeche domain check shows what to publish; --unauthenticated sends all the same
 told-blocked = { $provider } is not used: { $reason }
 told-not-checked = { $provider } is used, its authentication was not checked: { $reason }
-plan-proved = { $provider } passes DMARC
+plan-proved = { $provider } passes DMARC: { $legs }
 plan-fails = { $provider } fails DMARC (no policy asks to refuse it yet): { $reason }
 report-title = Report on { $run }
 report-recipients = recipients

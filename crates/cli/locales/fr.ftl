@@ -414,6 +414,7 @@ change-header-dropped = un en-tête manque
 change-header-added = un en-tête a été ajouté
 change-markup-changed = le balisage a été changé, rien de ce qui se lit
 
+dns-zone-origin = commencez le fichier par le domaine sous lequel sont ses noms : $ORIGIN exemple.fr.
 dns-nameserver = `{ $text }` n'est pas l'adresse d'un serveur de noms
 
 told-next = on continue avec { $provider }
@@ -471,6 +472,9 @@ learn-whose = la clé ne dit pas à qui est le sélecteur { $selector } : nommez
 learn-place = { $provider } n'a pas de [[provider]] à lui dans depeche.toml : ajoutez-y la ligne à la main
 message-pair = « { $text } » ne nomme pas un fournisseur et un fichier
 message-proves-nothing = { $file } ne prouve rien : aucune de ses signatures ne passe
+standing-good = { $provider } dit que { $domain } est authentifié
+standing-bad = { $provider } dit que { $domain } n'est pas authentifié : { $reason }
+evidence-not-kept = Ce que l'on sait de { $provider } n'a pas pu être gardé pour le jour de l'envoi : { $reason }
 standing-failed = { $provider } n'a pas pu être interrogé sur le domaine : { $reason }
 baseline-kept = gardé dans { $file } : { $domains }
 baseline-open = { $domain } n'est pas gardé dans { $file } : le DNS a laissé quelque chose en suspens
@@ -482,7 +486,7 @@ admission-nobody = DMARC refuserait ce communiqué par tous les fournisseurs :
 admission-hint = depeche domain check montre ce qu'il faut publier ; --unauthenticated envoie quand même
 told-blocked = { $provider } n'est pas utilisé : { $reason }
 told-not-checked = { $provider } est utilisé sans que son authentification soit vérifiée : { $reason }
-plan-proved = { $provider } passe DMARC
+plan-proved = { $provider } passe DMARC : { $legs }
 plan-fails = { $provider } échoue à DMARC (aucune politique ne demande encore de le refuser) : { $reason }
 report-title = Rapport sur { $run }
 report-recipients = destinataires

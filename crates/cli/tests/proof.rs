@@ -271,3 +271,107 @@ fn a_plan_says_what_the_loss_of_an_operator_breaks_and_its_cure() {
         "{human:?}"
     );
 }
+
+/// depeche.toml as it is on the day of sending, with a name server on loopback, and what a plan says then of
+/// the first provider.
+fn on_the_day(
+    folder: &tempfile::TempDir,
+    project: &Project,
+    providers: &str,
+    dns: &str,
+) -> serde_json::Value {
+    write(folder, "depeche.toml", &format!("{IDENTITY}{providers}[dns]\nnameserver = \"{dns}\"\n"));
+    for file in ["release.md", "contacts.csv"] {
+        std::fs::copy(project.path().join(file), folder.path().join(file)).unwrap();
+    }
+    let words = ["plan", "release.md", "--to", "contacts.csv", "--json", "--lang", "en"];
+    let plan = said(
+        depeche().args(words).env("KEY", "k").env("P", "p").current_dir(folder.path()).output().unwrap(),
+    );
+    assert_eq!(plan.exit, Some(0), "{plan:?}");
+    plan.document()["checks"]["authenticated"][0].clone()
+}
+
+#[test]
+fn on_the_day_of_sending_a_message_that_was_kept_proves_the_leg_that_dns_cannot() {
+    use depeche_testkit::dns::FakeDns;
+    let (folder, project) = received();
+    let zone = std::fs::read_to_string(folder.path().join("exemple.zone")).unwrap();
+    let line = zone.lines().find(|line| line.starts_with("s1._domainkey")).unwrap();
+    let key: Vec<&str> = line.split('"').skip(1).step_by(2).collect();
+    let dns = FakeDns::new()
+        .txt("exemple.fr", &["v=spf1 -all"])
+        .txt("_dmarc.exemple.fr", &["v=DMARC1; p=reject"])
+        .exists("_domainkey.exemple.fr")
+        .txt("s1._domainkey.exemple.fr", &key)
+        .txt("mx.ovh.com", &["v=spf1 ip4:192.0.2.0/24 ?all"]);
+    let server = project.runtime.block_on(dns.start());
+    let address = server.address().to_string();
+    let ovh = "[[provider]]\nname = \"ovh\"\nkind = \"smtp\"\npreset = \"ovh-mxplan\"\nusername = \"a\"\npassword = { env = \"P\" }\n";
+
+    let before = on_the_day(&folder, &project, ovh, &address);
+    // Against a proposed zone nothing is kept: receivers see another one.
+    run(
+        &folder,
+        &["domain", "check", "exemple.fr", "--zone", "exemple.zone", "--message", "ovh=received.eml"],
+    );
+    let proposed = on_the_day(&folder, &project, ovh, &address);
+    run(
+        &folder,
+        &["domain", "check", "exemple.fr", "--nameserver", &address, "--message", "ovh=received.eml"],
+    );
+    let after = on_the_day(&folder, &project, ovh, &address);
+
+    assert_eq!(before["verdict"], "not checked", "{before:#}");
+    assert_eq!(proposed["verdict"], "not checked", "{proposed:#}");
+    assert_eq!(after["verdict"], "yes", "{after:#}");
+    let leg = &after["legs"][0];
+    assert_eq!((&leg["method"], &leg["evidence"]), (&"dkim".into(), &"message".into()), "{after:#}");
+    let today = jiff::Timestamp::now().strftime("(seen on %Y-%m").to_string();
+    assert!(leg["reason"].as_str().unwrap().contains(&today), "{leg:#}");
+}
+
+#[test]
+fn on_the_day_of_sending_a_provider_that_said_no_is_blocked_until_it_says_yes() {
+    use depeche_testkit::dns::FakeDns;
+    let project = Project::new(vec![], 1);
+    let folder = folder("");
+    let key = "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+    let dns = FakeDns::new()
+        .txt("exemple.fr", &["v=spf1 -all"])
+        .txt("_dmarc.exemple.fr", &["v=DMARC1; p=reject"])
+        .txt("brevo1._domainkey.exemple.fr", &[key])
+        .txt("brevo2._domainkey.exemple.fr", &[key]);
+    let server = project.runtime.block_on(dns.start());
+    let address = server.address().to_string();
+    let brevo = "[[provider]]\nname = \"brevo\"\nkind = \"brevo\"\napi_key = { env = \"KEY\" }\n";
+    let asked = |authenticated: bool| {
+        let body = format!(
+            "{{\"email\":\"p@exemple.fr\",\"companyName\":\"Exemple\",\"firstName\":\"J\",\"lastName\":\"M\",\"address\":{{}},\
+            \"plan\":[{{\"type\":\"free\",\"creditsType\":\"sendLimit\",\"credits\":300}}],\
+            \"domains\":[{{\"domain_name\":\"exemple.fr\",\"authenticated\":{authenticated},\"verified\":true}}],\"count\":1}}"
+        );
+        let stub = project.runtime.block_on(HttpStub::start(move |_| Says::json(200, &body)));
+        let stubbed = format!("{brevo}base_url = \"{}\"\n", stub.base_url());
+        write(&folder, "depeche.toml", &format!("{IDENTITY}{stubbed}"));
+        let words = ["provider", "test", "brevo", "--json", "--lang", "en"];
+        let tested = said(depeche().args(words).env("KEY", "k").current_dir(folder.path()).output().unwrap());
+        assert_eq!(tested.exit, Some(0), "{tested:?}");
+        assert_eq!(tested.document()["providers"][0]["authenticated"], authenticated);
+    };
+
+    let by_dns = on_the_day(&folder, &project, brevo, &address);
+    asked(false);
+    let refused = on_the_day(&folder, &project, brevo, &address);
+    let words = ["send", "release.md", "--to", "contacts.csv", "--confirm", "1", "--json", "--lang", "en"];
+    let send = said(depeche().args(words).env("KEY", "k").current_dir(folder.path()).output().unwrap());
+    asked(true);
+    let again = on_the_day(&folder, &project, brevo, &address);
+
+    assert_eq!((&by_dns["verdict"], &by_dns["legs"][0]["evidence"]), (&"yes".into(), &"dns".into()));
+    assert_eq!((&refused["verdict"], &refused["legs"][0]["evidence"]), (&"blocked".into(), &"api".into()));
+    let reason = refused["reason"].as_str().unwrap();
+    assert!(reason.contains("heard on") && reason.contains("depeche provider test brevo"), "{reason}");
+    assert_eq!((send.exit, &send.document()["error"]["code"]), (Some(5), &"domain.unauthenticated".into()));
+    assert_eq!(again["verdict"], "yes", "{again:#}");
+}

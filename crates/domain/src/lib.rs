@@ -52,10 +52,12 @@
 
 pub mod align;
 pub mod baseline;
+pub mod bimi;
 pub mod check;
 pub mod dkim;
 pub mod dmarc;
 pub mod dns;
+mod fields;
 pub mod finding;
 pub mod mta_sts;
 pub mod name;
@@ -67,4 +69,5 @@ pub mod span;
 pub mod spf;
 pub mod suggest;
 pub mod text;
+pub mod tls_rpt;
 pub mod verify;

@@ -68,10 +68,15 @@ pub fn parent(name: &str) -> Option<&str> {
 
 /// The registrable domain by the public suffix list (`exemple.fr` for `presse.exemple.fr`).
 ///
-/// Only a hint for people: DMARC itself walks the tree (RFC 9989, section 4.10).
+/// `None` for a public suffix itself and for what is no name. Only a hint for people, about DNSSEC, name
+/// servers and operators: DMARC itself walks the tree (RFC 9989, section 4.10).
 #[must_use]
 pub fn registrable(name: &str) -> Option<String> {
     let lower = normal(name);
+    // A leading dot is no name (the list's own tests).
+    if !is_well_formed(&lower) {
+        return None;
+    }
     psl::domain_str(&lower).map(str::to_owned)
 }
 

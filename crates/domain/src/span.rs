@@ -25,6 +25,39 @@ impl Span {
     }
 }
 
+/// Where each octet of a text stands once what is no UTF-8 was replaced for showing
+/// ([`String::from_utf8_lossy`]): places in octets become places in that text, on borders of characters.
+pub(crate) struct Shown {
+    /// For each octet: where the character that it is part of begins, and where it ends.
+    characters: Vec<(usize, usize)>,
+}
+
+impl Shown {
+    pub(crate) fn of(text: &[u8]) -> Self {
+        let mut characters = Vec::with_capacity(text.len());
+        let mut at = 0;
+        let mut take = |octets: usize, shown: usize| {
+            characters.extend(std::iter::repeat_n((at, at + shown), octets));
+            at += shown;
+        };
+        for chunk in text.utf8_chunks() {
+            chunk.valid().chars().for_each(|c| take(c.len_utf8(), c.len_utf8()));
+            if !chunk.invalid().is_empty() {
+                take(chunk.invalid().len(), char::REPLACEMENT_CHARACTER.len_utf8());
+            }
+        }
+        Self { characters }
+    }
+
+    /// The same place in the text that is shown.
+    pub(crate) fn place(&self, span: Span) -> Span {
+        let all = self.characters.last().map_or(0, |(_, end)| *end);
+        let start = self.characters.get(span.start).map_or(all, |(start, _)| *start);
+        let last = span.end.checked_sub(1).and_then(|last| self.characters.get(last));
+        Span::new(start, last.map_or(start, |(_, end)| *end).max(start))
+    }
+}
+
 impl Serialize for Span {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         (self.start, self.end).serialize(serializer)

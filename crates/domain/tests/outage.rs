@@ -6,7 +6,7 @@
 use depeche_domain::align::Proof;
 use depeche_domain::dns::layered::Layered;
 use depeche_domain::dns::zone::Zone;
-use depeche_domain::outage::{Asked, Carrier, Facts, State, Survey, gather, survey};
+use depeche_domain::outage::{Asked, Carrier, Facts, KeyZone, State, Survey, gather, survey};
 use depeche_domain::report::outage_text;
 use depeche_domain::text::Lang;
 
@@ -28,7 +28,8 @@ d1.cloudfront.net. A 192.0.2.2
 ";
 
 fn carrier(name: &str, operator: &str, aligned: Proof) -> Carrier {
-    Carrier { name: name.to_owned(), operator: Some(operator.to_owned()), aligned }
+    let (name, operator) = (name.to_owned(), Some(operator.to_owned()));
+    Carrier { name, operator, aligned, key_zones: Vec::new(), without_keys: Proof::No }
 }
 
 async fn facts() -> Facts {
@@ -143,4 +144,37 @@ async fn a_survey_reads_the_same_in_both_languages() {
 
     insta::assert_snapshot!("outage_en", text(Lang::En));
     insta::assert_snapshot!("outage_fr", text(Lang::Fr));
+}
+
+/// Brevo's mail rests on keys in a zone of Brevo's, which one house serves; OVH's passes SPF as well.
+#[tokio::test]
+async fn the_loss_of_who_serves_a_providers_key_zone_breaks_that_provider_alone() {
+    let key = |zone: &str| vec![KeyZone { zone: zone.to_owned(), operators: None }];
+    let brevo = Carrier { key_zones: key("dkim.brevo.com"), ..carrier("brevo", "Brevo", Proof::Yes) };
+    let on_spf = Carrier {
+        key_zones: key("dkim.brevo.com"),
+        without_keys: Proof::Yes,
+        ..carrier("on-spf", "Elsewhere", Proof::Yes)
+    };
+    let nobody = Carrier { key_zones: key("keys.example"), ..carrier("nobody", "Nobody", Proof::Yes) };
+    let zone = "@ NS ns1.one.example.\n@ NS ns2.two.example.\n@ MX 1 mx.one.example.\n";
+    let asked =
+        Asked { domain: "exemple.fr".to_owned(), carriers: vec![brevo, on_spf, nobody], ..Asked::default() };
+    let keys = "@ NS a.ns.cloudflare.com.\n@ NS b.ns.cloudflare.com.\n";
+    let parse = |text, origin| Zone::parse(text, origin).unwrap();
+    let dns = Layered::new(parse(zone, "exemple.fr"), parse(keys, "dkim.brevo.com"));
+    let facts = gather(&dns, &asked).await;
+
+    let lost = survey(&facts, "cloudflare");
+
+    assert_eq!(
+        states(&lost)[..4],
+        [
+            ("provider", "brevo", State::Breaks),
+            ("provider", "on-spf", State::Survives),
+            ("provider", "nobody", State::NotKnown),
+            ("dns", "exemple.fr", State::Survives),
+        ]
+    );
+    assert!(lost.parts[0].why.en.contains("dkim.brevo.com") && lost.parts[0].cure.is_some(), "{lost:?}");
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use depeche_domain::align::{Kind, Method, Proof, Provider};
 use depeche_domain::check::{DomainReport, Options, check};
+use depeche_domain::dns::layered::Layered;
 use depeche_domain::dns::recorded::Recorded;
 use depeche_domain::dns::zone::Zone;
 use depeche_domain::dns::{Answer, RecordType, Status};
@@ -159,6 +160,8 @@ async fn every_rule_is_broken_by_its_zone() {
             vec![relay()],
         ),
         (TLS_RPT, format!("{}{SPF}{DMARC}{sign}", base("_smtp._tls", "other")), vec![]),
+        (TLS_RPT, format!("{}{SPF}{DMARC}{sign}", base("rua=mailto:t@", "rua=t@")), vec![]),
+        (BIMI, format!("{}{SPF}{DMARC}{sign}", base("l=\"", "l=http://exemple.fr/l.svg\"")), vec![]),
         (MTA_STS, format!("{}{SPF}{DMARC}{sign}", base("\nmta-sts", "\nother")), vec![]),
         (BIMI, format!("{}{SPF}{DMARC}{sign}", base("default._bimi", "other")), vec![]),
     ];
@@ -244,4 +247,175 @@ async fn an_answer_that_was_not_recorded_is_never_missing() {
     assert!(ids(&report).contains(rules::DNS_UNCHECKED));
     assert_eq!(report.count(Severity::Error), 0, "{:?}", report.findings);
     assert_eq!(report.exit(Severity::Info), 7);
+}
+
+fn of<'a>(report: &'a DomainReport, id: &str) -> Vec<&'a depeche_domain::finding::Finding> {
+    report.findings.iter().filter(|finding| finding.id == id).collect()
+}
+
+/// Each receiver by its own table (PROVIDERS: Gmail and Yahoo, Microsoft, Orange): what one of them does not
+/// ask for is not held against the domain there.
+#[tokio::test]
+async fn gmail_and_yahoo_want_one_click_and_a_name_that_leads_back() {
+    let zone = format!("{}{SPF}{DMARC}{}", BASE.replace("A 192.0.2.7", "A 192.0.2.8"), signing());
+    let zone = Zone::parse(&zone, "exemple.fr").unwrap();
+    let options = Options { one_click: Some(false), ..Options::default() };
+    let report = check(&zone, "exemple.fr", &[relay()], &options, Timestamp::UNIX_EPOCH).await.unwrap();
+
+    let gmail = of(&report, rules::BULK_GMAIL_YAHOO);
+    assert!(
+        gmail[0].message.en.ends_with("for want of SMTP PTR, one-click unsubscribe (RFC 8058)"),
+        "{gmail:?}"
+    );
+    assert!(gmail[0].message.en.contains("from 5000 messages a day"));
+}
+
+#[tokio::test]
+async fn microsoft_wants_both_spf_and_dkim_and_no_more_of_hosts_or_links() {
+    let zone = format!("{}{SPF}{DMARC}{}", BASE.replace("A 192.0.2.7", "A 192.0.2.8"), signing());
+    let zone = Zone::parse(&zone, "exemple.fr").unwrap();
+    let options = Options { one_click: Some(false), ..Options::default() };
+    let report = check(&zone, "exemple.fr", &[relay()], &options, Timestamp::UNIX_EPOCH).await.unwrap();
+    assert_eq!(of(&report, rules::BULK_MICROSOFT).len(), 0, "{:?}", report.findings);
+
+    // DMARC passes by DKIM alone, and SPF fails: enough for DMARC, not for Microsoft.
+    let lone = SPF.replace("192.0.2.7", "192.0.2.9");
+    let report = look(&format!("{BASE}{lone}{DMARC}{}", signing()), &[relay()]).await;
+    assert_eq!(report.aligned("relay"), Some(Proof::Yes));
+    let microsoft = of(&report, rules::BULK_MICROSOFT);
+    assert!(microsoft[0].message.en.ends_with("for want of SMTP SPF"), "{microsoft:?}");
+}
+
+#[tokio::test]
+async fn orange_wants_all_three_and_a_name_that_leads_back_from_a_thousand_on() {
+    let zone = format!("{}{SPF}{}", BASE.replace("A 192.0.2.7", "A 192.0.2.8"), signing());
+    let report = look(&zone, &[relay()]).await;
+
+    let orange = of(&report, rules::BULK_ORANGE);
+    assert!(orange[0].message.fr.ends_with("faute de SMTP DMARC, PTR"), "{orange:?}");
+    assert!(orange[0].message.fr.contains("1000 messages par jour"));
+}
+
+/// What DNS did not answer is held against nobody: neither lacking nor passed.
+#[tokio::test]
+async fn a_receiver_is_told_nothing_about_a_leg_that_was_not_looked_at() {
+    let nobody = Provider { ips: vec![], selectors: vec![], ..relay() };
+    let report = look(&format!("{BASE}{SPF}{DMARC}{}", signing()), &[nobody]).await;
+    assert_eq!(report.aligned("relay"), Some(Proof::CannotTell));
+
+    for id in [rules::BULK_GMAIL_YAHOO, rules::BULK_MICROSOFT, rules::BULK_ORANGE] {
+        assert_eq!(of(&report, id).len(), 0, "{id}");
+    }
+}
+
+/// Reply-To is a second way to answer only when somebody else runs it; keys are a second way to prove only
+/// when somebody else serves them.
+#[tokio::test]
+async fn what_falls_together_is_said_with_everything_that_is_there() {
+    let own = "@ NS dns1.ovh.net.\n@ NS ns1.ovh.net.\n@ MX 1 mx1.mail.ovh.net.\n";
+    let other = "@ NS ns1.gandi.net.\n@ MX 1 mx2.mail.ovh.net.\nstop CNAME cluster1.hosting.ovh.net.\n";
+    let ovh = "mx1.mail A 192.0.2.1\nmx2.mail A 192.0.2.2\ncluster1.hosting A 192.0.2.3\n";
+    let parse = |text: &str, origin: &str| Zone::parse(text, origin).unwrap();
+    let elsewhere = Layered::new(parse(other, "exemple.org"), parse(ovh, "ovh.net"));
+    let zone = Layered::new(parse(&format!("{own}{SPF}{DMARC}"), "exemple.fr"), elsewhere);
+    let options = Options {
+        reply_to: Some("exemple.org".to_owned()),
+        web_hosts: vec!["stop.exemple.org".to_owned()],
+        ..Options::default()
+    };
+    let report = check(&zone, "exemple.fr", &[], &options, Timestamp::UNIX_EPOCH).await.unwrap();
+
+    let said: Vec<_> =
+        of(&report, rules::DNS_SPOF).iter().map(|finding| finding.message.en.as_str()).collect();
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(
+        said[0].ends_with("also there: Reply-To's mailboxes (exemple.org), the page stop.exemple.org"),
+        "{said:?}"
+    );
+    assert!(said[1].contains("both OVH's"), "{said:?}");
+}
+
+#[tokio::test]
+async fn keys_of_every_provider_behind_one_dns_operator_are_one_weak_point() {
+    let own = format!(
+        "{BASE}{SPF}{DMARC}brevo1._domainkey CNAME b1.exemple-fr.dkim.brevo.com.\n\
+         brevo2._domainkey CNAME b2.exemple-fr.dkim.brevo.com.\n\
+         k2._domainkey CNAME dkim2.mcsv.net.\nk3._domainkey CNAME dkim3.mcsv.net.\n"
+    );
+    let brevo =
+        format!("@ NS a.ns.cloudflare.com.\nb1.exemple-fr TXT \"{KEY}\"\nb2.exemple-fr TXT \"{KEY}\"\n");
+    let providers = [Provider::of(Kind::Brevo), Provider::of(Kind::Mailchimp)];
+    for (server, count) in [("b.ns.cloudflare.com", 1), ("ns1.dns.example", 0)] {
+        let mailchimp = format!("@ NS {server}.\ndkim2 TXT \"{KEY}\"\ndkim3 TXT \"{KEY}\"\n");
+        let parse = |text: &str, origin: &str| Zone::parse(text, origin).unwrap();
+        let elsewhere = Layered::new(parse(&brevo, "dkim.brevo.com"), parse(&mailchimp, "mcsv.net"));
+        let dns = Layered::new(parse(&own, "exemple.fr"), elsewhere);
+        let report =
+            check(&dns, "exemple.fr", &providers, &Options::default(), Timestamp::UNIX_EPOCH).await.unwrap();
+
+        let said = of(&report, rules::DNS_SPOF);
+        assert_eq!(said.len(), count, "{said:?}");
+        for one in said {
+            assert!(one.message.en.contains("(brevo, mailchimp)") && one.message.en.contains("Cloudflare"));
+        }
+    }
+}
+
+/// A logo is shown only where the policy is enforced; a record that says there is none is right everywhere.
+#[tokio::test]
+async fn a_logo_without_an_enforced_policy_is_said() {
+    let logo = BASE.replace("l=\"", "l=https://exemple.fr/l.svg; a=https://exemple.fr/c.pem\"");
+    let none = DMARC.replace("p=reject", "p=none");
+    assert_eq!(of(&look(&format!("{logo}{SPF}{DMARC}{}", signing()), &[]).await, rules::BIMI).len(), 0);
+    let lax = look(&format!("{logo}{SPF}{none}{}", signing()), &[]).await;
+    assert!(of(&lax, rules::BIMI)[0].message.en.contains("not quarantine or reject"), "{:?}", lax.findings);
+    let declined = look(&format!("{BASE}{SPF}{none}{}", signing()), &[]).await;
+    assert_eq!(of(&declined, rules::BIMI).len(), 0);
+}
+
+/// Nothing that was not assessed is passed over: every look-up that fails is said.
+#[tokio::test]
+async fn every_record_that_dns_withholds_is_said_to_be_unchecked() {
+    for (name, kind) in [
+        ("_smtp._tls.exemple.fr", RecordType::Txt),
+        ("default._bimi.exemple.fr", RecordType::Txt),
+        ("_mta-sts.exemple.fr", RecordType::Txt),
+        ("exemple.fr", RecordType::Ds),
+        ("exemple.fr", RecordType::Ns),
+        ("exemple.fr", RecordType::Mx),
+        ("exemple.fr", RecordType::Txt),
+        ("_dmarc.exemple.fr", RecordType::Txt),
+        ("mx.exemple.fr", RecordType::A),
+        ("7.2.0.192.in-addr.arpa", RecordType::Ptr),
+        ("out.exemple.fr", RecordType::A),
+    ] {
+        let zone = Zone::parse(&format!("{BASE}{SPF}{DMARC}{}", signing()), "exemple.fr").unwrap();
+        let dns = Withholding { below: zone, name, kind };
+        let options = Options { policies: Some(Arc::new(Enforced)), ..Options::default() };
+        let report = check(&dns, "exemple.fr", &[relay()], &options, Timestamp::UNIX_EPOCH).await.unwrap();
+
+        assert_eq!(report.exit(Severity::Info), 7, "{name} {kind:?}: {:?}", report.findings);
+        assert!(
+            report.findings.iter().all(|finding| finding.unchecked),
+            "{name} {kind:?}: {:?}",
+            report.findings
+        );
+    }
+}
+
+/// A zone with one answer that fails.
+struct Withholding {
+    below: Zone,
+    name: &'static str,
+    kind: RecordType,
+}
+
+#[async_trait::async_trait]
+impl depeche_domain::dns::Dns for Withholding {
+    async fn lookup(&self, name: &str, kind: RecordType) -> Answer {
+        if kind == self.kind && name.eq_ignore_ascii_case(self.name) {
+            return Answer::without_records(Status::ServFail);
+        }
+        self.below.lookup(name, kind).await
+    }
 }

@@ -1,8 +1,10 @@
 //! `require_authenticated`: a provider whose mail DMARC would refuse is not used.
 //!
-//! Only a proof blocks: both legs proved wrong, under a policy of quarantine or reject. When DNS does not
-//! answer, the last proof decides, dated, from the journal's audit, for 30 days; without one the provider
-//! is used and said to be "not checked". A server on this machine cannot be judged by DNS.
+//! The judgement is that of `domain check`: both legs, by DNS, by the provider's own word and by messages that
+//! arrived, the last two as the journal keeps them ([`evidence`]; no provider is asked here). Only a proof
+//! blocks: both legs proved wrong, under a policy of quarantine or reject. When DNS does not answer, the last
+//! proof decides, dated, from the journal's audit, for 30 days; without one the provider is used and said to
+//! be "not checked". A server on this machine cannot be judged by DNS.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use depeche::clock::Clock;
-use depeche::domain::align::{Home, Proof, Provider, ProviderReport, align};
+use depeche::domain::align::{Home, Leg, Method, Proof, Provider, ProviderReport, align};
 use depeche::domain::dmarc::Policy;
 use depeche::domain::dns::Dns;
 use depeche::domain::dns::session::Session;
@@ -21,6 +23,7 @@ use depeche::provider::ProviderName;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::evidence;
 use crate::config::{Config, Kind};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -48,7 +51,44 @@ pub(crate) struct DomainAdmission {
     clock: Arc<dyn Clock>,
     lang: Lang,
     said: Said,
-    seen: Mutex<HashMap<ProviderName, (Timestamp, Verdict)>>,
+    seen: Mutex<HashMap<ProviderName, (Timestamp, Judged)>>,
+}
+
+/// A verdict with what it rests on.
+#[derive(Debug, Clone)]
+pub(crate) struct Judged {
+    /// Whether the provider is used.
+    pub(crate) verdict: Verdict,
+    /// Both ways to pass; none when nothing was looked at.
+    pub(crate) legs: Vec<LegShown>,
+}
+
+/// One way to pass, as it is shown.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct LegShown {
+    method: Method,
+    aligned: Proof,
+    evidence: &'static str,
+    reason: String,
+}
+
+impl Judged {
+    fn bare(verdict: Verdict) -> Self {
+        Self { verdict, legs: Vec::new() }
+    }
+
+    /// What proves it: `DKIM (dns), SPF (message)`.
+    pub(crate) fn proved_by(&self) -> String {
+        let proved = self.legs.iter().filter(|leg| leg.aligned == Proof::Yes);
+        let shown = proved.map(|leg| {
+            let method = match leg.method {
+                Method::Dkim => "DKIM",
+                Method::Spf => "SPF",
+            };
+            format!("{method} ({})", leg.evidence)
+        });
+        shown.collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// What is known of a provider's mail.
@@ -133,27 +173,31 @@ impl DomainAdmission {
     }
 
     /// The verdict on a provider, asked of DNS at most once in five minutes.
-    pub(crate) async fn verdict(&self, provider: &ProviderName) -> Verdict {
+    pub(crate) async fn judged(&self, provider: &ProviderName) -> Judged {
         let now = self.clock.now();
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(provider).cloned();
-        if let Some((_, verdict)) = seen.filter(|(at, _)| now < *at + FRESH) {
-            return verdict;
+        if let Some((_, judged)) = seen.filter(|(at, _)| now < *at + FRESH) {
+            return judged;
         }
-        let verdict = self.look(provider).await;
+        let judged = self.look(provider).await;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.insert(provider.clone(), (now, verdict.clone()));
-        verdict
+        seen.insert(provider.clone(), (now, judged.clone()));
+        judged
     }
 
-    async fn look(&self, name: &ProviderName) -> Verdict {
+    async fn look(&self, name: &ProviderName) -> Judged {
+        let not_checked = |why: &str| Judged::bare(Verdict::NotChecked(why.to_owned()));
         let known = self.providers.iter().find(|(other, _)| other == name);
-        let Some((_, Some(provider))) = known else { return Verdict::NotChecked(self.said.local.clone()) };
-        let Some(dns) = &self.dns else { return Verdict::NotChecked(self.said.no_dns.clone()) };
+        let Some((_, Some(provider))) = known else { return not_checked(&self.said.local) };
+        let Some(dns) = &self.dns else { return not_checked(&self.said.no_dns) };
+        let mut provider = provider.clone();
+        let earliest = self.clock.now() - LASTS;
+        provider.witnesses.extend(evidence::heard(&*self.journal, &self.domain, name, earliest).await);
         let session = Session::bounded(dns, MOST_QUERIES, PATIENCE);
         let home = Home::find(&session, &self.domain).await;
-        let reports = align(&session, &home, std::slice::from_ref(provider), &[]).await;
-        let Some(report) = reports.first() else { return Verdict::NotChecked(self.said.no_dns.clone()) };
-        match report.aligned {
+        let reports = align(&session, &home, std::slice::from_ref(&provider), &[]).await;
+        let Some(report) = reports.first() else { return not_checked(&self.said.no_dns) };
+        let verdict = match report.aligned {
             Proof::CannotTell if report.is_temporary() => self.last_proof(name).await,
             Proof::CannotTell => Verdict::NotChecked(self.reasons(report)),
             proof => {
@@ -161,7 +205,13 @@ impl DomainAdmission {
                 self.keep(name, proof, &verdict).await;
                 verdict
             }
-        }
+        };
+        Judged { verdict, legs: report.legs.iter().map(|leg| self.shown(leg)).collect() }
+    }
+
+    fn shown(&self, leg: &Leg) -> LegShown {
+        let reason = leg.reason.in_lang(self.lang).to_owned();
+        LegShown { method: leg.method, aligned: leg.aligned, evidence: leg.evidence.word(), reason }
     }
 
     fn judge(&self, proof: Proof, policy: Option<Policy>, report: &ProviderReport) -> Verdict {
@@ -177,7 +227,10 @@ impl DomainAdmission {
 
     fn reasons(&self, report: &ProviderReport) -> String {
         let reasons: Vec<&str> = report.legs.iter().map(|leg| leg.reason.in_lang(self.lang)).collect();
-        reasons.join("; ")
+        reasons.join(match self.lang {
+            Lang::En => "; ",
+            Lang::Fr => " ; ",
+        })
     }
 
     /// DNS does not answer: what was proved last, with its date.
@@ -219,7 +272,7 @@ impl DomainAdmission {
 #[async_trait]
 impl Admission for DomainAdmission {
     async fn admit(&self, provider: &ProviderName) -> Admitted {
-        match self.verdict(provider).await {
+        match self.judged(provider).await.verdict {
             Verdict::Passes | Verdict::Fails(_) => Admitted::Allowed,
             Verdict::Blocked(reason) => Admitted::Blocked(reason),
             Verdict::NotChecked(reason) => Admitted::NotChecked(reason),

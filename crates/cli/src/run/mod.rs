@@ -4,6 +4,7 @@ pub(crate) mod admission;
 mod bars;
 pub(crate) mod document;
 pub(crate) mod drive;
+pub(crate) mod evidence;
 pub(crate) mod fidelity;
 pub(crate) mod frozen;
 pub(crate) mod outage;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use depeche::domain::align::{Home, Kind as DomainKind, Proof, align};
+use depeche::domain::align::{Home, Kind as DomainKind, align};
 use depeche::domain::dns::Dns;
 use depeche::domain::dns::recorded::Recorded;
 use depeche::domain::dns::session::Session;
@@ -67,9 +67,12 @@ async fn carriers(route: &[ProviderName], config: &Config, dns: &dyn Dns, domain
             Some(provider) => align(&session, &home, std::slice::from_ref(provider), &[]).await,
             None => Vec::new(),
         };
-        let aligned = reports.first().map_or(Proof::CannotTell, |report| report.aligned);
         let kind = provider.map(|provider| provider.kind);
-        carriers.push(Carrier { name: one.name.to_string(), operator: run_by(one, kind), aligned });
+        let operator = run_by(one, kind);
+        carriers.push(match reports.first() {
+            Some(report) => Carrier::of(report, operator),
+            None => Carrier::unknown(one.name.as_str(), operator),
+        });
     }
     carriers
 }
@@ -93,7 +96,7 @@ fn hosts(html: &str, attribute: &str) -> Vec<String> {
 }
 
 /// The host of an http address; `None` for an IP address, another scheme, or no address.
-fn host_of(url: &str) -> Option<String> {
+pub(crate) fn host_of(url: &str) -> Option<String> {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
     let authority = rest.split(['/', '?', '#']).next()?;
     let host = authority.rsplit('@').next()?.split(':').next()?;

@@ -2,6 +2,7 @@
 //! what a provider changed of one.
 
 use depeche::address::EmailAddress;
+use depeche::domain::align::{Method, Witness};
 use depeche::domain::dkim::DkimResult;
 use depeche::domain::report;
 use depeche::domain::verify::{MessageReport, Received, verify};
@@ -16,7 +17,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
 use crate::out::Out;
-use crate::run::{document, frozen, store};
+use crate::run::{document, evidence, frozen, store};
 use crate::words::say;
 
 /// Does what was asked.
@@ -40,7 +41,13 @@ async fn verify_file(asked: &MessageVerify, context: &Context<'_>) -> Done {
     let door = Door::open(&asked.dns, "", context)?;
     let verified = verify(door.dns(), &message, &received, now).await;
     let learned = match &asked.learn {
-        Some(provider) => Some(teach(provider, &verified, &door, context).await?),
+        Some(provider) => {
+            let learned = teach(provider, &verified, &door, context).await?;
+            if door.is_real(&asked.dns) {
+                remember(&learned, &verified, asked, context).await?;
+            }
+            Some(learned)
+        }
         None => None,
     };
     door.keep(&asked.dns)?;
@@ -79,6 +86,22 @@ async fn teach(
         return Ok(Vec::new());
     }
     learn::learn(provider, from, &selectors, door, context).await
+}
+
+/// Keeps for the day of sending that a message of the provider passed.
+async fn remember(
+    learned: &[learn::Learned],
+    verified: &MessageReport,
+    asked: &MessageVerify,
+    context: &Context<'_>,
+) -> Result<(), Failure> {
+    let from = verified.from.as_deref().unwrap_or_default();
+    let (config, shown) = (context.config()?, asked.file.display().to_string());
+    for one in learned {
+        let witness = Witness::of_message(Method::Dkim, from, &shown);
+        evidence::keep_in(&config, from, &one.provider, &[witness], context).await?;
+    }
+    Ok(())
 }
 
 /// 1 when something was changed in substance.

@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
 use crate::long::LongDocument;
-use crate::run::admission::Verdict;
+use crate::run::admission::{Judged, Verdict};
 use crate::run::fidelity::{Fidelity, somebody_carries};
 use crate::run::outage;
 use crate::run::pace::Planned;
@@ -187,9 +187,9 @@ fn show_forecast(shares: &[(String, Share)], waits: u64, context: &Context<'_>) 
 }
 
 /// What is known of each provider's mail.
-async fn proofs(way: &Way, context: &Context<'_>) -> Result<Vec<(String, Verdict)>, Failure> {
+async fn proofs(way: &Way, context: &Context<'_>) -> Result<Vec<(String, Judged)>, Failure> {
     let Some(admission) = way.admission(false, context)? else { return Ok(Vec::new()) };
-    let verdicts = join_all(way.route.iter().map(|name| admission.verdict(name))).await;
+    let verdicts = join_all(way.route.iter().map(|name| admission.judged(name))).await;
     Ok(way.route.iter().map(ToString::to_string).zip(verdicts).collect())
 }
 
@@ -198,13 +198,13 @@ fn head(
     way: &Way,
     prepared: &Prepared,
     breakers: &[BreakerRecord],
-    proofs: &[(String, Verdict)],
+    proofs: &[(String, Judged)],
     asked: &Plan,
 ) -> Value {
     let authenticated: Vec<Value> = proofs
         .iter()
-        .map(|(name, verdict)| {
-            json!({ "provider": name, "verdict": verdict.word(), "reason": verdict.reason() })
+        .map(|(name, Judged { verdict, legs })| {
+            json!({ "provider": name, "verdict": verdict.word(), "reason": verdict.reason(), "legs": legs })
         })
         .collect();
     json!({
@@ -243,7 +243,7 @@ fn show(
     way: &Way,
     prepared: &Prepared,
     breakers: &[BreakerRecord],
-    proofs: &[(String, Verdict)],
+    proofs: &[(String, Judged)],
     context: &Context<'_>,
 ) -> std::io::Result<()> {
     let out = context.out;
@@ -272,10 +272,10 @@ fn show(
             say!(out, "plan-link", place = place + 1, name = name, kind = kind, limits = limits.join(", "));
         out.line(line.trim_end());
     }
-    for (name, verdict) in proofs {
-        let reason = verdict.reason();
-        out.line(match verdict {
-            Verdict::Passes => say!(out, "plan-proved", provider = name),
+    for (name, judged) in proofs {
+        let reason = judged.verdict.reason();
+        out.line(match &judged.verdict {
+            Verdict::Passes => say!(out, "plan-proved", provider = name, legs = judged.proved_by()),
             Verdict::Fails(_) => say!(out, "plan-fails", provider = name, reason = reason),
             Verdict::Blocked(_) => say!(out, "told-blocked", provider = name, reason = reason),
             Verdict::NotChecked(_) => say!(out, "told-not-checked", provider = name, reason = reason),

@@ -1,21 +1,23 @@
 //! `provider list|test|status`.
 
 use depeche::budget::Room;
+use depeche::domain::align::Witness;
 use depeche::engine::LinkConfig;
 use depeche::journal::{BreakerRecord, Journal, JournalError};
 use depeche::outcome::Trouble;
-use depeche::provider::ProviderName;
-use serde_json::json;
+use depeche::provider::{ProviderName, Standing};
+use serde_json::{Value, json};
 
 use crate::args::{Provider, ProviderTest};
 use crate::config::Config;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::failure::Done;
+use crate::failure::{Done, Failure};
 use crate::out::Out;
-use crate::run::store;
 use crate::run::warmth::{self, Warning};
+use crate::run::{evidence, store};
 use crate::verbs::config;
+use crate::verbs::domain::chain;
 use crate::words::say;
 
 mod message;
@@ -72,6 +74,41 @@ fn fact_name(out: &Out, name: &str) -> String {
     }
 }
 
+/// Asks the provider whether it signs for the From domain, and keeps its word for the day of sending;
+/// `null` for one that has no such word.
+async fn standing(
+    link: &LinkConfig,
+    config: &Config,
+    journal: &dyn Journal,
+    context: &Context<'_>,
+) -> Result<Value, Failure> {
+    let (out, domain) = (context.out, config.identity.from.address.domain());
+    let name = link.provider.name();
+    let Some(one) = config.providers.iter().find(|one| one.name == *name) else { return Ok(Value::Null) };
+    let label = chain::of(one, config, chain::Keys::AtHand).map_or("", |provider| provider.kind.label());
+    let (is_good, said) = match link.provider.standing(domain).await {
+        Standing::Authenticated => (true, String::new()),
+        Standing::NotAuthenticated(said) => (false, said),
+        Standing::CannotTell => return Ok(Value::Null),
+        Standing::Failed(reason) => {
+            let reason = out.words.library(&reason);
+            out.warn(say!(out, "standing-failed", provider = name.as_str(), reason = reason));
+            return Ok(Value::Null);
+        }
+    };
+    let witness = Witness::of_provider(label, domain, is_good, &said);
+    evidence::keep(journal, context.clock.now(), domain, name.as_str(), &[witness]).await?;
+    let line = match is_good {
+        true => say!(out, "standing-good", provider = name.as_str(), domain = domain),
+        false => {
+            let reason = out.words.library(&said);
+            say!(out, "standing-bad", provider = name.as_str(), domain = domain, reason = reason)
+        }
+    };
+    out.line(format!("  {line}"));
+    Ok(json!(is_good))
+}
+
 /// Logs in everywhere and sends nothing. 8 when credentials were refused and nobody could log in.
 async fn test(asked: &ProviderTest, context: &Context<'_>) -> Done {
     let out = context.out;
@@ -96,13 +133,14 @@ async fn test(asked: &ProviderTest, context: &Context<'_>) -> Done {
                 for warning in &login.warnings {
                     out.warn(format!("  {}", out.words.library(warning)));
                 }
+                let authenticated = standing(link, &config, &*journal, context).await?;
                 if let Some(address) = &asked.message {
                     let (document, exit) =
                         message::send(link, address, asked, &config, &journal, context).await?;
                     (sent, _) = (document, exits.push(exit));
                 }
                 shown.push(json!({ "name": name, "ok": true, "facts": login.facts,
-                    "warnings": login.warnings, "message": sent }));
+                    "warnings": login.warnings, "authenticated": authenticated, "message": sent }));
             }
             Err(refusal) => {
                 refused += usize::from(refusal.trouble == Some(Trouble::Credentials));

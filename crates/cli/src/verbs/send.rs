@@ -19,7 +19,7 @@ use crate::config::{Config, ProviderConfig};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
-use crate::run::admission::{DomainAdmission, Verdict};
+use crate::run::admission::{DomainAdmission, Judged, Verdict};
 use crate::run::document;
 use crate::run::drive::Drive;
 use crate::run::fidelity::{Fidelity, somebody_carries};
@@ -110,14 +110,14 @@ impl Way {
     pub(crate) fn fidelity(
         &self,
         prepared: &Prepared,
-        proofs: &[(String, Verdict)],
+        proofs: &[(String, Judged)],
         context: &Context<'_>,
     ) -> Vec<Fidelity> {
         let Some(config) = self.config.as_ref().filter(|_| self.outbox.is_none()) else { return Vec::new() };
         let find = |name: &ProviderName| config.providers.iter().find(|one| one.name == *name);
         let of = |one: &ProviderConfig| {
             let verdict =
-                proofs.iter().find(|(name, _)| name == one.name.as_str()).map(|(_, verdict)| verdict);
+                proofs.iter().find(|(name, _)| name == one.name.as_str()).map(|(_, judged)| &judged.verdict);
             Fidelity::of(one, &prepared.frozen, verdict, context.out)
         };
         self.route.iter().filter_map(find).map(of).collect()
@@ -232,10 +232,10 @@ pub(crate) async fn somebody_may_send(
 ) -> Result<(), Failure> {
     let Some(admission) = admission else { return Ok(()) };
     let names: Vec<&ProviderName> = chain.iter().map(|link| link.provider.name()).collect();
-    let verdicts = join_all(names.iter().map(|name| admission.verdict(name))).await;
+    let verdicts = join_all(names.iter().map(|name| admission.judged(name))).await;
     let mut blocked = Vec::new();
-    for (name, verdict) in names.iter().zip(verdicts) {
-        match verdict {
+    for (name, judged) in names.iter().zip(verdicts) {
+        match &judged.verdict {
             Verdict::Blocked(reason) => blocked.push(format!("{name}: {reason}")),
             Verdict::Fails(reason) => {
                 context.out.warn(say!(
@@ -245,7 +245,12 @@ pub(crate) async fn somebody_may_send(
                     reason = reason
                 ));
             }
-            Verdict::Passes | Verdict::NotChecked(_) => {}
+            Verdict::Passes => {
+                let (name, legs) = (name.to_string(), judged.proved_by());
+                context.out.note(say!(context.out, "plan-proved", provider = name, legs = legs));
+            }
+            // The run says so itself, before its first message.
+            Verdict::NotChecked(_) => {}
         }
     }
     if blocked.len() < names.len() {

@@ -5,6 +5,8 @@
 //! sign for a domain that it does not know, whatever stands in the zone. Its "yes" decides only what DNS
 //! left open, for receivers look at DNS and not at the provider's control panel.
 
+use jiff::Timestamp;
+
 use super::{Evidence, Home, Leg, Method, Proof, Provider};
 use crate::dns::Dns;
 use crate::name;
@@ -23,6 +25,8 @@ pub struct Witness {
     pub domain: String,
     /// In a sentence.
     pub reason: Text,
+    /// When it was heard, for a word that was kept; `None`: just now.
+    pub kept: Option<Timestamp>,
 }
 
 impl Witness {
@@ -38,7 +42,8 @@ impl Witness {
             )
         };
         let proof = if authenticated { Proof::Yes } else { Proof::No };
-        Self { method: Method::Dkim, evidence: Evidence::Api, proof, domain: domain.to_owned(), reason }
+        let domain = domain.to_owned();
+        Self { method: Method::Dkim, evidence: Evidence::Api, proof, domain, reason, kept: None }
     }
 
     /// A message through the provider passed. `shown` names the message.
@@ -55,7 +60,27 @@ impl Witness {
             ),
         };
         let domain = domain.to_owned();
-        Self { method, evidence: Evidence::Message, proof: Proof::Yes, domain, reason }
+        Self { method, evidence: Evidence::Message, proof: Proof::Yes, domain, reason, kept: None }
+    }
+
+    /// The sentence; of a word that was kept, with its day, and of a refusal, how to ask again.
+    fn dated_reason(&self, provider: &str) -> Text {
+        let Some(at) = self.kept else { return self.reason.clone() };
+        let day = at.strftime("%Y-%m-%d");
+        let Text { en, fr } = &self.reason;
+        match self.proof {
+            Proof::No => Text {
+                en: format!("{en} (heard on {day}; `depeche provider test {provider}` asks again)"),
+                fr: format!("{fr} (entendu le {day} ; `depeche provider test {provider}` redemande)"),
+            },
+            _ => Text { en: format!("{en} (seen on {day})"), fr: format!("{fr} (constaté le {day})") },
+        }
+    }
+
+    /// The same word, heard at that moment and kept since.
+    #[must_use]
+    pub fn kept_since(self, at: Timestamp) -> Self {
+        Self { kept: Some(at), ..self }
     }
 }
 
@@ -64,33 +89,43 @@ pub(super) async fn hear(dns: &dyn Dns, home: &Home, provider: &Provider, leg: L
     let mut leg = leg;
     let about = provider.witnesses.iter().filter(|witness| witness.method == leg.method);
     let (messages, words): (Vec<_>, Vec<_>) = about.partition(|w| w.evidence == Evidence::Message);
-    for witness in messages {
-        let aligned = home.aligns(dns, &witness.domain, witness.method).await;
-        if leg.aligned != Proof::Yes && witness.proof == Proof::Yes && aligned == Proof::Yes {
-            leg = rests_on(leg, witness);
+    let mut newest = None;
+    for witness in messages.into_iter().filter(|witness| witness.proof == Proof::Yes) {
+        if home.aligns(dns, &witness.domain, witness.method).await != Proof::Yes {
+            continue;
+        }
+        newest = newest.max(witness.kept);
+        // A message of another day passed with the keys of that day: what DNS disproves now, it disproves.
+        let decides = match (leg.aligned, witness.kept) {
+            (Proof::Yes, _) | (Proof::No, Some(_)) => false,
+            (Proof::No, None) | (Proof::CannotTell, _) => true,
+        };
+        if decides {
+            leg = rests_on(leg, witness, provider);
         }
     }
     for witness in words {
+        let is_outdated = witness.kept.is_some() && witness.kept < newest;
         let decides = match witness.proof {
-            Proof::No => true,
+            Proof::No => !is_outdated,
             Proof::Yes => leg.aligned == Proof::CannotTell && !leg.temporary,
             Proof::CannotTell => false,
         };
         // A provider speaks of one domain; what it says of a subdomain says nothing of this one.
         if decides && name::same(&witness.domain, &home.domain) {
-            leg = rests_on(leg, witness);
+            leg = rests_on(leg, witness, provider);
         }
     }
     leg
 }
 
-fn rests_on(leg: Leg, witness: &Witness) -> Leg {
+fn rests_on(leg: Leg, witness: &Witness, provider: &Provider) -> Leg {
     Leg {
         aligned: witness.proof,
         passes: witness.proof,
         evidence: witness.evidence,
         domain: witness.domain.clone(),
-        reason: witness.reason.clone(),
+        reason: witness.dated_reason(&provider.name),
         temporary: false,
         record: None,
         method: leg.method,

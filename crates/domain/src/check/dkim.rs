@@ -59,10 +59,10 @@ fn named_key(key: &KeyLookup) -> Option<Finding> {
     match key.verdict() {
         KeyVerdict::Usable => None,
         KeyVerdict::Unknown if key.status.is_temporary() => {
-            let words = key.status.words();
+            let (words, mots) = (key.status.words(), key.status.mots());
             let message = both!(
                 "the key {name} could not be checked: the look-up {words}",
-                "la clé {name} n'a pas pu être vérifiée : le DNS n'a pas répondu ({words})"
+                "la clé {name} n'a pas pu être vérifiée : le DNS n'a pas répondu ({mots})"
             );
             Some(Finding::unchecked(message).at(name))
         }

@@ -15,10 +15,10 @@ pub(super) async fn findings(dns: &dyn Dns, home: &Home) -> Vec<Finding> {
         let steps = home.discovery.walk.steps.iter();
         let temporary = steps.clone().find(|step| step.status.is_temporary());
         let Some(step) = temporary else { return Vec::new() };
-        let (words, at) = (step.status.words(), &step.domain);
+        let (words, mots, at) = (step.status.words(), step.status.mots(), &step.domain);
         let message = both!(
             "the DMARC record of {domain} could not be checked: the look-up of _dmarc.{at} {words}",
-            "le DMARC de {domain} n'a pas pu être vérifié : _dmarc.{at} n'a pas répondu ({words})"
+            "le DMARC de {domain} n'a pas pu être vérifié : _dmarc.{at} n'a pas répondu ({mots})"
         );
         return vec![Finding::unchecked(message).at(own_name)];
     }
@@ -146,10 +146,10 @@ async fn external(dns: &dyn Dns, holder: &str, record: &Record) -> Vec<Finding> 
                 if !status.is_temporary() {
                     continue;
                 }
-                let words = status.words();
+                let (words, mots) = (status.words(), status.mots());
                 let message = both!(
                     "whether {address} takes the reports could not be checked: the look-up of {leave} {words}",
-                    "impossible de vérifier si {address} accepte les rapports : {leave} n'a pas répondu ({words})"
+                    "impossible de vérifier si {address} accepte les rapports : {leave} n'a pas répondu ({mots})"
                 );
                 Finding::unchecked(message)
             }

@@ -1,4 +1,4 @@
-//! Findings about hosts: mail exchangers, sending addresses, name servers, and how long records live.
+//! Findings about hosts: mail exchangers, sending addresses, and how long records live.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,6 @@ use crate::align::Provider;
 use crate::dns::{Dns, RecordType, Status, reverse_name};
 use crate::finding::Finding;
 use crate::name;
-use crate::operator::operator;
 use crate::rules;
 use crate::text::both;
 
@@ -26,27 +25,26 @@ pub(super) async fn findings(
     providers: &[Provider],
     options: &Options,
 ) -> Vec<Finding> {
-    let ((mut found, exchangers), senders) = join(mx(dns, domain), senders(dns, providers)).await;
+    let (mut found, senders) = join(mx(dns, domain), senders(dns, providers)).await;
     found.extend(senders);
     if let Some(other) = options.reply_to.as_deref().filter(|other| !name::same(other, domain)) {
-        found.extend(mx(dns, other).await.0);
+        found.extend(mx(dns, other).await);
     }
-    found.extend(operators(dns, domain, &exchangers).await);
     found.extend(ttl(dns, domain).await);
     found
 }
 
-/// The exchangers' names, with what is wrong about them.
-async fn mx(dns: &dyn Dns, domain: &str) -> (Vec<Finding>, Vec<String>) {
+/// What is wrong about the exchangers.
+async fn mx(dns: &dyn Dns, domain: &str) -> Vec<Finding> {
     let answer = dns.lookup(domain, RecordType::Mx).await;
     let status = answer.status;
     if status.is_temporary() {
-        let words = status.words();
+        let (words, mots) = (status.words(), status.mots());
         let message = both!(
             "the MX of {domain} could not be checked: the look-up {words}",
-            "le MX de {domain} n'a pas pu être vérifié : le DNS n'a pas répondu ({words})"
+            "le MX de {domain} n'a pas pu être vérifié : le DNS n'a pas répondu ({mots})"
         );
-        return (vec![Finding::unchecked(message).at(domain)], Vec::new());
+        return vec![Finding::unchecked(message).at(domain)];
     }
     if status == Status::NoData {
         let (v4, v6) = join(dns.lookup(domain, RecordType::A), dns.lookup(domain, RecordType::Aaaa)).await;
@@ -67,7 +65,7 @@ async fn mx(dns: &dyn Dns, domain: &str) -> (Vec<Finding>, Vec<String>) {
         } else {
             Finding::warn(rules::MX_MISSING, message)
         };
-        return (vec![finding.at(domain)], Vec::new());
+        return vec![finding.at(domain)];
     }
     let exchangers: Vec<_> = answer.exchangers().into_iter().map(|(_, host)| host).collect();
     if exchangers.iter().any(String::is_empty) {
@@ -75,11 +73,10 @@ async fn mx(dns: &dyn Dns, domain: &str) -> (Vec<Finding>, Vec<String>) {
             "{domain} says that it takes no mail (null MX): nobody can answer",
             "{domain} dit ne pas recevoir de courrier (MX nul) : personne ne peut répondre"
         );
-        return (vec![Finding::error(rules::MX_MISSING, message).at(domain)], Vec::new());
+        return vec![Finding::error(rules::MX_MISSING, message).at(domain)];
     }
     let checks = exchangers.iter().take(MAX_EXCHANGERS).map(|host| exchanger(dns, domain, host));
-    let found = join_all(checks).await.into_iter().flatten().collect();
-    (found, exchangers)
+    join_all(checks).await.into_iter().flatten().collect()
 }
 
 async fn exchanger(dns: &dyn Dns, domain: &str, host: &str) -> Option<Finding> {
@@ -92,7 +89,22 @@ async fn exchanger(dns: &dyn Dns, domain: &str, host: &str) -> Option<Finding> {
             Finding::warn(rules::MX_BROKEN, message).at(domain).in_record(format!("MX {host}"), None),
         );
     }
-    if !v4.status.is_void() || !dns.lookup(host, RecordType::Aaaa).await.status.is_void() {
+    if !v4.addresses().is_empty() {
+        return None;
+    }
+    let v6 = dns.lookup(host, RecordType::Aaaa).await;
+    if !v6.addresses().is_empty() {
+        return None;
+    }
+    if let Some(failed) = [&v4, &v6].into_iter().find(|answer| answer.status.is_temporary()) {
+        let (words, mots) = (failed.status.words(), failed.status.mots());
+        let message = both!(
+            "the address of the MX of {domain}, {host}, could not be checked: the look-up {words}",
+            "l'adresse du MX de {domain}, {host}, n'a pas pu être vérifiée : le DNS n'a pas répondu ({mots})"
+        );
+        return Some(Finding::unchecked(message).at(host));
+    }
+    if v4.status.is_unknown() || v6.status.is_unknown() {
         return None;
     }
     let message =
@@ -113,10 +125,10 @@ async fn forward_confirmed(dns: &dyn Dns, ip: IpAddr) -> Option<Finding> {
     let reverse = reverse_name(ip);
     let answer = dns.lookup(&reverse, RecordType::Ptr).await;
     if answer.status.is_temporary() {
-        let words = answer.status.words();
+        let (words, mots) = (answer.status.words(), answer.status.mots());
         let message = both!(
             "the name of {ip} could not be checked: the look-up {words}",
-            "le nom de {ip} n'a pas pu être vérifié : le DNS n'a pas répondu ({words})"
+            "le nom de {ip} n'a pas pu être vérifié : le DNS n'a pas répondu ({mots})"
         );
         return Some(Finding::unchecked(message).at(reverse));
     }
@@ -127,8 +139,16 @@ async fn forward_confirmed(dns: &dyn Dns, ip: IpAddr) -> Option<Finding> {
     let kind = if ip.is_ipv4() { RecordType::A } else { RecordType::Aaaa };
     for host in names.iter().take(2) {
         let back = dns.lookup(host, kind).await;
-        if back.addresses().contains(&ip) || back.status.is_unknown() {
+        if back.addresses().contains(&ip) || back.status == Status::NotAsked {
             return None;
+        }
+        if back.status.is_temporary() {
+            let (words, mots) = (back.status.words(), back.status.mots());
+            let message = both!(
+                "whether {host} leads back to {ip} could not be checked: the look-up {words}",
+                "impossible de vérifier si {host} ramène à {ip} : le DNS n'a pas répondu ({mots})"
+            );
+            return Some(Finding::unchecked(message).at(host.clone()));
         }
     }
     let message = match names.first() {
@@ -139,30 +159,6 @@ async fn forward_confirmed(dns: &dyn Dns, ip: IpAddr) -> Option<Finding> {
         None => both!("{ip} has no name (no PTR record)", "{ip} n'a pas de nom (pas de PTR)"),
     };
     Some(Finding::error(rules::HOST_PTR, message).at(reverse))
-}
-
-/// Whether name servers, and the mailboxes too, are one operator's.
-async fn operators(dns: &dyn Dns, domain: &str, exchangers: &[String]) -> Option<Finding> {
-    let zone = name::registrable(domain).unwrap_or_else(|| domain.to_owned());
-    let answer = dns.lookup(&zone, RecordType::Ns).await;
-    let servers = answer.names();
-    let mut operators: Vec<_> = servers.iter().map(|host| operator(host)).collect();
-    operators.sort();
-    operators.dedup();
-    let [only] = operators.as_slice() else { return None };
-    let same_mail = !exchangers.is_empty() && exchangers.iter().all(|host| operator(host) == *only);
-    let message = if same_mail {
-        both!(
-            "all name servers of {zone} and its mailboxes are {only}'s: when {only} is down, nobody's mail for {zone} can be verified and no answer arrives",
-            "tous les serveurs de noms de {zone} et ses boîtes sont chez {only} : si {only} tombe, plus aucun message de {zone} n'est vérifiable et aucune réponse n'arrive"
-        )
-    } else {
-        both!(
-            "all name servers of {zone} are {only}'s: when {only} is down, no provider's mail for {zone} can be verified",
-            "tous les serveurs de noms de {zone} sont chez {only} : si {only} tombe, plus aucun message de {zone} n'est vérifiable, quel que soit le fournisseur"
-        )
-    };
-    Some(Finding::warn(rules::DNS_SPOF, message).at(zone))
 }
 
 /// Records that must move in a crisis. The answers are remembered from before.

@@ -9,6 +9,7 @@ mod dkim;
 mod dmarc;
 mod hosts;
 mod mta_sts;
+mod operators;
 mod providers;
 mod spf;
 
@@ -31,6 +32,11 @@ pub struct Options {
     pub selectors: Vec<String>,
     /// The domain of Reply-To, when it is another.
     pub reply_to: Option<String>,
+    /// Whether a reader of this domain's mail opts out with one click (RFC 8058); `None` when that is not
+    /// known, and then nothing is said about it.
+    pub one_click: Option<bool>,
+    /// Hosts that the domain's mail leads to: of its unsubscribe page, its links, its images.
+    pub web_hosts: Vec<String>,
     /// Who fetches MTA-STS policies; without one they are not looked at, and the report says so.
     pub policies: Option<Arc<dyn PolicyFetcher>>,
 }
@@ -114,21 +120,27 @@ pub async fn check(
     let session = Session::new(dns);
     let home = Home::find(&session, &domain).await;
     // Side by side: what two of them ask is asked once.
+    let chain = async {
+        let (reports, keys) = chain(&session, &home, providers, options).await;
+        let shared = operators::findings(&session, &domain, &reports, options).await;
+        (reports, keys, shared)
+    };
     let (chain, (spf_findings, spf_lookups), dmarc, hosts, beyond, mta_sts) = tokio::join!(
-        chain(&session, &home, providers, options),
+        chain,
         spf::findings(&session, &domain, providers),
         dmarc::findings(&session, &home),
         hosts::findings(&session, &domain, providers, options),
         beyond::findings(&session, &domain, &home),
         mta_sts::findings(&session, &domain, options.policies.as_deref()),
     );
-    let (reports, keys) = chain;
+    let (reports, keys, shared) = chain;
     let mut findings = providers::findings(&home, &reports);
     findings.extend(spf_findings);
     findings.extend(keys);
     findings.extend(dmarc);
-    findings.extend(bulk::findings(&home, &reports));
+    findings.extend(bulk::findings(&home, &reports, &hosts, options));
     findings.extend(hosts);
+    findings.extend(shared);
     findings.extend(beyond);
     findings.extend(mta_sts);
     // A stable sort: within a severity the order of the parts above stays.

@@ -75,10 +75,10 @@ async fn addresses(dns: &dyn Dns, host: &str, record: &str) -> Result<Vec<IpAddr
         return Ok(addresses);
     }
     if let Some(failed) = [&v4, &v6].into_iter().find(|answer| answer.status.is_temporary()) {
-        let words = failed.status.words();
+        let (words, mots) = (failed.status.words(), failed.status.mots());
         let message = both!(
             "the MTA-STS policy could not be checked: the look-up of {host} {words}",
-            "la politique MTA-STS n'a pas pu être vérifiée : pas de réponse du DNS sur {host} ({words})"
+            "la politique MTA-STS n'a pas pu être vérifiée : pas de réponse du DNS sur {host} ({mots})"
         );
         return Err(Some(Finding::unchecked(message).at(host)));
     }

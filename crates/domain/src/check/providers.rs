@@ -152,10 +152,10 @@ fn key_finding(home: &Home, report: &ProviderReport, key: &KeyLookup) -> Option<
     let target = key.target().unwrap_or_default();
     let message = match key.verdict() {
         KeyVerdict::Unknown if key.status.is_temporary() => {
-            let words = key.status.words();
+            let (words, mots) = (key.status.words(), key.status.mots());
             let message = both!(
                 "{label}'s key {name} could not be checked: the look-up {words}",
-                "la clé {name} de {label} n'a pas pu être vérifiée : le DNS n'a pas répondu ({words})"
+                "la clé {name} de {label} n'a pas pu être vérifiée : le DNS n'a pas répondu ({mots})"
             );
             return Some(Finding::unchecked(message).at(name));
         }

@@ -65,10 +65,10 @@ fn unknown(domain: &str, status: Status) -> Vec<Finding> {
     if !status.is_temporary() {
         return Vec::new();
     }
-    let words = status.words();
+    let (words, mots) = (status.words(), status.mots());
     let message = both!(
         "the SPF record of {domain} could not be checked: the look-up {words}",
-        "le SPF de {domain} n'a pas pu être vérifié : le DNS n'a pas répondu ({words})"
+        "le SPF de {domain} n'a pas pu être vérifié : le DNS n'a pas répondu ({mots})"
     );
     vec![Finding::unchecked(message).at(domain)]
 }
@@ -174,10 +174,10 @@ fn terms(audit: &Audit, record: &Record, domain: &str) -> Vec<Finding> {
             let message = both!("`{shown}`: {problem}", "« {shown} » : {problem}");
             found.push(place(Finding::error(rules::SPF_INCLUDE, message)));
         } else if status.is_temporary() {
-            let words = status.words();
+            let (words, mots) = (status.words(), status.mots());
             let message = both!(
                 "`{shown}` could not be followed: the look-up {words}",
-                "« {shown} » n'a pas pu être suivi : le DNS n'a pas répondu ({words})"
+                "« {shown} » n'a pas pu être suivi : le DNS n'a pas répondu ({mots})"
             );
             found.push(place(Finding::unchecked(message)));
         } else if status.is_void() {

@@ -215,6 +215,23 @@ impl Status {
             Self::NotAsked => "was not made: it lies outside what was looked at",
         }
     }
+
+    /// In French, to stand in brackets: « le DNS n'a pas répondu (…) ».
+    #[must_use]
+    pub fn mots(self) -> &'static str {
+        match self {
+            Self::Found => "enregistrements trouvés",
+            Self::NoData => "le nom existe, sans cet enregistrement",
+            Self::NxDomain => "ce nom n'existe pas",
+            Self::ServFail => "panne du serveur",
+            Self::Refused => "refus du serveur",
+            Self::Timeout => "pas de réponse à temps",
+            Self::Unreachable => "réseau injoignable",
+            Self::Malformed => "réponse illisible",
+            Self::AliasLoop => "boucle de CNAME, ou plus de 8 à la suite",
+            Self::NotAsked => "non demandé : hors de ce qui a été regardé",
+        }
+    }
 }
 
 /// What DNS said to one question.

@@ -2,7 +2,7 @@
 
 use futures_util::future::{join, join_all};
 
-use super::{Carrier, Facts, Need, NeedKind, Place, PlaceKind};
+use super::{Carrier, Facts, KeyZone, Need, NeedKind, Place, PlaceKind};
 use crate::dns::session::Session;
 use crate::dns::{Dns, RecordType, Status, reverse_name};
 use crate::name;
@@ -32,8 +32,11 @@ const MOST_HOSTS: usize = 5;
 
 /// Looks up who runs what, within the bounds of a check: 64 look-ups, 25 s.
 pub async fn gather(dns: &dyn Dns, asked: &Asked) -> Facts {
-    let session = Session::new(dns);
-    let dns: &dyn Dns = &session;
+    gather_with(&Session::new(dns), asked).await
+}
+
+/// The same, within the bounds of whoever asks.
+pub(crate) async fn gather_with(dns: &dyn Dns, asked: &Asked) -> Facts {
     let own = join(name_servers(dns, &asked.domain), mail(dns, PlaceKind::From, &asked.domain));
     let reply_to = asked.reply_to.iter().filter(|other| !name::same(other, &asked.domain));
     let reply_to = reply_to.map(|domain| mail(dns, PlaceKind::ReplyTo, domain));
@@ -41,14 +44,28 @@ pub async fn gather(dns: &dyn Dns, asked: &Asked) -> Facts {
     let opt_out_host = asked.unsubscribe_host.iter().map(|host| web(dns, PlaceKind::Unsubscribe, host));
     let links = asked.links.iter().take(MOST_HOSTS).map(|host| web(dns, PlaceKind::Link, host));
     let images = asked.images.iter().take(MOST_HOSTS).map(|host| web(dns, PlaceKind::Image, host));
-    let ((own_servers, from), answers, webs) = tokio::join!(
+    let carriers = asked.carriers.iter().map(|carrier| with_key_servers(dns, carrier));
+    let ((own_servers, from), answers, webs, carriers) = tokio::join!(
         own,
         join_all(reply_to.chain(opt_out)),
         join_all(links.chain(images).chain(opt_out_host)),
+        join_all(carriers),
     );
     let zone = Place { kind: PlaceKind::Dns, name: asked.domain.clone(), needs: vec![own_servers] };
     let places = [zone, from].into_iter().chain(answers).chain(webs).collect();
-    Facts { domain: asked.domain.clone(), carriers: asked.carriers.clone(), places }
+    Facts { domain: asked.domain.clone(), carriers, places }
+}
+
+/// The provider, with who serves the zones of its keys.
+async fn with_key_servers(dns: &dyn Dns, carrier: &Carrier) -> Carrier {
+    let ask = |zone: &KeyZone| {
+        let zone = zone.zone.clone();
+        async move {
+            let operators = name_servers(dns, &zone).await.operators;
+            KeyZone { zone, operators }
+        }
+    };
+    Carrier { key_zones: join_all(carrier.key_zones.iter().map(ask)).await, ..carrier.clone() }
 }
 
 async fn mail(dns: &dyn Dns, kind: PlaceKind, domain: &str) -> Place {

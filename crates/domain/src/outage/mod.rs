@@ -10,9 +10,11 @@ mod words;
 
 use serde::Serialize;
 
+pub(crate) use gather::gather_with;
 pub use gather::{Asked, gather};
 
-use crate::align::Proof;
+use crate::align::{Method, Proof, ProviderReport, is_good};
+use crate::name;
 use crate::operator::is_meant;
 use crate::text::Text;
 
@@ -36,6 +38,51 @@ pub struct Carrier {
     pub operator: Option<String>,
     /// Whether its mail passes DMARC.
     pub aligned: Proof,
+    /// The zones that its keys are kept in, when those are not the From domain's own.
+    pub key_zones: Vec<KeyZone>,
+    /// Whether its mail still passes DMARC when nobody can look its keys up: by SPF alone.
+    pub without_keys: Proof,
+}
+
+/// A zone that the domain's `_domainkey` names lead into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyZone {
+    /// Its name.
+    pub zone: String,
+    /// Who serves it, each once; `None` when DNS did not say, and before [`gather`] asked.
+    pub operators: Option<Vec<String>>,
+}
+
+impl Carrier {
+    /// A provider about whose mail DNS says nothing.
+    #[must_use]
+    pub fn unknown(name: &str, operator: Option<String>) -> Self {
+        let (key_zones, open) = (Vec::new(), Proof::CannotTell);
+        Self { name: name.to_owned(), operator, aligned: open, key_zones, without_keys: open }
+    }
+
+    /// What a check found about a provider. `operator` is who runs it, when that is known.
+    #[must_use]
+    pub fn of(report: &ProviderReport, operator: Option<String>) -> Self {
+        let kind_zone = report.provider.kind.facts().key_zone;
+        let mut zones: Vec<String> = Vec::new();
+        for key in report.keys.iter().filter(|key| is_good(&report.provider, key)) {
+            let Some(last) = key.aliases.last() else { continue };
+            let known = kind_zone.filter(|zone| name::is_within(&last.target, zone)).map(str::to_owned);
+            let zone =
+                known.or_else(|| name::registrable(&last.target)).unwrap_or_else(|| last.target.clone());
+            if !zones.contains(&zone) && !name::is_within(&zone, &key.domain) {
+                zones.push(zone);
+            }
+        }
+        Self {
+            name: report.provider.name.clone(),
+            operator,
+            aligned: report.aligned,
+            key_zones: zones.into_iter().map(|zone| KeyZone { zone, operators: None }).collect(),
+            without_keys: report.leg(Method::Spf).map_or(Proof::CannotTell, |leg| leg.aligned),
+        }
+    }
 }
 
 /// Something that a release rests on.
@@ -141,6 +188,16 @@ pub fn survey(facts: &Facts, down: &str) -> Survey {
     Survey { down: down.to_owned(), operators: lost.operators, is_known, parts }
 }
 
+/// What becomes of a provider's keys.
+enum Keys<'a> {
+    /// They can be looked up.
+    Stand,
+    /// Nobody can ask that zone.
+    Lost(&'a KeyZone),
+    /// Who serves that zone is not known.
+    NotKnown(&'a KeyZone),
+}
+
 /// What is down.
 struct Lost {
     provider: Option<String>,
@@ -153,10 +210,13 @@ impl Lost {
         let of_places = facts.places.iter().flat_map(|place| &place.needs);
         let of_places = of_places.flat_map(|need| need.operators.iter().flatten());
         let of_carriers = facts.carriers.iter().filter_map(|carrier| carrier.operator.as_ref());
+        let of_keys = facts.carriers.iter().flat_map(|carrier| &carrier.key_zones);
+        let of_keys = of_keys.flat_map(|zone| zone.operators.iter().flatten());
         let is_lost = |operator: &&String| {
             is_meant(operator, down) || provider.is_some_and(|one| one.operator.as_ref() == Some(operator))
         };
-        let mut operators: Vec<String> = of_places.chain(of_carriers).filter(is_lost).cloned().collect();
+        let mut operators: Vec<String> =
+            of_places.chain(of_carriers).chain(of_keys).filter(is_lost).cloned().collect();
         operators.sort();
         operators.dedup();
         Self { provider: provider.map(|carrier| carrier.name.clone()), operators }
@@ -165,13 +225,37 @@ impl Lost {
     fn carrier(&self, facts: &Facts, carrier: &Carrier, dns: State) -> Part {
         let by_operator = carrier.operator.as_ref().is_some_and(|operator| self.operators.contains(operator));
         let is_lost = self.provider.as_ref() == Some(&carrier.name) || by_operator;
-        let state = match (is_lost, dns, carrier.aligned) {
+        let keys = self.keys(carrier);
+        let proof = match (&keys, carrier.aligned) {
+            (Keys::Stand, aligned) => aligned,
+            (_, Proof::Yes) if carrier.without_keys == Proof::Yes => Proof::Yes,
+            (Keys::Lost(_), Proof::Yes) => carrier.without_keys,
+            (Keys::NotKnown(_), Proof::Yes) => Proof::CannotTell,
+            (_, aligned) => aligned,
+        };
+        let state = match (is_lost, dns, proof) {
             (true, ..) | (_, State::Breaks, _) | (.., Proof::No) => State::Breaks,
             (_, State::Survives, Proof::Yes) => State::Survives,
             (_, State::NotKnown, _) | (.., Proof::CannotTell) => State::NotKnown,
         };
-        let (why, cure) = words::carrier(facts, carrier, is_lost, dns, state);
+        let told = if is_lost || dns == State::Breaks { None } else { words::keys(carrier, &keys, state) };
+        let (why, cure) = told.unwrap_or_else(|| words::carrier(facts, carrier, is_lost, dns, state));
         Part { part: "provider", name: carrier.name.clone(), state, why, cure }
+    }
+
+    /// Whether the zones that a provider's keys are kept in can still be asked.
+    fn keys<'a>(&self, carrier: &'a Carrier) -> Keys<'a> {
+        let is_lost = |zone: &&KeyZone| {
+            let operators = zone.operators.as_deref().unwrap_or_default();
+            !operators.is_empty() && operators.iter().all(|operator| self.operators.contains(operator))
+        };
+        if let Some(zone) = carrier.key_zones.iter().find(is_lost) {
+            return Keys::Lost(zone);
+        }
+        match carrier.key_zones.iter().find(|zone| zone.operators.is_none()) {
+            Some(zone) => Keys::NotKnown(zone),
+            None => Keys::Stand,
+        }
     }
 
     /// A place stands when each of its needs does; the need that decides is told.

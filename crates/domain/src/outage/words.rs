@@ -1,6 +1,6 @@
 //! The sentences of a survey, and the cures, in both languages.
 
-use super::{Carrier, Facts, Need, NeedKind, Place, PlaceKind, State};
+use super::{Carrier, Facts, Keys, Need, NeedKind, Place, PlaceKind, State};
 use crate::align::Proof;
 use crate::text::{Text, both};
 
@@ -60,6 +60,48 @@ pub(super) fn carrier(facts: &Facts, carrier: &Carrier, is_lost: bool, dns: Stat
             ),
             None,
         ),
+    }
+}
+
+/// What is to be said when the zone of a provider's keys decides; `None` when it does not.
+pub(super) fn keys(carrier: &Carrier, keys: &Keys<'_>, state: State) -> Option<Told> {
+    if carrier.aligned != Proof::Yes {
+        return None;
+    }
+    match (keys, state) {
+        (Keys::Lost(zone), State::Breaks | State::NotKnown) => {
+            let (zone, operators) = (&zone.zone, zone.operators.as_deref().unwrap_or_default().join(", "));
+            let why = both!(
+                "its keys are kept in {zone}, which {operators} alone serves: nobody can verify its signatures once the TTL is over",
+                "ses clés sont dans {zone}, que seul {operators} sert : plus personne ne peut vérifier ses signatures une fois le TTL passé"
+            );
+            let cure = both!(
+                "have SPF aligned too (a return path of your own domain), or put another provider before it",
+                "alignez aussi SPF (une adresse de retour à votre domaine), ou placez un autre fournisseur avant lui"
+            );
+            Some((why, Some(cure)))
+        }
+        (Keys::Lost(zone), State::Survives) => {
+            let zone = &zone.zone;
+            Some((
+                both!(
+                    "nobody can look up its keys in {zone}, but SPF is aligned: its mail still passes DMARC",
+                    "plus personne ne peut lire ses clés dans {zone}, mais SPF est aligné : son courrier passe encore DMARC"
+                ),
+                None,
+            ))
+        }
+        (Keys::NotKnown(zone), State::NotKnown) => {
+            let zone = &zone.zone;
+            Some((
+                both!(
+                    "DNS did not say who serves {zone}, where its keys are",
+                    "le DNS n'a pas dit qui sert {zone}, où sont ses clés"
+                ),
+                None,
+            ))
+        }
+        _ => None,
     }
 }
 

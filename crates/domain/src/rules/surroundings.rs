@@ -68,12 +68,12 @@ pub(super) const RULES: &[Rule] = &[
         reference: "RFC 4035; RFC 9364",
         en: words(
             "the domain is not signed with DNSSEC",
-            "Somebody on the way can forge answers about the domain, its keys and policies included. Few receivers ask for it today.",
+            "The zone above holds no DS record. Only its presence was looked at: no signature was validated. Somebody on the way can forge answers about the domain, its keys and policies included. Few receivers ask for it today.",
             "Switch DNSSEC on at the registrar; most do it with one click.",
         ),
         fr: words(
             "le domaine n'est pas signé par DNSSEC",
-            "Un tiers sur le chemin peut falsifier les réponses sur le domaine, y compris ses clés et politiques. Peu de destinataires l'exigent aujourd'hui.",
+            "La zone au-dessus ne contient pas d'enregistrement DS. Seule sa présence a été regardée : aucune signature n'a été validée. Un tiers sur le chemin peut falsifier les réponses sur le domaine, y compris ses clés et politiques. Peu de destinataires l'exigent aujourd'hui.",
             "Activez DNSSEC chez le bureau d'enregistrement ; souvent un seul clic suffit.",
         ),
     },
@@ -124,13 +124,13 @@ pub(super) const RULES: &[Rule] = &[
         reference: "RFC 8460, section 3",
         en: words(
             "nobody reports failed encryption",
-            "With a TLS-RPT record senders tell you when mail to you could not be encrypted. It plays no part in sending.",
-            "Publish _smtp._tls with v=TLSRPTv1; rua=mailto: and an address.",
+            "With a TLS-RPT record senders tell you when mail to you could not be encrypted. It plays no part in sending. A record that does not keep to the grammar, or a second one, is read by nobody.",
+            "Publish one record at _smtp._tls: v=TLSRPTv1; rua=mailto: and an address, or rua=https: and a page that takes reports.",
         ),
         fr: words(
             "personne ne signale les échecs de chiffrement",
-            "Avec un enregistrement TLS-RPT, les expéditeurs vous disent quand un message vers vous n'a pas pu être chiffré. Il ne joue aucun rôle à l'envoi.",
-            "Publiez _smtp._tls avec v=TLSRPTv1; rua=mailto: et une adresse.",
+            "Avec un enregistrement TLS-RPT, les expéditeurs vous disent quand un message vers vous n'a pas pu être chiffré. Il ne joue aucun rôle à l'envoi. Un enregistrement qui ne respecte pas la grammaire, ou un second, n'est lu par personne.",
+            "Publiez un seul enregistrement à _smtp._tls : v=TLSRPTv1; rua=mailto: et une adresse, ou rua=https: et une page qui prend les rapports.",
         ),
     },
     Rule {
@@ -191,35 +191,35 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "BIMI",
-        reference: "draft-brand-indicators-for-message-identification",
+        reference: "draft-brand-indicators-for-message-identification, sections 4.2 and 4.3",
         en: words(
             "no logo beside your mail",
-            "With BIMI some readers show your logo, once DMARC is at quarantine or reject. It is decoration.",
-            "Publish default._bimi when DMARC is enforced and the logo has its certificate.",
+            "With BIMI some readers show your logo, once DMARC is at quarantine or reject. l= names the drawing (SVG, over https), a= its certificate, which Gmail and Apple Mail want. It is decoration. Only the record was judged: the drawing and the certificate were not fetched.",
+            "Publish default._bimi with l= and a= when DMARC is enforced and the logo has its certificate; `v=BIMI1; l=; a=;` says that you want no logo.",
         ),
         fr: words(
             "pas de logo à côté de vos messages",
-            "Avec BIMI, certaines messageries montrent votre logo, une fois DMARC à quarantine ou reject. C'est de la décoration.",
-            "Publiez default._bimi quand DMARC est appliqué et que le logo a son certificat.",
+            "Avec BIMI, certaines messageries montrent votre logo, une fois DMARC à quarantine ou reject. l= désigne le dessin (SVG, en https), a= son certificat, que Gmail et Apple Mail exigent. C'est de la décoration. Seul l'enregistrement a été jugé : ni le dessin ni le certificat n'ont été téléchargés.",
+            "Publiez default._bimi avec l= et a= quand DMARC est appliqué et que le logo a son certificat ; « v=BIMI1; l=; a=; » dit que vous ne voulez pas de logo.",
         ),
     },
     Rule {
         id: "BULK-GMAIL-YAHOO",
-        reference: "Gmail and Yahoo sender guidelines (2024), for 5000 messages a day and more",
+        reference: "Gmail: support.google.com/a/answer/81126; Yahoo: senders.yahooinc.com/best-practices (2024), for 5000 messages a day and more",
         en: words(
             "not all that Gmail and Yahoo want",
-            "They want SPF and DKIM, a DMARC record with one aligned leg, and one-click unsubscription (RFC 8058) that the signature covers.",
-            "See the findings about the provider; `depeche message verify` shows whether the unsubscribe headers are signed.",
+            "They want SPF and DKIM to pass, a DMARC record with one aligned leg, sending addresses whose name leads back to them, and one-click unsubscription (RFC 8058) that the signature covers.",
+            "See the findings about the provider; for one-click give [unsubscribe] url with {token}; `depeche message verify` shows whether its headers are signed.",
         ),
         fr: words(
             "il manque quelque chose pour Gmail et Yahoo",
-            "Ils exigent SPF et DKIM, un enregistrement DMARC avec une jambe alignée, et la désinscription en un clic (RFC 8058) couverte par la signature.",
-            "Voyez les constats sur le fournisseur ; `depeche message verify` dit si les en-têtes de désinscription sont signés.",
+            "Ils exigent que SPF et DKIM passent, un enregistrement DMARC avec une jambe alignée, des adresses d'envoi dont le nom ramène à elles, et la désinscription en un clic (RFC 8058) couverte par la signature.",
+            "Voyez les constats sur le fournisseur ; pour le clic unique, donnez à [unsubscribe] un url avec {token} ; `depeche message verify` dit si ses en-têtes sont signés.",
         ),
     },
     Rule {
         id: "BULK-MICROSOFT",
-        reference: "Microsoft, requirements for high-volume senders (2025): 550 5.7.515",
+        reference: "Microsoft: support.microsoft.com 34cfe8f8, requirements for high-volume senders (2025): 550 5.7.515",
         en: words(
             "not all that Microsoft wants",
             "From 5000 messages a day Outlook.com wants SPF and DKIM both to pass, and DMARC with one of them aligned; otherwise it answers 550 5.7.515.",
@@ -233,15 +233,15 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "BULK-ORANGE",
-        reference: "Orange postmaster page: SPF, DKIM and DMARC",
+        reference: "Orange: postmaster.orange.fr (2026), for 1000 messages a day and more",
         en: words(
             "not all that Orange wants",
-            "Orange and Wanadoo want SPF and DKIM and DMARC, all three; otherwise they answer OFR004_519 or OFR_515.",
+            "Orange and Wanadoo want SPF and DKIM and DMARC, all three, and sending addresses whose name leads back to them; otherwise they answer OFR004_519 or OFR_515.",
             "See the findings about the provider.",
         ),
         fr: words(
             "il manque quelque chose pour Orange",
-            "Orange et Wanadoo exigent SPF, DKIM et DMARC, tous les trois ; sinon ils répondent OFR004_519 ou OFR_515.",
+            "Orange et Wanadoo exigent SPF, DKIM et DMARC, tous les trois, et des adresses d'envoi dont le nom ramène à elles ; sinon ils répondent OFR004_519 ou OFR_515.",
             "Voyez les constats sur le fournisseur.",
         ),
     },

@@ -36,6 +36,9 @@ struct Plan {
 struct Domains {
     #[serde(default)]
     domains: Vec<Domain>,
+    /// Absent when there is only one.
+    #[serde(default)]
+    total_pages: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -89,16 +92,19 @@ pub(super) async fn login(provider: &BrevoProvider) -> Result<Login, Refusal> {
 /// Whether Brevo has authenticated that domain.
 pub(super) async fn standing(provider: &BrevoProvider, sender: &str) -> Standing {
     let domains = match ask::<Domains>(provider, "/senders/domains").await {
-        Ok(domains) => domains.domains,
+        Ok(domains) => domains,
         Err(refusal) => return Standing::Failed(refusal.reply),
     };
-    match domains.iter().find(|domain| domain.domain_name.eq_ignore_ascii_case(sender)) {
+    let is_whole = domains.total_pages.is_none_or(|pages| pages <= 1);
+    match domains.domains.iter().find(|domain| domain.domain_name.eq_ignore_ascii_case(sender)) {
         Some(domain) if domain.authenticated => Standing::Authenticated,
         Some(domain) if domain.verified => {
             Standing::NotAuthenticated("verified, not authenticated".to_owned())
         }
         Some(_) => Standing::NotAuthenticated("not verified".to_owned()),
-        None => Standing::NotAuthenticated("not known there".to_owned()),
+        None if is_whole => Standing::NotAuthenticated("not known there".to_owned()),
+        // It may stand on another page: nothing is known, and nothing is refused.
+        None => Standing::CannotTell,
     }
 }
 

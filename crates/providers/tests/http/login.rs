@@ -1,7 +1,7 @@
 //! A login shows quota and domains, and sends nothing.
 
 use depeche_core::outcome::Trouble;
-use depeche_core::provider::Provider;
+use depeche_core::provider::{Provider, Standing};
 use depeche_testkit::http::{HttpStub, Says};
 
 use crate::arrange::{KEY, brevo, brevo_config, mailchimp};
@@ -104,4 +104,80 @@ async fn a_refused_key_is_the_refusal_that_an_attempt_would_have_met() {
 
     assert_eq!(brevo.trouble, Some(Trouble::Credentials));
     assert_eq!(mailchimp.trouble, Some(Trouble::Credentials));
+}
+
+/// The shapes of SendersDomainsResponse in Mailchimp Transactional's own description; the dates as Mandrill
+/// writes them.
+#[tokio::test]
+async fn mailchimps_word_on_a_domain_is_yes_only_when_it_is_verified_and_signs() {
+    let domain = |rest: &str| {
+        format!(
+            r#"[{{"domain":"other.example","valid_signing":true,"verified_at":"2026-01-01 00:00:00"}},
+            {{"domain":"exemple.fr","created_at":"2026-01-01 15:30:27","last_tested_at":"2026-01-01 15:40:42",
+            "spf":{{"valid":true,"valid_after":null,"error":null}},
+            "dkim":{{"valid":false,"valid_after":null,"error":"no DNS record"}}{rest}}}]"#
+        )
+    };
+    let yes = r#","verified_at":"2026-01-01 15:50:21","valid_signing":true"#;
+    let unverified = r#","verified_at":null,"valid_signing":true"#;
+    let unsigned = r#","verified_at":"2026-01-01 15:50:21","valid_signing":false"#;
+    let cases = [
+        (200, domain(yes), Some(true)),
+        (200, domain(unverified), Some(false)),
+        (200, domain(unsigned), Some(false)),
+        // It says nothing about signing: that is no refusal.
+        (200, domain(""), None),
+        (200, "[]".to_owned(), Some(false)),
+        (200, "{}".to_owned(), None),
+        (
+            500,
+            r#"{"status":"error","code":-1,"name":"Invalid_Key","message":"Invalid API key"}"#.to_owned(),
+            None,
+        ),
+        (503, "<html>blocked</html>".to_owned(), None),
+    ];
+    for (status, body, expected) in cases {
+        let shown = body.clone();
+        let stub = HttpStub::start(move |seen| match seen.target.as_str() {
+            "/senders/domains" => Says::json(status, &body),
+            _ => Says::json(404, "{}"),
+        })
+        .await;
+
+        let standing = mailchimp(&stub.base_url()).standing("exemple.fr").await;
+
+        let word = match &standing {
+            Standing::Authenticated => Some(true),
+            Standing::NotAuthenticated(_) => Some(false),
+            Standing::CannotTell | Standing::Failed(_) => None,
+        };
+        assert_eq!(word, expected, "{status} {shown}: {standing:?}");
+        // Asking whether a domain is known must not add it.
+        assert!(stub.seen().iter().all(|seen| seen.target == "/senders/domains"));
+    }
+}
+
+/// Brevo's example of GET /senders/domains: three states, one page of several.
+#[tokio::test]
+async fn brevos_word_on_a_domain_that_may_stand_on_another_page_is_no_refusal() {
+    let body = |pages: u32| {
+        format!(
+            r#"{{"domains":[{{"id":"1","domain_name":"mycompany.com","authenticated":true,"verified":true}},
+            {{"id":"2","domain_name":"newsletter.mycompany.com","authenticated":false,"verified":true}},
+            {{"id":"3","domain_name":"test.example.com","authenticated":false,"verified":false}}],
+            "count":3,"current_page":1,"total_pages":{pages}}}"#
+        )
+    };
+    for (pages, domain, expected) in [
+        (1, "mycompany.com", "Authenticated"),
+        (1, "newsletter.mycompany.com", "NotAuthenticated"),
+        (1, "test.example.com", "NotAuthenticated"),
+        (1, "exemple.fr", "NotAuthenticated"),
+        (2, "exemple.fr", "CannotTell"),
+    ] {
+        let said = body(pages);
+        let stub = HttpStub::start(move |_| Says::json(200, &said)).await;
+        let standing = brevo(&stub.base_url()).standing(domain).await;
+        assert!(format!("{standing:?}").starts_with(expected), "{domain} of {pages}: {standing:?}");
+    }
 }

@@ -28,7 +28,7 @@ pub(crate) struct Door {
 impl Door {
     /// As the flags say. `origin` is the domain below which a zone file's relative names lie.
     pub(crate) fn open(asked: &args::Dns, origin: &str, context: &Context<'_>) -> Result<Self, Failure> {
-        let zone = asked.zone.as_deref().map(|file| read_zone(file, origin)).transpose()?;
+        let zone = asked.zone.as_deref().map(|file| read_zone(file, origin, context)).transpose()?;
         let live = match (&asked.replay, &asked.nameserver) {
             (Some(file), _) => Some(Box::new(read_recording(file)?) as Box<dyn Dns>),
             (None, Some(server)) => Some(Box::new(Resolver::at(server_address(server, context)?)) as _),
@@ -48,6 +48,11 @@ impl Door {
     /// Asks.
     pub(crate) fn dns(&self) -> &dyn Dns {
         &self.recorder
+    }
+
+    /// Whether the answers are those that receivers get now: no proposed zone, no recording.
+    pub(crate) fn is_real(&self, asked: &args::Dns) -> bool {
+        self.is_live && asked.zone.is_none() && asked.replay.is_none()
     }
 
     /// Who fetches MTA-STS policies: nobody, where the answers come from files alone.
@@ -97,12 +102,17 @@ fn read(file: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(file).map_err(|error| Failure::file(file, &error))
 }
 
-fn read_zone(file: &Path, origin: &str) -> Result<Zone, Failure> {
+fn read_zone(file: &Path, origin: &str, context: &Context<'_>) -> Result<Zone, Failure> {
     let text = read(file)?;
     let name = file.display().to_string();
     Zone::parse(&text, origin).map_err(|error| {
         let problem = |problem: &depeche::domain::dns::zone::ZoneProblem| {
-            Failure::usage("dns.zone", &problem.message).at_line(&name, &text, problem.line, 1)
+            let failure = Failure::usage("dns.zone", &problem.message).at_line(&name, &text, problem.line, 1);
+            // Without an origin `@` and relative names mean nothing.
+            match origin.is_empty() && !text.contains("$ORIGIN") {
+                true => failure.with_hint(say!(context.out, "dns-zone-origin")),
+                false => failure,
+            }
         };
         Failure::all(error.problems.iter().map(problem).collect())
             .unwrap_or_else(|| Failure::usage("dns.zone", format!("{name}: {error}")))

@@ -1,8 +1,9 @@
-//! What is heard about providers beside DNS: their own view, and messages that arrived.
+//! What is heard about providers beside DNS: their own view, and messages that arrived. The journal keeps
+//! it for the day of sending ([`evidence`]); what was checked against a proposed zone, it does not.
 
 use std::path::Path;
 
-use depeche::domain::align::{Method, Provider, Witness};
+use depeche::domain::align::{Evidence, Method, Provider, Witness};
 use depeche::domain::dkim::DkimResult;
 use depeche::domain::verify::{Received, verify};
 use depeche::provider::Standing;
@@ -11,6 +12,7 @@ use super::door::Door;
 use crate::args::DomainCheck;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::run::evidence;
 use crate::words::say;
 
 /// Adds what `--message` and `--ask-providers` say to the providers.
@@ -29,13 +31,46 @@ pub(super) async fn hear(
             return Err(Failure::usage("route.unknown", say!(context.out, "route-unknown", name = name)));
         };
         let heard = message(Path::new(file), door, context).await?;
+        if door.is_real(&asked.dns) {
+            remember(&heard, &asked.domains, &provider.name, context).await?;
+        }
         provider.witnesses.extend(heard);
     }
     if asked.ask_providers {
         for provider in providers.iter_mut() {
             let heard = standing(provider, &asked.domains, context).await?;
+            remember(&heard, &asked.domains, &provider.name, context).await?;
             provider.witnesses.extend(heard);
         }
+    }
+    Ok(())
+}
+
+/// Keeps what was heard about the From domain of depeche.toml, when that was among the domains. A journal
+/// that cannot take it is said, and is no reason not to check.
+async fn remember(
+    heard: &[Witness],
+    domains: &[String],
+    provider: &str,
+    context: &Context<'_>,
+) -> Result<(), Failure> {
+    let Some(config) = context.config_if_any()? else { return Ok(()) };
+    let from = config.identity.from.address.domain();
+    let is_from = |text: &String| {
+        depeche::domain::name::from_user(text)
+            .is_some_and(|domain| depeche::domain::name::same(&domain, from))
+    };
+    let is_configured = config.providers.iter().any(|one| one.name.as_str() == provider);
+    if !is_configured || !domains.iter().any(is_from) {
+        return Ok(());
+    }
+    let about = |witness: &&Witness| {
+        witness.evidence == Evidence::Message || depeche::domain::name::same(&witness.domain, from)
+    };
+    let heard: Vec<Witness> = heard.iter().filter(about).cloned().collect();
+    if let Err(failure) = evidence::keep_in(&config, from, provider, &heard, context).await {
+        let reason = failure.message.clone();
+        context.out.warn(say!(context.out, "evidence-not-kept", provider = provider, reason = reason));
     }
     Ok(())
 }

@@ -29,9 +29,15 @@ struct Domain {
     #[serde(default)]
     dkim: Option<Record>,
     #[serde(default)]
-    valid_signing: bool,
+    valid_signing: Option<bool>,
     #[serde(default)]
     verified_at: Option<String>,
+}
+
+impl Domain {
+    fn signs(&self) -> bool {
+        self.valid_signing == Some(true) && self.verified_at.is_some()
+    }
 }
 
 #[derive(Deserialize)]
@@ -76,7 +82,9 @@ pub(super) async fn standing(provider: &TransactionalProvider, sender: &str) -> 
         Err(refusal) => return Standing::Failed(refusal.reply),
     };
     match domains.iter().find(|domain| domain.domain.eq_ignore_ascii_case(sender)) {
-        Some(domain) if domain.valid_signing && domain.verified_at.is_some() => Standing::Authenticated,
+        // What it does not say is no refusal.
+        Some(Domain { valid_signing: None, .. }) => Standing::CannotTell,
+        Some(domain) if domain.signs() => Standing::Authenticated,
         Some(domain) => Standing::NotAuthenticated(state(domain)),
         None => Standing::NotAuthenticated("not known there".to_owned()),
     }
@@ -153,7 +161,7 @@ fn show_domains(domains: &[Domain], sender: Option<&str>, login: &mut Login) {
     }
     let Some(sender) = sender else { return };
     match domains.iter().find(|domain| domain.domain.eq_ignore_ascii_case(sender)) {
-        Some(domain) if domain.valid_signing && domain.verified_at.is_some() => {}
+        Some(domain) if domain.signs() => {}
         Some(domain) => {
             login.warnings.push(format!("{sender}: {}: its mail will be rejected", state(domain)))
         }
