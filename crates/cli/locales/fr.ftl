@@ -109,6 +109,14 @@ schedule-late = « { $text } » n'est pas une durée ; écrivez par exemple 30m 
 schedule-passed = { $text } et le retard permis sont passés ; rien n'est parti
 work-begins = au travail ; Ctrl-C ou SIGTERM termine ce qui est en route
 resolved = décidés : { $count }
+at-risk-who = { $count ->
+    [one] 1 destinataire
+   *[other] { $count } destinataires
+} de { $run }, accepté(s) avec risque, recevraient de nouveau le communiqué ; qui l'a reçu quand même l'aura deux fois
+at-risk-other = { $confirmed } ont été confirmés, et { $count } le recevraient de nouveau ; rien n'a été changé
+at-risk-none = personne n'est accepté avec risque : déclarez d'abord la panne (depeche provider outage), ou tout le monde l'a
+at-risk-again = laissés de côté, parce qu'il leur a déjà été renvoyé : { $count }
+at-risk-route = un fournisseur de la route est hors service : continuez avec depeche resume { $run } --route { $route }
 status-link = { $name } : { $accepted ->
     [one] { $accepted } accepté
    *[other] { $accepted } acceptés
@@ -213,6 +221,7 @@ end-unknown = { $count ->
     [one] 1 incertain
    *[other] { $count } incertains
 } : appelez-les, puis `depeche resolve { $run } ADRESSE --sent` (ou --resend) `--reason "…"`
+end-at-risk = { $run } : { $count } accepté(s) avec risque, parce que leur fournisseur est tombé en panne : appelez-les (depeche report { $run } --call-sheet), ou renvoyez-le : depeche resolve { $run } --at-risk --resend --reason "…"
 end-written = { $run } : { $count ->
     [one] { $count } écrit
    *[other] { $count } écrits
@@ -348,6 +357,12 @@ suppress-added = ajoutés : { $count }
 suppress-quarantine = {" "}(à vérifier)
 suppress-none = { $address } n'est pas sur la liste
 suppress-removed = on peut de nouveau écrire à { $address }
+forgotten = oublié : { $deliveries } envois et { $events } événements portent désormais { $pseudonym } ; rien ne sera jamais envoyé à cette adresse
+forgotten-not-swept = un autre processus utilise le journal : l'adresse peut rester dans l'espace libre de son fichier jusqu'à ce que cette commande soit répétée une fois ce processus terminé
+forgotten-still-named = encore nommé dans { $file } : c'est à vous de le changer
+forgotten-beyond = hors d'atteinte d'ici : journaux et listes de blocage des fournisseurs, boîtes des destinataires, sauvegardes, rapports exportés, et le texte même du communiqué
+forget-mirror = personne ne peut être oublié tant que [journal.mirror] garde ce qui fut écrit une fois ; rien n'a été changé
+forget-mirror-hint = quand aucun envoi n'est ouvert : retirez [journal.mirror] de depeche.toml, effacez l'ancien miroir, `depeche suppress forget`, puis nommez un dossier vide comme nouveau miroir
 suppress-pulled = { $name } : { $listed } sur sa liste ; nouvelles : { $new } ; connues : { $known } ; écartées (l'adresse n'y est pour rien) : { $left_out }
 suppress-not-pushed = { $name } n'a pas pris { $address } : { $reply }
 suppress-incomplete = { $name } en liste plus que l'on ne peut en demander ; { $count } ont été lues
@@ -372,6 +387,17 @@ fact-quota = quota horaire
 fact-backlog = en attente
 fact-reputation = réputation
 provider-line = { $name } : { $state }, marge : { $room }
+outage-is = { $name } est hors service depuis { $since }
+outage-was = { $name } a été hors service de { $since } à { $until }
+outages-none = aucune panne n'est déclarée ; pour en déclarer une : depeche provider outage NOM --from 09:12 --reason "…"
+outage-withdrawn = la panne de { $name } est retirée
+outage-none = { $name } a { $count ->
+    [0] aucune panne déclarée
+   *[other] { $count } pannes déclarées, et aucune ou plusieurs sont désignées
+}
+outage-none-hint = `depeche provider outage` les montre ; --from dit laquelle
+outage-order = une panne a commencé dans le passé, et finit après avoir commencé
+outage-time = « { $text } » n'est pas un moment ; écrivez 09:12, "2026-12-03 09:12", "2026-12-03 09:12 Europe/Paris" ou 2h
 explain-none = la règle « { $rule } » n'existe pas
 init-exists = déjà là : { $files } ; rien n'a été écrit
 init-asks = Quelques questions ; Entrée prend ce qui est entre crochets.
@@ -423,6 +449,14 @@ end-unknown-more = … et { $count } de plus : depeche report { $run }
 state-accepted = { $count ->
     [one] accepté
    *[other] acceptés
+}
+state-at-risk = { $count ->
+    [one] accepté avec risque
+   *[other] acceptés avec risque
+}
+state-bounced = { $count ->
+    [one] non arrivé
+   *[other] non arrivés
 }
 state-cancelled = { $count ->
     [one] annulé
@@ -501,7 +535,22 @@ column-address = adresse
 column-provider = fournisseur
 column-at = quand
 column-reply = réponse
-report-not-delivered = Accepté veut dire qu'un fournisseur a pris le message ; ce qui lui est arrivé ensuite n'est pas connu ici.
+column-later = ensuite
+column-name = nom
+column-outlet = média
+column-phone = téléphone
+column-tier = rang
+column-why = pourquoi
+why-at-risk = accepté par { $provider } à { $at }
+why-unknown = nul ne sait si { $provider } l'a pris
+why-held = retenu par { $provider }
+why-pending = pas encore envoyé
+report-not-delivered = Accepté veut dire qu'un fournisseur a pris le message ; distribué est ce qu'un événement dit ensuite. Pour demander les événements : depeche sync
+report-nobody-to-ring = Personne n'est à appeler.
+report-fold = { $from } – { $to }
+report-folded = La liste est repliée, mille personnes par pli ; seul ce qui est déplié s'imprime. Une table entière : depeche report --csv FICHIER
+report-later = Ce qui fut dit ensuite :
+report-made = au
 plan-share = { $provider } en prend { $count }
 plan-share-minutes = { $provider } en prend { $count }, en { $minutes } min environ
 plan-pace = { $domain } en reçoit { $count }, à sa propre cadence

@@ -398,6 +398,12 @@ pub(crate) struct Resolve {
     /// Ask the provider
     #[arg(long, group = "decision")]
     pub(crate) look_up: bool,
+    /// With --resend: not the unknown ones, but those accepted shortly before or during a declared outage
+    #[arg(long, requires = "resend")]
+    pub(crate) at_risk: bool,
+    /// With --at-risk: the number of recipients, from a script
+    #[arg(long, value_name = "N", requires = "at_risk")]
+    pub(crate) confirm: Option<u64>,
     /// Why, for the audit
     #[arg(long, required = true, value_name = "TEXT")]
     pub(crate) reason: String,
@@ -438,6 +444,8 @@ pub(crate) enum Suppress {
     List,
     /// Mail this address again
     Remove(SuppressRemove),
+    /// Forget a person: only a keyed hash of the address is kept, so that it is never mailed
+    Forget(SuppressForget),
     /// Take over opt-outs, complaints and true bad addresses from the providers' own block lists
     Pull(SuppressLists),
     /// Put on the providers' own block lists what they lack
@@ -464,6 +472,13 @@ pub(crate) struct SuppressAdd {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct SuppressForget {
+    /// Whose
+    #[arg(value_name = "ADDRESS")]
+    pub(crate) address: String,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct SuppressRemove {
     /// The address
     #[arg(value_name = "ADDRESS")]
@@ -481,6 +496,27 @@ pub(crate) enum Provider {
     Test(ProviderTest),
     /// Breaker and budget left
     Status,
+    /// Declare that a provider is or was out of service; without a name, list what was declared
+    Outage(ProviderOutage),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProviderOutage {
+    /// Whose outage
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Since when: 09:12, "2026-12-03 09:12", "2026-12-03 09:12 Europe/Paris", or 2h ago
+    #[arg(long, value_name = "TIME", requires = "name")]
+    pub(crate) from: Option<String>,
+    /// Until when; it goes on when absent
+    #[arg(long, value_name = "TIME", requires = "from", conflicts_with = "withdraw")]
+    pub(crate) until: Option<String>,
+    /// What is known of it, for the audit
+    #[arg(long, value_name = "TEXT", default_value = "", requires = "name")]
+    pub(crate) reason: String,
+    /// Take back what was declared
+    #[arg(long, requires = "name")]
+    pub(crate) withdraw: bool,
 }
 
 #[derive(Debug, Args)]

@@ -32,7 +32,13 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     ("resume", &["depeche resume", "depeche resume 20261203-lancement --route brevo,ovh"]),
     ("status", &["depeche status --json"]),
-    ("resolve", &["depeche resolve 20261203-lancement zoe@example.org --sent --reason \"she has it\""]),
+    (
+        "resolve",
+        &[
+            "depeche resolve 20261203-lancement zoe@example.org --sent --reason \"she has it\"",
+            "depeche resolve 20261203-lancement --at-risk --resend --reason \"ovh burned\" --confirm 141",
+        ],
+    ),
     (
         "sync",
         &[
@@ -43,7 +49,22 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     ("reconcile", &["depeche reconcile", "depeche reconcile 20261203-lancement"]),
     ("take-over", &["depeche take-over"]),
-    ("report", &["depeche report 20261203-lancement --csv report.csv"]),
+    (
+        "report",
+        &[
+            "depeche report 20261203-lancement --csv report.csv",
+            "depeche report --call-sheet --html call-sheet.html",
+        ],
+    ),
+    (
+        "provider outage",
+        &[
+            "depeche provider outage",
+            "depeche provider outage ovh --from 09:12 --reason \"the data centre burns\"",
+            "depeche provider outage ovh --withdraw --reason \"it was our own line\"",
+        ],
+    ),
+    ("suppress forget", &["depeche suppress forget zoe@example.org"]),
     ("suppress add", &["depeche suppress add zoe@example.org --reason \"asked by phone\""]),
     (
         "contacts convert",

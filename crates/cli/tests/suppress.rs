@@ -8,7 +8,7 @@ mod common;
 
 use common::{Project, address};
 use depeche_testkit::http::{HttpStub, Says};
-use depeche_testkit::smtp::FakeSmtp;
+use depeche_testkit::smtp::{FakeSmtp, Phase, Rule};
 use serde_json::Value;
 
 /// What Brevo blocks, in the form of PROVIDERS.md, section 1.4.
@@ -137,4 +137,71 @@ fn a_provider_that_does_not_answer_is_exit_7_and_changes_nothing() {
     assert_eq!(said.exit, Some(7), "{said:?}");
     assert!(said.document()["providers"][0]["error"].is_string());
     assert!(listed(&project).is_empty());
+}
+
+/// The files under a folder in which the text stands, in whatever case.
+fn holding(folder: &std::path::Path, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(holding(&entry.path(), text));
+            continue;
+        }
+        let content = std::fs::read(entry.path()).unwrap().to_ascii_lowercase();
+        if content.windows(text.len()).any(|part| part == text.to_ascii_lowercase().as_bytes()) {
+            found.push(entry.path().display().to_string());
+        }
+    }
+    found
+}
+
+#[test]
+fn a_forgotten_person_stands_in_no_file_of_depeche_and_is_never_mailed() {
+    let quoting = format!("550 5.1.1 <{}> no such user here", address(1));
+    let first = FakeSmtp::new().rule(Rule::at(Phase::Rcpt).for_recipient(&address(1)).replies(&quoting));
+    let project = Project::new(vec![first], 3);
+    assert_eq!(project.send(3, &[]).exit, Some(3));
+    project.run(&[
+        "suppress",
+        "add",
+        "other@journal.example",
+        "--reason",
+        &format!("asked by {}", address(1)),
+    ]);
+    let state = project.path().join(".depeche");
+    assert!(holding(&state, &address(1)).len() >= 2, "in the journal and beside it");
+
+    let said = project.run(&["suppress", "forget", &address(1).to_uppercase()]);
+
+    assert_eq!(said.exit, Some(0), "{said:?}");
+    assert_eq!(holding(&state, &address(1)), Vec::<String>::new());
+    assert!(!said.stdout.contains(&address(1)), "{said:?}");
+    assert!(said.stderr.contains("contacts.csv") && said.stderr.contains("out of reach"), "{said:?}");
+    // Others are as they were.
+    assert!(!holding(&state, &address(0)).is_empty());
+    let report = project.run(&["report"]);
+    assert!(report.stdout.contains("forgotten-") && !report.stdout.contains(&address(1)), "{report:?}");
+
+    // The next release leaves them out, although the list names them.
+    project.write("release.md", &common::RELEASE.replace("slug: usine", "slug: suite"));
+    let next = project.send(2, &[]);
+    assert_eq!(next.exit, Some(0), "{next:?}");
+    assert_eq!(project.seen().get(&address(1)), None, "{next:?}");
+    assert_eq!(holding(&state, &address(1)), Vec::<String>::new(), "and does not name them again");
+}
+
+#[test]
+fn nobody_is_forgotten_while_a_mirror_keeps_them() {
+    let project = Project::new(vec![FakeSmtp::new()], 1);
+    std::fs::create_dir(project.path().join("mirror")).unwrap();
+    project.write_secret("mirror.key", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=");
+    project.configure(
+        "[fallback]\n",
+        "[journal.mirror]\ntarget = \"file:mirror\"\nkey = { file = \"mirror.key\" }\n[fallback]\n",
+    );
+
+    let refused = project.run(&["suppress", "forget", &address(0)]);
+
+    assert_eq!(refused.exit, Some(5), "{refused:?}");
+    assert!(refused.stderr.contains("[journal.mirror]"), "{refused:?}");
 }

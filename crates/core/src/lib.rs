@@ -23,6 +23,7 @@ pub mod policy;
 pub mod poll;
 pub mod provider;
 pub mod release;
+pub mod risk;
 pub mod secret;
 pub mod spare;
 pub mod text;

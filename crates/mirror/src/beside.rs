@@ -200,6 +200,22 @@ impl Beside {
         if durable { sync_folder(&self.folder) } else { Ok(()) }
     }
 
+    /// Removes the records of every session; of `own`, which goes on, what it noted so far.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be written.
+    pub(crate) fn forget_all(&self, own: u64) -> io::Result<()> {
+        for session in self.sessions()?.into_iter().filter(|session| *session != own) {
+            std::fs::remove_file(self.folder.join(format!("{session:010}.log")))?;
+        }
+        match &*self.log.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
+            Some(file) => file.set_len(0)?,
+            None => {}
+        }
+        sync_folder(&self.folder)
+    }
+
     fn forget_old(&self) -> io::Result<()> {
         let sessions = self.sessions()?;
         for old in sessions.iter().take(sessions.len().saturating_sub(SESSIONS)) {

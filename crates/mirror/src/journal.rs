@@ -501,6 +501,13 @@ impl Journal for MirroredJournal {
     async fn breakers(&self) -> Result<Vec<BreakerRecord>, JournalError> {
         self.inner.breakers().await
     }
+    async fn events_on(
+        &self,
+        run: &RunId,
+        deliveries: &[DeliveryId],
+    ) -> Result<Vec<(DeliveryId, StoredEvent)>, JournalError> {
+        self.inner.events_on(run, deliveries).await
+    }
     async fn events_of(&self, run: &RunId) -> Result<Vec<(DeliveryId, StoredEvent)>, JournalError> {
         self.inner.events_of(run).await
     }
@@ -523,19 +530,38 @@ impl Journal for MirroredJournal {
     async fn suppressions(&self, keys: Option<&[RecipientKey]>) -> Result<Vec<Suppression>, JournalError> {
         self.inner.suppressions(keys).await
     }
-    /// Refused: the mirror's segments are written once and would keep the address, and a list that names the
-    /// person otherwise than the mirror does would be taken for an older copy.
+    /// Refused where there is a mirror: its segments are written once and would keep the address. The records
+    /// beside the journal are removed: an older copy of the journal then finds sessions without a record, and
+    /// whoever is pending in it becomes uncertain, which mails nobody twice.
     async fn forget(
         &self,
-        _key: &RecipientKey,
-        _fresh: [u8; 32],
-        _at: Timestamp,
+        key: &RecipientKey,
+        fresh: [u8; 32],
+        at: Timestamp,
     ) -> Result<Forgotten, HoldError> {
-        let reason = "nobody can be forgotten while a mirror keeps their address".to_owned();
-        Err(JournalError::Unusable { place: "in its mirror".to_owned(), reason }.into())
+        if self.keeper.is_some() {
+            let reason = "nobody can be forgotten while a mirror keeps their address".to_owned();
+            return Err(JournalError::Unusable { place: "in its mirror".to_owned(), reason }.into());
+        }
+        let forgotten = self.inner.forget(key, fresh, at).await?;
+        let failed = |error: std::io::Error| JournalError::WriteFailed { reason: error.to_string() };
+        let lock = self.beside.lock().await.map_err(failed)?;
+        self.beside.forget_all(self.epoch).map_err(failed)?;
+        drop(lock);
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        Ok(forgotten)
     }
     async fn declare_outage(&self, outage: Outage) -> Result<(), JournalError> {
         self.inner.declare_outage(outage).await
+    }
+    async fn withdraw_outage(
+        &self,
+        provider: &ProviderName,
+        since: Timestamp,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<bool, JournalError> {
+        self.inner.withdraw_outage(provider, since, reason, at).await
     }
     async fn outages(&self) -> Result<Vec<Outage>, JournalError> {
         self.inner.outages().await

@@ -20,7 +20,9 @@ use std::time::Duration;
 use depeche::address::{EmailAddress, Mailbox};
 use depeche::policy::{OnBudget, OnUnknown, Policy};
 use depeche::release::identity::{Identity, Organisation, PressContact, UnsubscribeIdentity};
+use depeche::risk::WINDOW;
 use depeche::text::HeaderText;
+use jiff::SignedDuration;
 
 pub(crate) use bounces::Bounces;
 pub(crate) use journal::{JournalPlace, Server};
@@ -56,6 +58,8 @@ pub(crate) struct Config {
     pub(crate) policy: Policy,
     /// Whether a provider that DMARC would reject is never used.
     pub(crate) require_authenticated: bool,
+    /// Accepted so long before an outage of its provider is at risk.
+    pub(crate) at_risk: SignedDuration,
     /// The name server to ask; the system's when absent.
     pub(crate) nameserver: Option<String>,
     /// What signs opt-out links.
@@ -110,7 +114,7 @@ impl Config {
         let (journal, state_dir, mirror) = journal::read(&mut reader, &mut root);
         let providers = provider::read_all(&mut reader, &mut root, file);
         let bounces = bounces::read(&mut reader, &mut root, (file, open_mode(file)));
-        let (mut policy, require_authenticated) = read_fallback(&mut reader, &mut root);
+        let (mut policy, require_authenticated, at_risk) = read_fallback(&mut reader, &mut root);
         if let Some(waits) = read_retry(&mut reader, &mut root) {
             policy.transient = waits;
         }
@@ -134,6 +138,7 @@ impl Config {
                 bounces,
                 policy,
                 require_authenticated,
+                at_risk,
                 nameserver,
                 opt_out,
                 serve,
@@ -299,9 +304,9 @@ impl StatedUnsubscribe {
     }
 }
 
-fn read_fallback<'a>(reader: &mut Reader<'a>, root: &mut Section<'a>) -> (Policy, bool) {
+fn read_fallback<'a>(reader: &mut Reader<'a>, root: &mut Section<'a>) -> (Policy, bool, SignedDuration) {
     let mut policy = Policy::default();
-    let Some(mut section) = reader.section(root, "fallback") else { return (policy, true) };
+    let Some(mut section) = reader.section(root, "fallback") else { return (policy, true, WINDOW) };
     if let Some(mut open) = reader.section(&mut section, "open_after") {
         if let Some(failures) = reader.number(&mut open, "failures") {
             policy.breaker.failures = failures;
@@ -326,8 +331,10 @@ fn read_fallback<'a>(reader: &mut Reader<'a>, root: &mut Section<'a>) -> (Policy
         policy.on_budget = choice;
     }
     let require_authenticated = reader.flag(&mut section, "require_authenticated").unwrap_or(true);
+    let at_risk =
+        reader.duration(&mut section, "at_risk").and_then(|time| SignedDuration::try_from(time).ok());
     reader.finish(section);
-    (policy, require_authenticated)
+    (policy, require_authenticated, at_risk.unwrap_or(WINDOW))
 }
 
 fn read_dns<'a>(reader: &mut Reader<'a>, root: &mut Section<'a>) -> Option<String> {

@@ -25,6 +25,8 @@ pub(crate) struct Shown {
     pub(crate) mirror: Option<Value>,
     /// What is used of the receiving domains' pace, where `status` is asked and one is stated.
     pub(crate) pace: Option<Value>,
+    /// How many are accepted, at risk, where an outage of their provider was declared.
+    pub(crate) at_risk: Option<u64>,
     /// Whether a process works on it.
     is_held: bool,
 }
@@ -63,6 +65,7 @@ pub(crate) async fn read(journal: &dyn Journal, run: &RunId) -> Result<Shown, Fa
         providers: names.iter().map(link).collect(),
         mirror: None,
         pace: None,
+        at_risk: None,
         run: record,
         is_held,
     })
@@ -175,16 +178,7 @@ impl Shown {
 
     /// The one document, with everybody in the order in which they are served.
     pub(crate) async fn write(&self, exit: Exit, journal: &dyn Journal, out: &Out) -> Result<(), Failure> {
-        self.write_in_order(exit, Pages::all(journal, &self.run.id), out).await
-    }
-
-    /// The one document, with its recipients in the order of `pages`.
-    pub(crate) async fn write_in_order(
-        &self,
-        exit: Exit,
-        mut pages: Pages<'_>,
-        out: &Out,
-    ) -> Result<(), Failure> {
+        let mut pages = Pages::all(journal, &self.run.id);
         let mut document = LongDocument::new(out, self.summary(exit));
         document.list("recipients");
         while document.is_wanted()
@@ -199,7 +193,7 @@ impl Shown {
     }
 
     /// The document without its recipients.
-    fn summary(&self, exit: Exit) -> Value {
+    pub(crate) fn summary(&self, exit: Exit) -> Value {
         let mut providers = Map::new();
         for link in &self.providers {
             let breaker = if link.is_open() { "open" } else { "closed" };
@@ -220,6 +214,9 @@ impl Shown {
         if let Some(pace) = &self.pace {
             summary["pace"] = pace.clone();
         }
+        if let Some(at_risk) = self.at_risk {
+            summary["at_risk"] = at_risk.into();
+        }
         summary
     }
 
@@ -236,7 +233,8 @@ impl Shown {
         })
     }
 
-    fn recipient(&self, delivery: &DeliveryRecord) -> Value {
+    /// One recipient.
+    pub(crate) fn recipient(&self, delivery: &DeliveryRecord) -> Value {
         json!({
             "address": delivery.address.to_string(),
             "state": self.state_of(delivery).as_str(),

@@ -8,6 +8,7 @@ pub(crate) mod evidence;
 pub(crate) mod fidelity;
 pub(crate) mod frozen;
 pub(crate) mod outage;
+pub(crate) mod overlay;
 pub(crate) mod pace;
 pub(crate) mod prepare;
 pub(crate) mod session;

@@ -99,6 +99,7 @@ fn effective(config: &Config) -> Value {
             "on_unknown": serde_json::to_value(policy.on_unknown).unwrap_or_default(),
             "on_budget": serde_json::to_value(policy.on_budget).unwrap_or_default(),
             "require_authenticated": config.require_authenticated,
+            "at_risk": seconds(config.at_risk.unsigned_abs()),
         },
         "serve": config.serve.as_ref().map(|serve| json!({
             "listen": serve.listen.to_string(),

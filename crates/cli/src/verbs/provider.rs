@@ -1,4 +1,4 @@
-//! `provider list|test|status`.
+//! `provider list|test|status|outage`.
 
 use depeche::budget::Room;
 use depeche::domain::align::Witness;
@@ -21,6 +21,7 @@ use crate::verbs::domain::chain;
 use crate::words::say;
 
 mod message;
+pub(super) mod outage;
 
 /// Does what was asked.
 pub(crate) async fn run(command: &Provider, context: &Context<'_>) -> Done {
@@ -28,6 +29,7 @@ pub(crate) async fn run(command: &Provider, context: &Context<'_>) -> Done {
         Provider::List => list(context),
         Provider::Test(asked) => test(asked, context).await,
         Provider::Status => status(context).await,
+        Provider::Outage(asked) => outage::run(asked, context).await,
     }
 }
 
@@ -203,10 +205,15 @@ async fn status(context: &Context<'_>) -> Done {
             "room": room, "room_at": until, "limits": provider.limits,
             "share": provider.share.map(|share| share.to_string()) }));
     }
+    let outages = journal.outages().await?;
+    for outage in &outages {
+        out.line(outage::line(outage, context));
+    }
     for warning in &warnings {
         out.warn(&warning.message);
     }
     let warnings: Vec<_> = warnings.iter().map(Warning::document).collect();
-    out.document(&json!({ "version": 1, "exit": 0, "providers": shown, "warnings": warnings }));
+    out.document(&json!({ "version": 1, "exit": 0, "providers": shown, "warnings": warnings,
+        "outages": outages.iter().map(outage::document).collect::<Vec<_>>() }));
     Ok(Exit::Done)
 }

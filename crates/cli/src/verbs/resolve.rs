@@ -1,4 +1,6 @@
-//! `resolve`: a person decides about unknown and held recipients.
+//! `resolve`: a person decides about unknown and held recipients, and about those accepted, at risk.
+
+mod at_risk;
 
 use std::sync::Arc;
 
@@ -28,7 +30,10 @@ pub(crate) async fn run(asked: &Resolve, context: &Context<'_>) -> Done {
     let hold = journal.hold(&run.id).await?;
     // Open attempts of a killed process are unknown as well.
     journal.adopt_orphans(&*hold, context.clock.now()).await?;
-    let (moved, told) = if asked.look_up {
+    let (moved, told) = if asked.at_risk {
+        let risk = at_risk::Resend { journal: &*journal, hold: &*hold, keys: &keys, asked };
+        (risk.all(&run, &config, context).await?, Vec::new())
+    } else if asked.look_up {
         let mut chain = config.chain(&config.route(&[], &out.words)?, &context.clock)?;
         let render = frozen::renderer(&*journal, &run, Some(&config), &mut chain).await?;
         let (journal, hold) = (&*journal, &*hold);

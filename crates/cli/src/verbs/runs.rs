@@ -10,7 +10,7 @@ use crate::failure::{Done, Failure};
 use crate::run::document::{self, Shown};
 use crate::run::drive::call_them;
 use crate::run::pace::{self, Used};
-use crate::run::{session, store};
+use crate::run::{overlay, session, store};
 use crate::words::say;
 
 /// All runs, the newest first.
@@ -47,6 +47,7 @@ pub(crate) async fn status(asked: &Status, context: &Context<'_>) -> Done {
     shown.mirror = session::lag(&config, context.clock.now());
     let paces = pace::used(&config, &*journal, context.clock.now()).await?;
     shown.pace = (!paces.is_empty()).then(|| paces.iter().map(Used::document).collect());
+    shown.at_risk = overlay::at_risk(&*journal, &shown, config.at_risk).await?;
     let exit = shown.exit();
     shown.write(exit, &*journal, context.out).await?;
     show_run(&shown, &*journal, context).await?;
@@ -114,6 +115,12 @@ pub(crate) async fn show_run(
         let state = if link.is_open() { say!(out, "link-open") } else { say!(out, "link-closed") };
         out.line(say!(out, "status-link", name = &link.name, accepted = link.accepted, state = state));
     }
+    for outage in overlay::outages_of(journal, shown).await? {
+        out.line(super::provider::outage::line(&outage, context));
+    }
+    if let Some(count) = shown.at_risk.filter(|count| *count > 0) {
+        out.warn(say!(out, "end-at-risk", count = count, run = shown.run.id.as_str()));
+    }
     if shown.totals.pending > 0 {
         out.note(say!(out, "end-pending", count = shown.totals.pending, run = shown.run.id.as_str()));
     }
@@ -151,6 +158,8 @@ fn word_for(state: &str, count: u64, context: &Context<'_>) -> String {
     let out = context.out;
     match state {
         "accepted" => say!(out, "state-accepted", count = count),
+        "at-risk" => say!(out, "state-at-risk", count = count),
+        "bounced" => say!(out, "state-bounced", count = count),
         "cancelled" => say!(out, "state-cancelled", count = count),
         "finished" => say!(out, "state-finished"),
         "held" => say!(out, "state-held", count = count),

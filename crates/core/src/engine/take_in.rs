@@ -15,7 +15,7 @@ use super::item::Item;
 use super::link::OpenAttempt;
 use super::prior::Prior;
 use super::work::{Done, Then, Work};
-use crate::journal::{DeliveryState, Settlement};
+use crate::journal::{AuditEntry, BACK, DeliveryState, SET_ASIDE, Settlement};
 use crate::outcome::{Denied, Doubt, DoubtCause, Outcome, Refusal, Trouble};
 use crate::policy::{History, Step, next_step};
 
@@ -117,6 +117,7 @@ impl Work<'_> {
             (true, false) => {
                 debug_assert!(back);
                 self.engine.events.tell(Event::Back { provider: self.links[index].name.clone() });
+                self.write_down(index, BACK, String::new());
                 self.save_breaker(index);
             }
             (false, false) => {}
@@ -133,7 +134,21 @@ impl Work<'_> {
                 trouble: opening.trouble,
             });
         }
+        let reason = self.links[index].breaker.opening().map(|opening| opening.reason.clone());
+        self.write_down(index, SET_ASIDE, reason.unwrap_or_default());
         self.save_breaker(index);
+    }
+
+    /// A line in the run's audit, for the report: from when to when a provider was set aside.
+    fn write_down(&mut self, index: usize, action: &str, reason: String) {
+        let entry = AuditEntry {
+            at: self.engine.clock.now(),
+            run: Some(self.run.clone()),
+            action: action.to_owned(),
+            detail: format!("{}: {reason}", self.links[index].name),
+        };
+        let journal = Arc::clone(&self.engine.journal);
+        self.tasks.spawn(async move { Done::Saved(journal.audit(entry).await) });
     }
 
     fn save_breaker(&mut self, index: usize) {

@@ -317,7 +317,7 @@ pub trait Journal: Send + Sync {
 
     /// A person's decision about unknown or held recipients of a run (all of them when `keys` is
     /// empty), with an audit entry each. [`Decision::ResendAccepted`] moves accepted ones, and only
-    /// those in `keys`. Returns the deliveries that it moved, as they were.
+    /// those in `keys` of whom no event tells what became of the message. Returns the deliveries that it moved, as they were.
     async fn resolve(
         &self,
         hold: &dyn Hold,
@@ -353,6 +353,20 @@ pub trait Journal: Send + Sync {
 
     /// Everything told of a run's messages, by delivery, in order of their arrival.
     async fn events_of(&self, run: &RunId) -> Result<Vec<(DeliveryId, StoredEvent)>, JournalError>;
+
+    /// The same, of some of the run's deliveries alone, in any order of deliveries: for reading a run page by
+    /// page.
+    ///
+    /// Made here of what else a journal tells; one that chooses for itself is faster.
+    async fn events_on(
+        &self,
+        run: &RunId,
+        deliveries: &[DeliveryId],
+    ) -> Result<Vec<(DeliveryId, StoredEvent)>, JournalError> {
+        let mut events = self.events_of(run).await?;
+        events.retain(|(delivery, _)| deliveries.contains(delivery));
+        Ok(events)
+    }
 
     /// Up to where a source was read: the text that [`Journal::save_mark`] kept.
     async fn mark(&self, source: &ProviderName) -> Result<Option<String>, JournalError>;
@@ -406,6 +420,16 @@ pub trait Journal: Send + Sync {
     /// Every declared outage, the latest beginning first.
     async fn outages(&self) -> Result<Vec<Outage>, JournalError>;
 
+    /// Takes back what was declared of a provider from `since` on, with a line in the audit; false when
+    /// nothing was.
+    async fn withdraw_outage(
+        &self,
+        provider: &ProviderName,
+        since: Timestamp,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<bool, JournalError>;
+
     /// Adds a line to the audit.
     async fn audit(&self, entry: AuditEntry) -> Result<(), JournalError>;
 
@@ -439,6 +463,11 @@ impl Stepped {
 
 /// What a run's note says when a person paused it.
 pub const PAUSED: &str = "paused by a person";
+
+/// The audit's word for a provider that was set aside during a run; the detail is its name, a colon, and why.
+pub const SET_ASIDE: &str = "provider set aside";
+/// The audit's word for a provider that is used again; the detail is its name and a colon.
+pub const BACK: &str = "provider used again";
 
 /// Where a run stands, given whether a process holds it: a run that says `running` and is held by
 /// nobody was killed.

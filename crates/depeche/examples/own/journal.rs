@@ -233,6 +233,16 @@ impl Journal for NotedJournal {
         self.inner.declare_outage(outage).await
     }
 
+    async fn withdraw_outage(
+        &self,
+        provider: &ProviderName,
+        since: Timestamp,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<bool, JournalError> {
+        self.inner.withdraw_outage(provider, since, reason, at).await
+    }
+
     async fn outages(&self) -> Result<Vec<Outage>, JournalError> {
         self.inner.outages().await
     }

@@ -286,6 +286,16 @@ impl Journal for Disk {
         at_once(self.journal.declare_outage(outage))
     }
 
+    async fn withdraw_outage(
+        &self,
+        provider: &ProviderName,
+        since: Timestamp,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<bool, JournalError> {
+        at_once(self.journal.withdraw_outage(provider, since, reason, at))
+    }
+
     async fn outages(&self) -> Result<Vec<Outage>, JournalError> {
         at_once(self.journal.outages())
     }

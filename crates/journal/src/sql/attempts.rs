@@ -359,7 +359,10 @@ pub(crate) async fn resolve(
 ) -> Result<Vec<DeliveryRecord>, JournalError> {
     let burned = decision == Decision::ResendAccepted;
     let found = sqlx::query(if burned {
-        "SELECT * FROM delivery WHERE run = $1 AND state = 'accepted' ORDER BY tier, position"
+        // Of whom nothing tells what became of the message (depeche_core::risk).
+        "SELECT * FROM delivery WHERE run = $1 AND state = 'accepted' AND NOT EXISTS
+         (SELECT 1 FROM event WHERE event.delivery = delivery.id AND event.kind NOT IN ('accepted', 'deferred'))
+         ORDER BY tier, position"
     } else {
         "SELECT * FROM delivery WHERE run = $1 AND state IN ('unknown', 'held')
          AND state NOT IN ('pending', 'intent') ORDER BY +tier, +position"

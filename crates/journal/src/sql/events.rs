@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::forgotten::Pseudonyms;
 use super::rows::{column, corrupt, micros, parsed, provider, run_id, time};
-use super::{Connection, Row, keeping, read_failed, write_failed};
+use super::{Connection, Row, keeping, numbered, read_failed, write_failed};
 
 /// Whose message an event is about.
 struct Owner {
@@ -263,6 +263,31 @@ pub(crate) async fn of_run(
     .await
     .map_err(|error| read_failed(&error))?;
     found.iter().map(stored).collect()
+}
+
+/// So many deliveries are asked about at once.
+const AT_ONCE: usize = 500;
+
+/// Events of some deliveries, each delivery's in order of their arrival.
+pub(crate) async fn on(
+    c: &mut Connection,
+    deliveries: &[DeliveryId],
+) -> Result<Vec<(DeliveryId, StoredEvent)>, JournalError> {
+    let mut events = Vec::new();
+    for part in deliveries.chunks(AT_ONCE) {
+        let places = vec!["?"; part.len()].join(", ");
+        let text = format!("SELECT * FROM event WHERE delivery IN ({places}) ORDER BY id");
+        // Only places are put into the text.
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(numbered(text)));
+        for delivery in part {
+            query = query.bind(delivery.0);
+        }
+        let found = query.fetch_all(&mut *c).await.map_err(|error| read_failed(&error))?;
+        for row in &found {
+            events.push(stored(row)?);
+        }
+    }
+    Ok(events)
 }
 
 fn stored(row: &Row) -> Result<(DeliveryId, StoredEvent), JournalError> {

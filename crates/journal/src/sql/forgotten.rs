@@ -169,11 +169,12 @@ pub(crate) async fn forget(
 }
 
 /// Words that may name anybody: table, column, and what names a row.
-const TEXTS: [(&str, &str, &str); 4] = [
+const TEXTS: [(&str, &str, &str); 5] = [
     ("audit", "detail", "id"),
     ("run", "left_out", "id"),
     ("run", "note", "id"),
     ("breaker", "reason", "provider"),
+    ("suppression", "reason", "recipient_key"),
 ];
 
 /// How the person's address is written anywhere.

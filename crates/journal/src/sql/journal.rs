@@ -230,6 +230,15 @@ impl Journal for Store {
         self.read(move |c| Box::pin(async move { events::of_run(c, &run).await })).await
     }
 
+    async fn events_on(
+        &self,
+        _run: &RunId,
+        deliveries: &[DeliveryId],
+    ) -> Result<Vec<(DeliveryId, StoredEvent)>, JournalError> {
+        let deliveries = deliveries.to_vec();
+        self.read(move |c| Box::pin(async move { events::on(c, &deliveries).await })).await
+    }
+
     async fn mark(&self, source: &ProviderName) -> Result<Option<String>, JournalError> {
         let source = source.clone();
         self.read(move |c| Box::pin(async move { events::mark(c, &source).await })).await
@@ -296,6 +305,20 @@ impl Journal for Store {
 
     async fn declare_outage(&self, outage: Outage) -> Result<(), JournalError> {
         self.write(move |c| Box::pin(async move { outages::declare(c, &outage).await })).await
+    }
+
+    async fn withdraw_outage(
+        &self,
+        provider: &ProviderName,
+        since: Timestamp,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<bool, JournalError> {
+        let (provider, reason) = (provider.clone(), reason.to_owned());
+        self.write(move |c| {
+            Box::pin(async move { outages::withdraw(c, &provider, since, &reason, at).await })
+        })
+        .await
     }
 
     async fn outages(&self) -> Result<Vec<Outage>, JournalError> {

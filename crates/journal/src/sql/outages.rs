@@ -1,6 +1,8 @@
 //! Outages that a person declared.
 
 use depeche_core::journal::{AuditEntry, JournalError, Outage};
+use depeche_core::provider::ProviderName;
+use jiff::Timestamp;
 
 use super::rows::{column, micros, provider, time};
 use super::{Connection, Row, keeping, read_failed, write_failed};
@@ -24,6 +26,28 @@ pub(crate) async fn declare(c: &mut Connection, outage: &Outage) -> Result<(), J
     let detail = format!("{} since {}{until}: {}", outage.provider, outage.since, outage.reason);
     let action = "provider outage".to_owned();
     keeping::audit(c, &AuditEntry { at: outage.declared_at, run: None, action, detail }).await
+}
+
+pub(crate) async fn withdraw(
+    c: &mut Connection,
+    name: &ProviderName,
+    since: Timestamp,
+    reason: &str,
+    at: Timestamp,
+) -> Result<bool, JournalError> {
+    let done = sqlx::query("DELETE FROM outage WHERE provider = $1 AND since = $2")
+        .bind(name.as_str())
+        .bind(micros(since))
+        .execute(&mut *c)
+        .await
+        .map_err(|error| write_failed(&error))?;
+    let was_there = done.rows_affected() > 0;
+    if was_there {
+        let detail = format!("{name} since {since}: {reason}");
+        let action = "provider outage --withdraw".to_owned();
+        keeping::audit(c, &AuditEntry { at, run: None, action, detail }).await?;
+    }
+    Ok(was_there)
 }
 
 pub(crate) async fn all(c: &mut Connection) -> Result<Vec<Outage>, JournalError> {

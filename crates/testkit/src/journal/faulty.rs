@@ -248,6 +248,14 @@ impl Journal for FaultyJournal {
         self.write(self.inner.record_events(source, events, now)).await
     }
 
+    async fn events_on(
+        &self,
+        run: &RunId,
+        deliveries: &[DeliveryId],
+    ) -> Result<Vec<(DeliveryId, StoredEvent)>, JournalError> {
+        self.inner.events_on(run, deliveries).await
+    }
+
     async fn events_of(&self, run: &RunId) -> Result<Vec<(DeliveryId, StoredEvent)>, JournalError> {
         self.inner.events_of(run).await
     }
@@ -300,6 +308,16 @@ impl Journal for FaultyJournal {
 
     async fn declare_outage(&self, outage: Outage) -> Result<(), JournalError> {
         self.inner.declare_outage(outage).await
+    }
+
+    async fn withdraw_outage(
+        &self,
+        provider: &ProviderName,
+        since: Timestamp,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<bool, JournalError> {
+        self.inner.withdraw_outage(provider, since, reason, at).await
     }
 
     async fn outages(&self) -> Result<Vec<Outage>, JournalError> {

@@ -1,5 +1,7 @@
-//! `report`: who got it, when, through whom; refused and unknown first.
+//! `report`: who got it, when, through whom, and what was told afterwards. Whoever a person must ring comes
+//! first: uncertain, accepted at risk, refused, bounced.
 
+mod chart;
 mod html;
 mod sheet;
 
@@ -9,25 +11,43 @@ use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
 use depeche::contact::csv_safe;
-use depeche::journal::{DeliveryRecord, DeliveryState, Journal};
+use depeche::journal::Journal;
 use jiff::tz::TimeZone;
+use serde_json::{Map, Value, json};
 
 use crate::args::Report;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
+use crate::long::LongDocument;
 use crate::out::Out;
-use crate::run::document::{self, Pages, Shown};
+use crate::run::document::{self, Shown};
+use crate::run::overlay::{self, ORDER, Overlay, Seen};
 use crate::run::store;
+use crate::verbs::provider::outage;
 use crate::verbs::runs::word_of_one;
+use crate::verbs::sync::kind_word;
 use crate::words::say;
 
-const COLUMNS: [&str; 9] =
-    ["state", "address", "outlet", "provider", "provider_id", "attempts", "at", "message_id", "reply"];
+const COLUMNS: [&str; 12] = [
+    "state",
+    "address",
+    "outlet",
+    "provider",
+    "provider_id",
+    "attempts",
+    "at",
+    "message_id",
+    "reply",
+    "event",
+    "event_at",
+    "event_reason",
+];
 
 /// Does what was asked.
 pub(crate) async fn run(asked: &Report, context: &Context<'_>) -> Done {
-    let journal = store::open(&context.config()?, context).await?;
+    let config = context.config()?;
+    let journal = store::open(&config, context).await?;
     let run = match &asked.run {
         Some(name) => store::run_named(&*journal, name, context).await?,
         None => {
@@ -35,81 +55,96 @@ pub(crate) async fn run(asked: &Report, context: &Context<'_>) -> Done {
             newest.ok_or_else(|| Failure::usage("run.none", say!(context.out, "runs-none")))?
         }
     };
-    let shown = document::read(&*journal, &run.id).await?;
-    let report = Told { shown: &shown, journal: &*journal };
+    let mut shown = document::read(&*journal, &run.id).await?;
+    shown.at_risk = overlay::at_risk(&*journal, &shown, config.at_risk).await?;
+    let overlay = Overlay::read(&*journal, &shown, config.at_risk).await?;
+    let report = Told { shown: &shown, journal: &*journal, overlay: &overlay };
     if let Some(file) = &asked.csv {
-        write_file(file, async |file| report.csv(file).await).await?;
+        write_file(file, async |file| match asked.call_sheet {
+            true => sheet::csv(&report, file, context).await,
+            false => report.csv(file).await,
+        })
+        .await?;
     }
     if let Some(file) = &asked.html {
-        write_file(file, async |file| html::write(&report, file, context).await).await?;
+        let only_calls = asked.call_sheet;
+        write_file(file, async |file| html::write(&report, file, only_calls, context).await).await?;
     }
-    let exit = Exit::Done;
-    shown.write_in_order(exit, report.pages(), context.out).await?;
+    report.document(context.out).await?;
     if asked.call_sheet {
         sheet::show(&report, context).await?;
     } else if !context.out.json {
         report.show(context).await?;
     }
-    Ok(exit)
+    Ok(Exit::Done)
 }
 
 /// A run, and where its recipients are read.
 struct Told<'r> {
     shown: &'r Shown,
     journal: &'r dyn Journal,
+    overlay: &'r Overlay<'r>,
 }
-
-/// What a person must see first.
-const ORDER: [&[DeliveryState]; 5] = [
-    &[DeliveryState::Unknown, DeliveryState::Held],
-    &[DeliveryState::Refused],
-    &[DeliveryState::Pending],
-    &[DeliveryState::Suppressed, DeliveryState::Cancelled],
-    &[DeliveryState::Accepted, DeliveryState::Written],
-];
 
 /// A table on a terminal has so many rows; a longer run is several tables.
 const TABLE: usize = 1_000;
 
 impl Told<'_> {
-    /// Everybody, whoever needs a person first.
-    fn pages(&self) -> Pages<'_> {
-        self.pages_of(&ORDER)
-    }
-
-    /// Those who are shown in these states, group by group.
-    fn pages_of(&self, groups: &[&[DeliveryState]]) -> Pages<'_> {
-        let groups = groups.iter().map(|states| self.shown.stored_as(states));
-        Pages::in_groups(self.journal, &self.shown.run.id, groups)
-    }
-
     async fn csv(&self, file: &mut BufWriter<File>) -> Result<(), Failure> {
-        let failed = |error: csv::Error| Failure::new(Exit::Problems, "report.csv", error);
         let mut table = csv::Writer::from_writer(file);
-        table.write_record(COLUMNS).map_err(failed)?;
-        let mut pages = self.pages();
+        table.write_record(COLUMNS).map_err(no_csv)?;
+        let mut pages = self.overlay.pages(&ORDER);
         while let Some(page) = pages.next().await? {
             for one in &page {
-                let cells = cells(self.shown, one);
-                let safe: Vec<Cow<'_, str>> = cells.iter().map(|cell| csv_safe(cell)).collect();
-                table.write_record(safe.iter().map(|cell| cell.as_bytes())).map_err(failed)?;
+                write_safe(&mut table, &cells(self.shown, one))?;
             }
         }
-        table.flush().map_err(|error| failed(error.into()))
+        table.flush().map_err(|error| no_csv(error.into()))
+    }
+
+    /// The one document of `--json`: that of `status`, with what was told afterwards.
+    async fn document(&self, out: &Out) -> Result<(), Failure> {
+        let mut summary = self.shown.summary(Exit::Done);
+        let counts = &self.overlay.counts;
+        let kinds: Map<String, Value> =
+            counts.kinds.iter().map(|(kind, count)| (kind.to_string(), (*count).into())).collect();
+        summary["after"] = json!({ "at_risk": counts.at_risk, "lost": counts.lost, "events": kinds });
+        summary["outages"] = self.overlay.outages.iter().map(outage::document).collect();
+        let mut document = LongDocument::new(out, summary);
+        document.list("recipients");
+        let mut pages = self.overlay.pages(&ORDER);
+        while document.is_wanted()
+            && let Some(page) = pages.next().await?
+        {
+            for one in &page {
+                document.entry(&self.recipient(one));
+            }
+        }
+        document.end();
+        Ok(())
+    }
+
+    fn recipient(&self, one: &Seen) -> Value {
+        let mut shown = self.shown.recipient(&one.delivery);
+        shown["event"] = one.later.as_ref().map_or(Value::Null, |later| {
+            json!({ "kind": later.event.kind.as_str(), "at": later.event.at, "seen_at": later.seen_at,
+                "source": later.source.as_str(), "reason": later.event.reason })
+        });
+        shown["at_risk"] = one.outage.is_some().into();
+        shown
     }
 
     async fn show(&self, context: &Context<'_>) -> Result<(), Failure> {
         super::runs::show_run(self.shown, self.journal, context).await?;
         let out = context.out;
+        if let lost @ 1.. = self.overlay.counts.lost {
+            out.warn(say!(out, "sync-call", count = lost, run = self.shown.run.id.as_str()));
+        }
         let (mut table, mut is_shown) = (empty_table(out), false);
-        let mut pages = self.pages();
+        let mut pages = self.overlay.pages(&ORDER);
         while let Some(page) = pages.next().await? {
             for one in &page {
-                let [state, address, _, provider, _, _, _, _, reply] = cells(self.shown, one);
-                let at = one.at.map(|at| at.to_zoned_datetime(TimeZone::system()));
-                let at = at.map(|at| at.strftime("%Y-%m-%d %H:%M").to_string()).unwrap_or_default();
-                let state = word_of_one(&state, context);
-                table.add_row([state, address, provider, at, out.words.library(&reply)]);
+                table.add_row(self.row(one, context));
                 if table.row_count() == TABLE {
                     out.line(std::mem::replace(&mut table, empty_table(out)).to_string());
                     is_shown = true;
@@ -121,6 +156,27 @@ impl Told<'_> {
         }
         Ok(())
     }
+
+    fn row(&self, one: &Seen, context: &Context<'_>) -> [String; 6] {
+        let (out, delivery) = (context.out, &one.delivery);
+        let later = one.later.as_ref().map(|later| {
+            let at = minute(later.event.at.unwrap_or(later.seen_at));
+            format!("{} {at}", kind_word(out, later.event.kind))
+        });
+        let reply = delivery.reply.clone().unwrap_or_default();
+        [
+            word_of_one(one.standing(self.shown), context),
+            delivery.address.to_string(),
+            delivery.provider.as_ref().map(ToString::to_string).unwrap_or_default(),
+            delivery.at.map(minute).unwrap_or_default(),
+            later.unwrap_or_default(),
+            out.words.library(&reply),
+        ]
+    }
+}
+
+fn minute(at: jiff::Timestamp) -> String {
+    at.to_zoned_datetime(TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
 fn empty_table(out: &Out) -> comfy_table::Table {
@@ -130,9 +186,20 @@ fn empty_table(out: &Out) -> comfy_table::Table {
         say!(out, "column-address"),
         say!(out, "column-provider"),
         say!(out, "column-at"),
+        say!(out, "column-later"),
         say!(out, "column-reply"),
     ]);
     table
+}
+
+fn no_csv(error: csv::Error) -> Failure {
+    Failure::new(Exit::Problems, "report.csv", error)
+}
+
+/// A row that no spreadsheet calculates.
+fn write_safe<W: io::Write>(table: &mut csv::Writer<W>, cells: &[String]) -> Result<(), Failure> {
+    let safe: Vec<Cow<'_, str>> = cells.iter().map(|cell| csv_safe(cell)).collect();
+    table.write_record(safe.iter().map(|cell| cell.as_bytes())).map_err(no_csv)
 }
 
 /// Writes a file anew, as its content comes.
@@ -146,16 +213,21 @@ async fn write_file(
     file.flush().map_err(failed)
 }
 
-fn cells(shown: &Shown, one: &DeliveryRecord) -> [String; 9] {
+fn cells(shown: &Shown, one: &Seen) -> [String; 12] {
+    let delivery = &one.delivery;
+    let later = one.later.as_ref();
     [
-        shown.state_of(one).to_string(),
-        one.address.to_string(),
-        one.fields.get("outlet").cloned().unwrap_or_default(),
-        one.provider.as_ref().map(ToString::to_string).unwrap_or_default(),
-        one.provider_id.clone().unwrap_or_default(),
-        one.attempts.to_string(),
-        one.at.map(|at| at.to_string()).unwrap_or_default(),
-        one.message_id.as_str().to_owned(),
-        one.reply.clone().unwrap_or_default(),
+        one.standing(shown).to_owned(),
+        delivery.address.to_string(),
+        delivery.fields.get("outlet").cloned().unwrap_or_default(),
+        delivery.provider.as_ref().map(ToString::to_string).unwrap_or_default(),
+        delivery.provider_id.clone().unwrap_or_default(),
+        delivery.attempts.to_string(),
+        delivery.at.map(|at| at.to_string()).unwrap_or_default(),
+        delivery.message_id.as_str().to_owned(),
+        delivery.reply.clone().unwrap_or_default(),
+        later.map(|later| later.event.kind.to_string()).unwrap_or_default(),
+        later.map(|later| later.event.at.unwrap_or(later.seen_at).to_string()).unwrap_or_default(),
+        later.and_then(|later| later.event.reason.clone()).unwrap_or_default(),
     ]
 }

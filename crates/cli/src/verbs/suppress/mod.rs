@@ -1,5 +1,6 @@
 //! `suppress`: addresses that are never mailed, whichever provider takes a message.
 
+mod forget;
 mod lists;
 
 use depeche::address::EmailAddress;
@@ -16,6 +17,9 @@ use crate::words::say;
 /// Does what was asked.
 pub(crate) async fn run(command: &Suppress, context: &Context<'_>) -> Done {
     let config = context.config()?;
+    if matches!(command, Suppress::Forget(_)) {
+        forget::may(&config, context)?;
+    }
     let journal = store::open(&config, context).await?;
     let journal = match command {
         Suppress::List => journal,
@@ -25,6 +29,7 @@ pub(crate) async fn run(command: &Suppress, context: &Context<'_>) -> Done {
         Suppress::Add(asked) => add(&*journal, asked, context).await?,
         Suppress::List => list(&*journal, context).await?,
         Suppress::Remove(asked) => remove(&*journal, asked, context).await?,
+        Suppress::Forget(asked) => forget::run(asked, &*journal, &config, context).await?,
         Suppress::Pull(asked) => lists::pull(asked, &*journal, &config, context).await?,
         Suppress::Push(asked) => lists::push(asked, &*journal, &config, context).await?,
     };

@@ -8,6 +8,8 @@ mod mailbox;
 mod providers;
 mod tell;
 
+pub(super) use tell::kind_word;
+
 use depeche::after::{self, TakenIn};
 use depeche::journal::{HoldError, Journal, RunId, RunKind, RunRecord, RunState};
 use depeche::mailbox::Finding;

@@ -132,6 +132,11 @@ fn is_worth_a_line(kind: EventKind) -> bool {
     kind.is_loss() || kind.is_wish() || kind == EventKind::Deferred
 }
 
+/// What an event says, in words.
+pub(in crate::verbs) fn kind_word(out: &Out, kind: EventKind) -> String {
+    what_word(out, kind, None)
+}
+
 fn what_word(out: &Out, kind: EventKind, class: Option<Class>) -> String {
     match (kind, class) {
         (_, Some(Class::Full)) => say!(out, "sync-event-full"),

@@ -187,3 +187,29 @@ pub(super) async fn an_accepted_recipient_is_sent_again_only_by_name(harness: &d
     journal.intend(vec![intent]).await.expect("the old attempt is superseded");
     assert_eq!(journal.audit_of(Some(&run)).await.expect("read").len(), 1);
 }
+
+pub(super) async fn who_is_known_to_have_it_is_not_sent_it_again(harness: &dyn JournalHarness) {
+    for (kind, moved) in [
+        (EventKind::Delivered, 0),
+        (EventKind::BouncedHard, 0),
+        (EventKind::Complained, 0),
+        (EventKind::Accepted, 1),
+        (EventKind::Deferred, 1),
+    ] {
+        let (journal, entropy) = (harness.fresh().await, CountingEntropy::default());
+        let run = run_of(journal.as_ref(), 1).await;
+        let intent =
+            ended(journal.as_ref(), &run, &entropy, DeliveryState::Accepted, AttemptState::Accepted).await;
+        journal.record_events(&ovh(), vec![told(kind, &intent)], at(3)).await.expect("kept");
+        let delivery = all(journal.as_ref(), &run).await.remove(0);
+        let on = journal.events_on(&run, &[delivery.id]).await.expect("read");
+        assert_eq!(on, journal.events_of(&run).await.expect("read"), "asked about one, or about the run");
+        assert!(journal.events_on(&run, &[]).await.expect("read").is_empty());
+        let (keys, hold) = ([delivery.address.key()], journal.hold(&run).await.expect("free"));
+
+        let again = Decision::ResendAccepted;
+        let found = journal.resolve(hold.as_ref(), &keys, again, "it burned", at(4)).await.expect("written");
+
+        assert_eq!(found.len(), moved, "{kind}");
+    }
+}

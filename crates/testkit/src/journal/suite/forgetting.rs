@@ -152,6 +152,13 @@ pub(super) async fn a_declared_outage_is_kept_and_may_be_ended(harness: &dyn Jou
     journal.declare_outage(later.clone()).await.expect("written");
 
     let other = harness.reopened().await;
-    assert_eq!(other.outages().await.expect("read"), [later, ended], "the latest first");
+    assert_eq!(other.outages().await.expect("read"), [later, ended.clone()], "the latest first");
     assert_eq!(other.audit_of(None).await.expect("read").len(), 3);
+
+    assert!(other.withdraw_outage(&ovh(), at(500), "it was the network", at(600)).await.expect("written"));
+    assert!(!other.withdraw_outage(&ovh(), at(500), "again", at(601)).await.expect("written"));
+    assert_eq!(other.outages().await.expect("read"), [ended]);
+    let audit = other.audit_of(None).await.expect("read");
+    assert_eq!(audit.len(), 4);
+    assert!(audit[3].detail.contains("it was the network"), "{audit:?}");
 }

@@ -66,6 +66,7 @@ pub async fn journal_conformance(harness: &dyn JournalHarness) {
     events::an_event_of_a_superseded_attempt_proves_nothing_of_the_next(harness).await;
     events::a_bounce_makes_a_bad_address_of_an_accepted_one(harness).await;
     events::an_accepted_recipient_is_sent_again_only_by_name(harness).await;
+    events::who_is_known_to_have_it_is_not_sent_it_again(harness).await;
     keeping::acceptances_are_counted_by_day(harness).await;
     forgetting::a_link_names_one_delivery(harness).await;
     forgetting::a_declared_outage_is_kept_and_may_be_ended(harness).await;

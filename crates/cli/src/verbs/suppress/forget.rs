@@ -1,0 +1,99 @@
+//! `suppress forget`: a person asks to be forgotten (GDPR, article 17), and is never mailed again all the same.
+//!
+//! The journal keeps a keyed hash in their place; the records beside it are removed. Refused while a process
+//! works on a run, and where a mirror keeps what was written once. Files of the project that still name them
+//! are told, and left to their owner; so is what is out of reach.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use depeche::journal::{HoldError, Journal};
+use serde_json::json;
+
+use crate::args::SuppressForget;
+use crate::config::Config;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::{Done, Failure};
+use crate::words::say;
+
+/// Folders are looked into so deep.
+const DEPTH: usize = 4;
+/// Longer files are not looked into.
+const MOST_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Whether anybody can be forgotten here.
+pub(super) fn may(config: &Config, context: &Context<'_>) -> Result<(), Failure> {
+    if config.mirror.is_none() {
+        return Ok(());
+    }
+    Err(Failure::guard("suppress.mirror", say!(context.out, "forget-mirror"))
+        .with_hint(say!(context.out, "forget-mirror-hint")))
+}
+
+/// Does what was asked.
+pub(super) async fn run(
+    asked: &SuppressForget,
+    journal: &dyn Journal,
+    config: &Config,
+    context: &Context<'_>,
+) -> Done {
+    let out = context.out;
+    let address = super::address(&asked.address)?;
+    // Any process of a run may hold the address in memory, and would write it again.
+    for run in journal.open_runs().await? {
+        if let Some(pid) = journal.holder(&run.id).await? {
+            return Err(HoldError::Held { run: run.id, pid }.into());
+        }
+    }
+    let mut fresh = [0; 32];
+    fresh[..16].copy_from_slice(context.entropy.uuid().as_bytes());
+    fresh[16..].copy_from_slice(context.entropy.uuid().as_bytes());
+    let key = address.key();
+    let forgotten = journal.forget(&key, fresh, context.clock.now()).await?;
+    let named = still_named(&config.base(), key.as_str());
+    let named: Vec<String> = named.iter().map(|path| path.display().to_string()).collect();
+    out.document(&json!({ "version": 1, "exit": 0, "pseudonym": forgotten.pseudonym.as_str(),
+        "deliveries": forgotten.deliveries, "events": forgotten.events, "swept": forgotten.swept,
+        "still_named_in": named }));
+    out.line(say!(
+        out,
+        "forgotten",
+        pseudonym = forgotten.pseudonym.as_str(),
+        deliveries = forgotten.deliveries,
+        events = forgotten.events
+    ));
+    if !forgotten.swept {
+        out.warn(say!(out, "forgotten-not-swept"));
+    }
+    for file in &named {
+        out.warn(say!(out, "forgotten-still-named", file = file));
+    }
+    out.note(say!(out, "forgotten-beyond"));
+    Ok(Exit::Done)
+}
+
+/// Files of the project in which the address stands, in whatever case.
+fn still_named(base: &Path, address: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    look(base, address.to_ascii_lowercase().as_bytes(), DEPTH, &mut found);
+    found.sort();
+    found
+}
+
+/// What cannot be read is passed over: it is told of as a help, and proves nothing.
+fn look(folder: &Path, address: &[u8], depth: usize, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let (path, Ok(kind)) = (entry.path(), entry.file_type()) else { continue };
+        if kind.is_dir() && depth > 0 {
+            look(&path, address, depth - 1, found);
+        }
+        if !kind.is_file() || entry.metadata().map_or(true, |data| data.len() > MOST_BYTES) {
+            continue;
+        }
+        let content = fs::read(&path).unwrap_or_default().to_ascii_lowercase();
+        if !address.is_empty() && content.windows(address.len()).any(|part| part == address) {
+            found.push(path);
+        }
+    }
+}
