@@ -37,7 +37,6 @@ config-type = `{ $key }` must be { $wanted }, not { $found ->
     [table] a table
    *[other] { $found }
 }
-config-type = `{ $key }` must be { $wanted }, not { $found }
 config-pace-domain = `{ $name }` is no domain
 config-pace-nothing = the pace of { $name } states no window: per_second, per_minute, per_hour, per_day, each 1 or more
 config-kind-table = a table
@@ -59,7 +58,6 @@ config-unsubscribe-url = the address must begin with https://
 config-journal = the journal `{ $url }` cannot be used: name a file, url = "sqlite:.depeche/journal.db", or a server, url = "postgres://depeche@db.example.org/depeche"
 config-journal-password = the journal `{ $url }` carries its password in the open: take it out of the URL, and write password = { "{" } file = "journal.password" { "}" } below it (or env, or command)
 config-lease = a lease is two seconds or more
-config-journal = the journal `{ $url }` cannot be used: this version keeps it in a file, url = "sqlite:.depeche/journal.db"
 config-mirror = `{ $text }` is no place for a mirror
 config-mirror-hint = "file:/mnt/other/depeche" for a folder, or "s3://bucket/folder" for an object store
 config-mirror-server = a mirror and a state_dir belong to a journal in a file; a journal on a server is kept by the server
@@ -69,7 +67,6 @@ config-public-url = the public address must begin with https:// and have no ? or
 config-webhook-twice = there are two webhooks called `{ $name }`
 config-webhook-kind = `{ $name }` is no provider with webhooks: say its kind
 config-webhook-proof = exactly one proof of who posts is needed: { $keys }
-config-journal = the journal `{ $url }` cannot be used: this version keeps it in a file, url = "sqlite:.depeche/journal.db"
 config-provider-twice = there are two providers called `{ $name }`
 config-provider-name = `{ $name }` is the name of the mailbox of bounces; call the provider otherwise
 config-campaign-last = a mailchimp-campaign takes everybody who is left: { $provider } cannot stand behind it

@@ -37,7 +37,6 @@ config-type = « { $key } » doit être { $wanted }, pas { $found ->
     [table] une table
    *[other] { $found }
 }
-config-type = « { $key } » doit être { $wanted }, pas { $found }
 config-pace-domain = « { $name } » n'est pas un domaine
 config-pace-nothing = la cadence de { $name } ne fixe aucune limite : per_second, per_minute, per_hour, per_day, chacune valant 1 ou plus
 config-kind-table = une table
@@ -59,7 +58,6 @@ config-unsubscribe-url = l'adresse doit commencer par https://
 config-journal = le journal « { $url } » est inutilisable : indiquez un fichier, url = "sqlite:.depeche/journal.db", ou un serveur, url = "postgres://depeche@db.example.org/depeche"
 config-journal-password = le journal « { $url } » porte son mot de passe en clair : retirez-le de l'adresse et écrivez au-dessous password = { "{" } file = "journal.password" { "}" } (ou env, ou command)
 config-lease = un bail dure deux secondes au moins
-config-journal = le journal « { $url } » est inutilisable : cette version le garde dans un fichier, url = "sqlite:.depeche/journal.db"
 config-mirror = `{ $text }` n’est pas un emplacement de miroir
 config-mirror-hint = "file:/mnt/autre/depeche" pour un dossier, ou "s3://bucket/dossier" pour un stockage d’objets
 config-mirror-server = un miroir et un state_dir vont avec un journal dans un fichier ; un journal sur un serveur est gardé par le serveur
@@ -69,7 +67,6 @@ config-public-url = l'adresse publique doit commencer par https:// et n'avoir ni
 config-webhook-twice = deux webhooks s'appellent `{ $name }`
 config-webhook-kind = `{ $name }` n'est pas un fournisseur à webhooks : précisez kind
 config-webhook-proof = il faut exactement une preuve de qui envoie : { $keys }
-config-journal = le journal « { $url } » est inutilisable : cette version le garde dans un fichier, url = "sqlite:.depeche/journal.db"
 config-provider-twice = deux fournisseurs s'appellent « { $name } »
 config-provider-name = « { $name } » est le nom de la boîte des rebonds ; appelez le fournisseur autrement
 config-campaign-last = une campagne Mailchimp prend tous ceux qui restent : { $provider } ne peut venir derrière elle
@@ -100,7 +97,6 @@ cancelled = { $run } est annulé ; { $count ->
     [one] { $count } ne partira
    *[other] { $count } ne partiront
 } jamais
-cancelled = { $run } est annulé ; { $count } ne partiront jamais
 handed-over = { $run } est confié aux postes d'envoi : { $count } en attente. Pour le suivre : depeche status { $run }
 paused = { $run } est en pause, { $count } en attente ; ce qui est en route se termine. Pour reprendre : depeche resume { $run }, ou depeche resume { $run } --enqueue
 too-late = { $run } devait commencer avant { $until } ; rien n'est parti. S'il doit partir malgré tout : depeche resume { $run } --late
@@ -110,7 +106,7 @@ schedule-passed = { $text } et le retard permis sont passés ; rien n'est parti
 work-begins = au travail ; Ctrl-C ou SIGTERM termine ce qui est en route
 resolved = décidés : { $count }
 at-risk-who = { $count ->
-    [one] 1 destinataire
+    [one] { $count } destinataire
    *[other] { $count } destinataires
 } de { $run }, accepté(s) avec risque, recevraient de nouveau le communiqué ; qui l'a reçu quand même l'aura deux fois
 at-risk-other = { $confirmed } ont été confirmés, et { $count } le recevraient de nouveau ; rien n'a été changé
@@ -121,7 +117,6 @@ status-link = { $name } : { $accepted ->
     [one] { $accepted } accepté
    *[other] { $accepted } acceptés
 }, { $state }
-status-link = { $name } : { $accepted } acceptés, { $state }
 status-pace = cadence de { $domain } : { $used } sur { $limit } utilisés { $window ->
     [minute] dans la dernière minute
     [hour] dans la dernière heure
@@ -129,7 +124,7 @@ status-pace = cadence de { $domain } : { $used } sur { $limit } utilisés { $win
  }
 status-mirror = miroir { $target } ({ $mode }) : il a tout
 status-mirror-behind = miroir { $target } ({ $mode }) : il lui manque { $count ->
-    [one] 1 écriture
+    [one] { $count } écriture
    *[other] { $count } écritures
 }, depuis { $seconds } s { $reason }
 status-mirror-taken-over = miroir { $target } : une autre machine a repris l’envoi ; celle-ci n’envoie rien
@@ -165,7 +160,7 @@ end-taken-over = une autre machine continue cet envoi ; plus rien ne part d’ic
 journal-older-session = ce journal est une copie ancienne de lui-même : il en est à la session { $journal }, et la session { $beside } a été ouverte. Il ne sait pas qui a reçu quoi depuis : rien ne part
 journal-older-lacks = ce journal est une copie ancienne de lui-même : { $count ->
     [0] il s’est passé des choses
-    [one] 1 destinataire a été servi, ou a pu l’être,
+    [one] { $count } destinataire a été servi, ou a pu l’être,
    *[other] { $count } destinataires ont été servis, ou ont pu l’être,
 } sans qu’il le sache. Rien ne part
 journal-older-hint = `depeche reconcile` le met à jour, depuis ce qui est rangé à côté de lui, son miroir et les fournisseurs
@@ -193,12 +188,12 @@ mirror-unreadable = le miroir est illisible : { $reason }
 mirror-behind = le miroir est injoignable ; on continue, car son mode est async : { $reason }
 mirror-in-step = le miroir a de nouveau tout
 mirror-lacks = il manque encore { $count ->
-    [one] 1 écriture
+    [one] { $count } écriture
    *[other] { $count } écritures
 } au miroir ; la prochaine commande qui envoie les apporte
 reconcile-lost = l’envoi { $run } n’est noté nulle part : on ne sait pas qui l’a reçu
 reconcile-unrecorded = { $count ->
-    [one] 1 session n’a
+    [one] { $count } session n’a
    *[other] { $count } sessions n’ont
 } laissé aucune trace : tous ceux qui étaient en attente sont incertains
 reconcile-no-provider = aucun fournisseur n’a pu être interrogé : { $reason }
@@ -206,10 +201,10 @@ reconcile-provider = { $provider } n’a pas pu être interrogé : { $reason }
 taken-over = reprise de { $machine }, qui envoyait depuis { $since } ; elle ne peut plus envoyer
 taken-over-async = le miroir est en mode async : ceux que l’autre machine a servis dans sa dernière seconde peuvent être en attente ici
 recovered = remis : { $runs ->
-    [one] 1 envoi
+    [one] { $runs } envoi
    *[other] { $runs } envois
 }, { $count ->
-    [one] 1 destinataire
+    [one] { $count } destinataire
    *[other] { $count } destinataires
 } ; prouvés par les fournisseurs : { $proofs }
 end-resume-at = il vaut la peine de reprendre à partir de { $at }
@@ -218,7 +213,7 @@ end-broken-off = l'envoi { $run } est dans le journal ; une fois la panne répar
 end-test-later = la copie de test n'est pas partie, et il n'en reste rien ; réessayez à partir de { $at }
 end-test-not-sent = la copie de test n'est pas partie, et il n'en reste rien
 end-unknown = { $count ->
-    [one] 1 incertain
+    [one] { $count } incertain
    *[other] { $count } incertains
 } : appelez-les, puis `depeche resolve { $run } ADRESSE --sent` (ou --resend) `--reason "…"`
 end-at-risk = { $run } : { $count } accepté(s) avec risque, parce que leur fournisseur est tombé en panne : appelez-les (depeche report { $run } --call-sheet), ou renvoyez-le : depeche resolve { $run } --at-risk --resend --reason "…"

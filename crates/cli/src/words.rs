@@ -166,7 +166,14 @@ mod tests {
     fn both_catalogues_are_well_formed_and_have_the_same_keys() {
         for source in [ENGLISH, FRENCH] {
             assert!(FluentResource::try_new(source.to_owned()).is_ok());
+            // The last of two would silently win.
+            let begins =
+                |line: &&str| line.starts_with(|c: char| c.is_ascii_lowercase()) && line.contains(" =");
+            assert_eq!(source.lines().filter(begins).count(), keys(source).len(), "a key stands twice");
         }
+        // In French nothing is "one" as well (CLDR): a figure that is written out would be wrong for it.
+        let written_out = FRENCH.lines().find(|line| line.trim_start().starts_with("[one] 1 "));
+        assert_eq!(written_out, None);
         assert_eq!(keys(ENGLISH), keys(FRENCH));
     }
 

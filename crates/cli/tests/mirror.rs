@@ -210,3 +210,58 @@ fn a_mirror_that_is_not_understood_is_said_with_its_place() {
         assert!(said.stderr.contains(part), "{part}: {}", said.stderr);
     }
 }
+
+/// A command's words in one language, without what differs from run to run.
+fn told(project: &Project, at: &Path, words: &[&str], lang: &str) -> String {
+    let command = depeche().args(words).args(["--lang", lang]).current_dir(at).output().unwrap();
+    let said = said(command);
+    let exit = said.exit.unwrap();
+    let text =
+        format!("$ depeche {}\n{}--- stderr\n{}--- exit {exit}\n", words.join(" "), said.stdout, said.stderr);
+    let text = text.replace(&project.path().display().to_string(), "FOLDER");
+    let text = project.steady_day(&text.replace(&at.display().to_string(), "THERE"));
+    let (mut parts, mut told) = (text.split("YYYY-MM-DD "), String::new());
+    told.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        told.push_str(&format!("TIME{}", &part["00:00 UTC".len()..]));
+    }
+    let machine = std::process::Command::new("uname").arg("-n").output().unwrap().stdout;
+    let machine = String::from_utf8(machine).unwrap();
+    [("from ", ","), ("de ", ","), (": ", " ")].iter().fold(told, |told, (before, after)| {
+        let named = format!("{before}{}{after}", machine.trim());
+        told.replace(&named, &format!("{before}MACHINE{after}"))
+    })
+}
+
+#[test]
+fn reconcile_and_take_over_say_what_moved_and_the_next_command_in_both_languages() {
+    for lang in ["en", "fr"] {
+        let project = Project::new(vec![FakeSmtp::new()], 3);
+        let place = project.path().join("elsewhere");
+        std::fs::create_dir(&place).unwrap();
+        let (journal, kept) = (project.path().join(".depeche"), project.path().join("backup"));
+        project.list("first.csv", 0..1);
+        project.run(&["send", "release.md", "--to", "first.csv", "--confirm", "1", "--json"]);
+        copy(&journal, &kept);
+        project.list("second.csv", 1..2);
+        project.run(&["send", "release.md", "--to", "second.csv", "--confirm", "1", "--json"]);
+        copy(&kept, &journal);
+        project.list("third.csv", 2..3);
+        let more = ["send", "release.md", "--to", "third.csv", "--confirm", "1"];
+        let refused = told(&project, project.path(), &more, lang);
+        let reconciled = told(&project, project.path(), &["reconcile"], lang);
+        let nothing = told(&project, project.path(), &["reconcile"], lang);
+        with_mirror(&project, &place, "sync");
+        assert_eq!(project.run(&[&more[..], &["--json"]].concat()).exit, Some(0));
+        let second = tempfile::tempdir().unwrap();
+        std::fs::copy(project.path().join("depeche.toml"), second.path().join("depeche.toml")).unwrap();
+        private(&second.path().join("depeche.toml"));
+        let taken = told(&project, second.path(), &["take-over"], lang);
+        project.list("fourth.csv", 3..4);
+        let fourth = ["send", "release.md", "--to", "fourth.csv", "--confirm", "1"];
+        let late = told(&project, project.path(), &fourth, lang);
+
+        let all = [refused, reconciled, nothing, taken, late].join("\n");
+        insta::assert_snapshot!(format!("recovered_{lang}"), all);
+    }
+}

@@ -190,7 +190,9 @@ fn a_crisis_is_told_in_plain_words_with_the_next_command() {
         let second = FakeSmtp::new().rule(Rule::at(Phase::Mail).from_message(4).does(Fault::Die(None)));
         // Five refusals set the first aside. Nobody waits behind those five: who of them, or of the next, is
         // first at the second provider would be a matter of microseconds.
-        let project = Project::new(vec![first, second], 10);
+        // Nor is anybody announced to the first while it falls, for the same reason.
+        let one_by_one = "limits = { connections = 1 }\npipeline_next = false";
+        let project = Project::with(vec![first, second], 10, one_by_one, "");
 
         let send = shown(&project, &["send", "release.md", "--to", "contacts.csv", "--confirm", "10"], lang);
         let status = shown(&project, &["status"], lang);

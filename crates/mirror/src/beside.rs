@@ -209,9 +209,8 @@ impl Beside {
         for session in self.sessions()?.into_iter().filter(|session| *session != own) {
             std::fs::remove_file(self.folder.join(format!("{session:010}.log")))?;
         }
-        match &*self.log.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
-            Some(file) => file.set_len(0)?,
-            None => {}
+        if let Some(file) = &*self.log.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
+            file.set_len(0)?;
         }
         sync_folder(&self.folder)
     }

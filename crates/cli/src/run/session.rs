@@ -110,7 +110,7 @@ fn told(refused: NotOpened, context: &Context<'_>) -> Failure {
                 .with_hint(say!(out, "journal-other-state-hint"))
         }
         NotOpened::TakenOver(owner) => {
-            let since = owner.at.to_string();
+            let since = owner.at.strftime("%Y-%m-%d %H:%M UTC").to_string();
             let message = say!(out, "mirror-taken-over", machine = owner.machine, since = since);
             Failure::guard("mirror.taken-over", message).with_hint(say!(out, "mirror-taken-over-hint"))
         }

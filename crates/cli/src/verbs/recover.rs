@@ -52,7 +52,7 @@ pub(crate) async fn take_over(context: &Context<'_>) -> Done {
             context.out,
             "taken-over",
             machine = &before.machine,
-            since = before.at.to_string()
+            since = before.at.strftime("%Y-%m-%d %H:%M UTC").to_string()
         ));
     }
     let is_async = config.mirror.as_ref().is_some_and(|mirror| mirror.mode_word() == "async");
@@ -186,7 +186,7 @@ fn failed(error: &RecoverError, context: &Context<'_>) -> Failure {
             Failure::guard("mirror.empty", say!(out, "mirror-empty", place = place))
         }
         RecoverError::TakenOver(owner) => {
-            let since = owner.at.to_string();
+            let since = owner.at.strftime("%Y-%m-%d %H:%M UTC").to_string();
             let message = say!(out, "mirror-taken-over", machine = &owner.machine, since = since);
             Failure::guard("mirror.taken-over", message).with_hint(say!(out, "mirror-taken-over-hint"))
         }

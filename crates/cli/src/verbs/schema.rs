@@ -24,7 +24,7 @@ const EXITS: [u8; 10] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 130];
 
 /// Commands by the document that they print, where it does not have the command's own name.
 const SHARED: [(&str, &[&str]); 4] = [
-    ("run", &["send", "resume", "status", "report", "pause", "cancel"]),
+    ("run", &["send", "resume", "status", "pause", "cancel"]),
     ("recover", &["reconcile", "take-over"]),
     ("suppress-lists", &["suppress-pull", "suppress-push"]),
     ("written", &["man", "schema"]),

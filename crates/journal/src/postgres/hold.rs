@@ -41,6 +41,8 @@ pub(crate) struct Holds {
     clock: Arc<DatabaseClock>,
     mine: Mutex<BTreeMap<RunId, Claim>>,
     ended: Mutex<Vec<i64>>,
+    /// One gives back at a time: who asks next finds what was dropped before given back, not on its way.
+    giving: tokio::sync::Mutex<()>,
     woken: Notify,
 }
 
@@ -75,8 +77,8 @@ impl Drop for Held {
 impl Holds {
     /// Starts the heartbeat; it ends with the holds.
     pub(crate) fn start(lease: Duration, pool: PgPool, clock: Arc<DatabaseClock>) -> Arc<Self> {
-        let (mine, ended, woken) = (Mutex::default(), Mutex::default(), Notify::new());
-        let holds = Arc::new(Self { lease, pool, clock, mine, ended, woken });
+        let (mine, ended, giving) = (Mutex::default(), Mutex::default(), tokio::sync::Mutex::default());
+        let holds = Arc::new(Self { lease, pool, clock, mine, ended, giving, woken: Notify::new() });
         tokio::spawn(beat(Arc::downgrade(&holds), lease / BEATS));
         holds
     }
@@ -117,6 +119,7 @@ impl Holds {
 
     /// Gives back what was dropped. What cannot be given back now ends with its lease.
     pub(crate) async fn let_go(&self) {
+        let _one = self.giving.lock().await;
         let ended = std::mem::take(&mut *self.ended.lock().unwrap_or_else(PoisonError::into_inner));
         if ended.is_empty() {
             return;

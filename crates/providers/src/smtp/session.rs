@@ -106,7 +106,8 @@ impl Session {
         let delivered = match self.ahead.take() {
             Some(ahead) => {
                 let is_ours = ahead.prepared.parcel.attempt == job.attempt;
-                debug_assert!(is_ours, "a session that stands open for another attempt is dropped");
+                // A session that stands open for another attempt was dropped.
+                debug_assert!(is_ours);
                 match self.answers(job, commit, true, &ahead.commands, true).await {
                     Err(delivered) => delivered,
                     Ok(()) => self.hand_over(job, commit, next).await,
