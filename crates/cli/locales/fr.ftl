@@ -105,10 +105,10 @@ schedule-late = « { $text } » n'est pas une durée ; écrivez par exemple 30m 
 schedule-passed = { $text } et le retard permis sont passés ; rien n'est parti
 work-begins = au travail ; Ctrl-C ou SIGTERM termine ce qui est en route
 resolved = décidés : { $count }
-at-risk-who = { $count ->
-    [one] { $count } destinataire
-   *[other] { $count } destinataires
-} de { $run }, accepté(s) avec risque, recevraient de nouveau le communiqué ; qui l'a reçu quand même l'aura deux fois
+at-risk-who = { $run } : { $count ->
+    [one] { $count } destinataire accepté avec risque recevrait
+   *[other] { $count } destinataires acceptés avec risque recevraient
+} de nouveau le communiqué ; qui l'a reçu quand même l'aura deux fois
 at-risk-other = { $confirmed } ont été confirmés, et { $count } le recevraient de nouveau ; rien n'a été changé
 at-risk-none = personne n'est accepté avec risque : déclarez d'abord la panne (depeche provider outage), ou tout le monde l'a
 at-risk-again = laissés de côté, parce qu'il leur a déjà été renvoyé : { $count }
@@ -216,7 +216,10 @@ end-unknown = { $count ->
     [one] { $count } incertain
    *[other] { $count } incertains
 } : appelez-les, puis `depeche resolve { $run } ADRESSE --sent` (ou --resend) `--reason "…"`
-end-at-risk = { $run } : { $count } accepté(s) avec risque, parce que leur fournisseur est tombé en panne : appelez-les (depeche report { $run } --call-sheet), ou renvoyez-le : depeche resolve { $run } --at-risk --resend --reason "…"
+end-at-risk = { $run } : { $count ->
+    [one] { $count } accepté
+   *[other] { $count } acceptés
+} avec risque, parce que leur fournisseur est tombé en panne : appelez-les (depeche report { $run } --call-sheet), ou renvoyez-le : depeche resolve { $run } --at-risk --resend --reason "…"
 end-written = { $run } : { $count ->
     [one] { $count } écrit
    *[other] { $count } écrits
@@ -536,13 +539,13 @@ column-outlet = média
 column-phone = téléphone
 column-tier = rang
 column-why = pourquoi
-why-at-risk = accepté par { $provider } à { $at }
+why-at-risk = accepté par { $provider } le { $at } ; { $outage }
 why-unknown = nul ne sait si { $provider } l'a pris
 why-held = retenu par { $provider }
 why-pending = pas encore envoyé
 report-not-delivered = Accepté veut dire qu'un fournisseur a pris le message ; distribué est ce qu'un événement dit ensuite. Pour demander les événements : depeche sync
 report-nobody-to-ring = Personne n'est à appeler.
-report-fold = { $from } – { $to }
+report-fold = à partir du n° { $from }
 report-folded = La liste est repliée, mille personnes par pli ; seul ce qui est déplié s'imprime. Une table entière : depeche report --csv FICHIER
 report-later = Ce qui fut dit ensuite :
 report-made = au

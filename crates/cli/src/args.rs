@@ -512,7 +512,7 @@ pub(crate) struct ProviderOutage {
     #[arg(long, value_name = "TIME", requires = "from", conflicts_with = "withdraw")]
     pub(crate) until: Option<String>,
     /// What is known of it, for the audit
-    #[arg(long, value_name = "TEXT", default_value = "", requires = "name")]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, requires = "name")]
     pub(crate) reason: String,
     /// Take back what was declared
     #[arg(long, requires = "name")]

@@ -31,6 +31,9 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("resume", &["depeche resume", "depeche resume 20261203-lancement --route brevo,ovh"]),
+    ("pause", &["depeche pause 20261203-lancement"]),
+    ("work", &["depeche work", "depeche work --once"]),
+    ("serve", &["depeche serve"]),
     ("status", &["depeche status --json"]),
     (
         "resolve",
@@ -49,6 +52,15 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     ("reconcile", &["depeche reconcile", "depeche reconcile 20261203-lancement"]),
     ("take-over", &["depeche take-over"]),
+    ("suppress pull", &["depeche suppress pull", "depeche suppress pull --apply"]),
+    ("suppress push", &["depeche suppress push", "depeche suppress push --apply"]),
+    (
+        "message compare",
+        &[
+            "depeche message compare sent.eml received.eml",
+            "depeche message compare --run 20261203-lancement received.eml",
+        ],
+    ),
     (
         "report",
         &[
@@ -183,6 +195,11 @@ fn french_name(name: &str) -> Option<&'static str> {
         ("ENCODING", "ENCODAGE"),
         ("SELECTOR", "SÉLECTEUR"),
         ("SEVERITY", "GRAVITÉ"),
+        ("TIME", "HEURE"),
+        ("PATH", "CHEMIN"),
+        ("PROVIDER", "FOURNISSEUR"),
+        ("ALGORITHM", "ALGORITHME"),
+        ("HOST", "MACHINE"),
     ];
     known.iter().find(|(english, _)| *english == name).map(|(_, french)| *french)
 }

@@ -114,7 +114,7 @@ async fn people(
             if count % FOLD == 0 {
                 let (open, end) =
                     if count == 0 { (" open", "") } else { ("", "</tbody></table></div></details>\n") };
-                let from = say!(context.out, "report-fold", from = count + 1, to = count + FOLD);
+                let from = say!(context.out, "report-fold", from = count + 1);
                 let fold = format!(
                     "{end}<details{open}><summary>{from}</summary><div class=\"scroll\"><table>{head}<tbody>"
                 );

@@ -81,11 +81,8 @@ pub(super) fn why(one: &Seen, report: &Told<'_>, context: &Context<'_>) -> Strin
     let reply = out.words.library(one.delivery.reply.as_deref().unwrap_or_default());
     if let Some(burned) = &one.outage {
         let at = one.delivery.at.map(outage::shown).unwrap_or_default();
-        return format!(
-            "{}; {}",
-            say!(out, "why-at-risk", provider = provider, at = at),
-            outage::line(burned, context)
-        );
+        let outage = outage::line(burned, context);
+        return say!(out, "why-at-risk", provider = provider, at = at, outage = outage);
     }
     if let Some(later) = one.later.as_ref().filter(|later| later.event.kind.is_loss()) {
         return told(kind_word(out, later.event.kind), later.event.reason.as_deref().unwrap_or_default());
