@@ -8,7 +8,7 @@ mod common;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use common::{IDENTITY, Project, RELEASE, depeche, said};
+use common::{IDENTITY, Project, RELEASE, address, depeche, said};
 use depeche_testkit::smtp::{FakeSmtp, Fault, Phase, Rule};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
@@ -194,6 +194,44 @@ fn a_second_machine_takes_over_and_the_first_one_sends_no_more() {
     assert_eq!(first.exit, Some(5), "{first:?}");
     assert_eq!(first.document()["error"]["code"], "mirror.taken-over");
     assert_eq!(project.seen().len(), 3);
+}
+
+#[test]
+fn who_was_forgotten_is_not_mailed_by_the_machine_that_takes_over() {
+    let project = Project::new(vec![FakeSmtp::new()], 3);
+    assert_eq!(project.send(3, &[]).exit, Some(0));
+    let forgotten = project.run(&["suppress", "forget", &address(1), "--json"]);
+    assert_eq!(forgotten.exit, Some(0), "{forgotten:?}");
+    let place = project.path().join("elsewhere");
+    std::fs::create_dir(&place).unwrap();
+    with_mirror(&project, &place, "sync");
+    let refused = project.run(&["suppress", "forget", &address(2), "--json"]);
+    assert_eq!((refused.exit, &refused.document()["error"]["code"]), (Some(5), &"suppress.mirror".into()));
+    // The mirror is filled at the beginning of the next session.
+    project.list("more.csv", 7..8);
+    let more = project.run(&["send", "release.md", "--to", "more.csv", "--confirm", "1", "--json"]);
+    assert_eq!(more.exit, Some(0), "{more:?}");
+    let second = tempfile::tempdir().unwrap();
+    for name in ["depeche.toml", "contacts.csv"] {
+        std::fs::copy(project.path().join(name), second.path().join(name)).unwrap();
+    }
+    std::fs::write(second.path().join("other.md"), RELEASE.replace("slug: usine", "slug: other")).unwrap();
+    private(&second.path().join("depeche.toml"));
+    let there = |words: &[&str]| {
+        said(
+            depeche()
+                .args(words)
+                .args(["--lang", "en", "--json"])
+                .current_dir(second.path())
+                .output()
+                .unwrap(),
+        )
+    };
+    assert_eq!(there(&["take-over"]).exit, Some(0));
+
+    let sent = there(&["send", "other.md", "--to", "contacts.csv", "--confirm", "2"]);
+
+    assert_eq!((sent.exit, sent.total("accepted"), sent.total("suppressed")), (Some(0), 2, 1), "{sent:?}");
 }
 
 #[test]

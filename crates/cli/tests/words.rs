@@ -16,6 +16,10 @@ fn steady(project: &Project, text: &str) -> String {
     for server in &project.servers {
         text = text.replace(&server.port().to_string(), "PORT");
     }
+    // Who of two that moved to the spare at one moment came there first is a matter of microseconds.
+    for number in 1..10 {
+        text = text.replace(&format!("F00000{number}"), "F00000N");
+    }
     without_times(&project.steady_day(&text))
 }
 

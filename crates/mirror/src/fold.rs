@@ -22,6 +22,8 @@ pub struct Known {
     pub runs: BTreeMap<RunId, KnownRun>,
     /// Addresses that are never mailed.
     pub suppressed: BTreeMap<RecipientKey, Suppressed>,
+    /// The key under which those who were forgotten are known.
+    pub forgotten_key: Option<[u8; 32]>,
     /// What was told after acceptances, in order.
     pub events: Vec<(ProviderName, Vec<ProviderEvent>, Timestamp)>,
     /// What is known of providers.
@@ -90,6 +92,7 @@ impl Known {
                 let entries = entries.into_iter().map(|entry| (entry.key.clone(), entry));
                 self.suppressed.extend(entries);
             }
+            Record::ForgottenKey { key } => self.forgotten_key = Some(key),
             Record::Unsuppressed { key } => {
                 self.suppressed.remove(&key);
             }

@@ -551,6 +551,10 @@ impl Journal for MirroredJournal {
         self.names.lock().unwrap_or_else(PoisonError::into_inner).clear();
         Ok(forgotten)
     }
+    async fn forgotten_key(&self, adopt: Option<[u8; 32]>) -> Result<Option<[u8; 32]>, JournalError> {
+        self.inner.forgotten_key(adopt).await
+    }
+
     async fn declare_outage(&self, outage: Outage) -> Result<(), JournalError> {
         self.inner.declare_outage(outage).await
     }

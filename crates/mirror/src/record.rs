@@ -102,6 +102,12 @@ pub enum Record {
         /// Who, and why.
         entries: Vec<Suppressed>,
     },
+    /// The key under which the journal knows those who were forgotten: without it they would be mailed from a
+    /// second machine.
+    ForgottenKey {
+        /// 32 octets.
+        key: [u8; 32],
+    },
     /// An address that may be mailed again.
     Unsuppressed {
         /// Who.

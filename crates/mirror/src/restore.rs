@@ -76,6 +76,9 @@ pub(crate) async fn restore(
     now: Timestamp,
 ) -> Result<Restored, RestoreError> {
     let mut restored = Restored::default();
+    if let Some(key) = known.forgotten_key {
+        journal.forgotten_key(Some(key)).await?;
+    }
     let mut by_age: Vec<(&RunId, &KnownRun)> = known.runs.iter().collect();
     by_age.sort_by_key(|(_, run)| run.run.as_ref().map(|run| run.created_at));
     for (id, run) in by_age {

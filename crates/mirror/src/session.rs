@@ -316,6 +316,8 @@ async fn owed(journal: &dyn Journal, known: &Known) -> Result<Vec<Record>, Journ
     if !entries.is_empty() {
         records.push(Record::Suppressed { entries });
     }
+    let key = journal.forgotten_key(None).await?.filter(|key| known.forgotten_key != Some(*key));
+    records.extend(key.map(|key| Record::ForgottenKey { key }));
     Ok(records)
 }
 

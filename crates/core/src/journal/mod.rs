@@ -413,6 +413,15 @@ pub trait Journal: Send + Sync {
         at: Timestamp,
     ) -> Result<Forgotten, HoldError>;
 
+    /// The key of the hashes of [`Journal::forget`]; `None` as long as nobody was forgotten. `adopt` becomes it
+    /// where there is none: a journal that is made anew from a second place must know the forgotten by the
+    /// same pseudonyms, or it would mail them.
+    ///
+    /// # Errors
+    ///
+    /// When the journal cannot be read, or written with `adopt`.
+    async fn forgotten_key(&self, adopt: Option<[u8; 32]>) -> Result<Option<[u8; 32]>, JournalError>;
+
     /// Keeps that a provider is, or was, out of service, with a line in the audit. The same provider and
     /// beginning again replace what was said before.
     async fn declare_outage(&self, outage: Outage) -> Result<(), JournalError>;

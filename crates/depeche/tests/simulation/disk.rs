@@ -282,6 +282,10 @@ impl Journal for Disk {
         at_once(self.journal.forget(key, fresh, at))
     }
 
+    async fn forgotten_key(&self, adopt: Option<[u8; 32]>) -> Result<Option<[u8; 32]>, JournalError> {
+        at_once(self.journal.forgotten_key(adopt))
+    }
+
     async fn declare_outage(&self, outage: Outage) -> Result<(), JournalError> {
         at_once(self.journal.declare_outage(outage))
     }

@@ -36,12 +36,7 @@ pub(crate) struct Pseudonyms(Option<hmac::Key>);
 
 impl Pseudonyms {
     pub(crate) async fn load(c: &mut Connection) -> Result<Self, JournalError> {
-        let found: Option<(Vec<u8>,)> = sqlx::query_as("SELECT value FROM state WHERE name = $1")
-            .bind(NAME)
-            .fetch_optional(c)
-            .await
-            .map_err(|error| read_failed(&error))?;
-        Ok(Self(found.map(|(key,)| hmac::Key::new(hmac::HMAC_SHA256, &key))))
+        Ok(Self(stored(c).await?.map(|key| hmac::Key::new(hmac::HMAC_SHA256, &key))))
     }
 
     /// The pseudonym of a recipient; `None` as long as nobody was forgotten, and of a pseudonym itself.
@@ -118,6 +113,32 @@ impl Pseudonyms {
     }
 }
 
+async fn stored(c: &mut Connection) -> Result<Option<Vec<u8>>, JournalError> {
+    let found: Option<(Vec<u8>,)> = sqlx::query_as("SELECT value FROM state WHERE name = $1")
+        .bind(NAME)
+        .fetch_optional(c)
+        .await
+        .map_err(|error| read_failed(&error))?;
+    Ok(found.map(|(key,)| key))
+}
+
+/// The key of the pseudonyms, once there is one.
+pub(crate) async fn key(c: &mut Connection) -> Result<Option<[u8; 32]>, JournalError> {
+    let unreadable = |_| JournalError::Corrupt("the key of those who were forgotten".to_owned());
+    stored(c).await?.map(|key| key.try_into().map_err(unreadable)).transpose()
+}
+
+/// Makes `key` that of the pseudonyms, if there is none.
+pub(crate) async fn adopt(c: &mut Connection, key: &[u8]) -> Result<(), JournalError> {
+    sqlx::query("INSERT INTO state (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
+        .bind(NAME)
+        .bind(key)
+        .execute(c)
+        .await
+        .map_err(|error| write_failed(&error))?;
+    Ok(())
+}
+
 pub(crate) fn is_pseudonym(key: &str) -> bool {
     key.rsplit_once('@').is_some_and(|(_, domain)| domain == DOMAIN)
 }
@@ -146,12 +167,7 @@ pub(crate) async fn forget(
     fresh: &[u8],
     at: Timestamp,
 ) -> Result<Forgotten, JournalError> {
-    sqlx::query("INSERT INTO state (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
-        .bind(NAME)
-        .bind(fresh)
-        .execute(&mut *c)
-        .await
-        .map_err(|error| write_failed(&error))?;
+    adopt(&mut *c, fresh).await?;
     let pseudonyms = Pseudonyms::load(c).await?;
     let pseudonym = pseudonyms.of(key.as_str()).unwrap_or_else(|| key.as_str().to_owned());
     let spellings = spellings(c, key).await?;

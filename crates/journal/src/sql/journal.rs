@@ -303,6 +303,13 @@ impl Journal for Store {
         Ok(Forgotten { swept: self.sweep().await?, ..changed? })
     }
 
+    async fn forgotten_key(&self, adopt: Option<[u8; 32]>) -> Result<Option<[u8; 32]>, JournalError> {
+        if let Some(key) = adopt {
+            self.write(move |c| Box::pin(async move { forgotten::adopt(c, &key).await })).await?;
+        }
+        self.read(move |c| Box::pin(async move { forgotten::key(c).await })).await
+    }
+
     async fn declare_outage(&self, outage: Outage) -> Result<(), JournalError> {
         self.write(move |c| Box::pin(async move { outages::declare(c, &outage).await })).await
     }

@@ -306,6 +306,10 @@ impl Journal for FaultyJournal {
         self.inner.forget(key, fresh, at).await
     }
 
+    async fn forgotten_key(&self, adopt: Option<[u8; 32]>) -> Result<Option<[u8; 32]>, JournalError> {
+        self.inner.forgotten_key(adopt).await
+    }
+
     async fn declare_outage(&self, outage: Outage) -> Result<(), JournalError> {
         self.inner.declare_outage(outage).await
     }

@@ -162,3 +162,26 @@ pub(super) async fn a_declared_outage_is_kept_and_may_be_ended(harness: &dyn Jou
     assert_eq!(audit.len(), 4);
     assert!(audit[3].detail.contains("it was the network"), "{audit:?}");
 }
+
+pub(super) async fn the_forgotten_are_known_to_a_journal_that_takes_their_key(harness: &dyn JournalHarness) {
+    let journal = harness.fresh().await;
+    assert_eq!(journal.forgotten_key(None).await.expect("read"), None, "nobody was forgotten");
+    let key = recipients(0..1)[0].address.key();
+    let pseudonym = journal.forget(&key, [7; 32], at(1)).await.expect("free").pseudonym;
+    assert_eq!(journal.forgotten_key(None).await.expect("read"), Some([7; 32]));
+    assert_eq!(
+        journal.forgotten_key(Some([8; 32])).await.expect("kept"),
+        Some([7; 32]),
+        "the first one stays"
+    );
+
+    let listed = journal.suppressions(None).await.expect("read");
+
+    let second = harness.fresh().await;
+    assert_eq!(second.forgotten_key(Some([7; 32])).await.expect("written"), Some([7; 32]));
+    second.suppress(listed).await.expect("written");
+
+    let asked = second.suppressions(Some(std::slice::from_ref(&key))).await.expect("read");
+    assert_eq!(asked.len(), 1, "known by their hash: {asked:?}");
+    assert_eq!(second.forget(&key, [9; 32], at(2)).await.expect("free").pseudonym, pseudonym);
+}

@@ -87,6 +87,7 @@ pub async fn forgetting_conformance(harness: &dyn JournalHarness) {
     forgetting::a_forgotten_person_is_named_nowhere_and_mailed_never(harness).await;
     forgetting::what_comes_later_does_not_name_the_forgotten_again(harness).await;
     forgetting::who_is_still_open_is_forgotten_only_when_nobody_works_on_it(harness).await;
+    forgetting::the_forgotten_are_known_to_a_journal_that_takes_their_key(harness).await;
 }
 
 /// A moment of the suite, in seconds after its beginning.
