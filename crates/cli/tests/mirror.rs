@@ -8,7 +8,7 @@ mod common;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use common::{IDENTITY, Project, RELEASE, address, depeche, said};
+use common::{IDENTITY, Project, RELEASE, Said, address, depeche, said};
 use depeche_testkit::smtp::{FakeSmtp, Fault, Phase, Rule};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
@@ -28,6 +28,20 @@ fn private(path: &Path) {
         use std::os::unix::fs::PermissionsExt as _;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
     }
+}
+
+/// Another machine: `files` of the project, and nothing else of it.
+fn second_machine(project: &Project, files: &[&str]) -> tempfile::TempDir {
+    let second = tempfile::tempdir().unwrap();
+    for name in files {
+        std::fs::copy(project.path().join(name), second.path().join(name)).unwrap();
+    }
+    private(&second.path().join("depeche.toml"));
+    second
+}
+
+fn run_at(folder: &Path, words: &[&str]) -> Said {
+    said(depeche().args(words).args(["--lang", "en", "--json"]).current_dir(folder).output().unwrap())
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -163,21 +177,8 @@ fn a_second_machine_takes_over_and_the_first_one_sends_no_more() {
     std::fs::create_dir(&place).unwrap();
     with_mirror(&project, &place, "sync");
     assert_eq!(project.send(3, &[]).exit, Some(0));
-    let second = tempfile::tempdir().unwrap();
-    for name in ["depeche.toml", "release.md"] {
-        std::fs::copy(project.path().join(name), second.path().join(name)).unwrap();
-    }
-    private(&second.path().join("depeche.toml"));
-    let there = |words: &[&str]| {
-        said(
-            depeche()
-                .args(words)
-                .args(["--lang", "en", "--json"])
-                .current_dir(second.path())
-                .output()
-                .unwrap(),
-        )
-    };
+    let second = second_machine(&project, &["depeche.toml", "release.md"]);
+    let there = |words: &[&str]| run_at(second.path(), words);
 
     let taken = there(&["take-over"]);
 
@@ -211,22 +212,9 @@ fn who_was_forgotten_is_not_mailed_by_the_machine_that_takes_over() {
     project.list("more.csv", 7..8);
     let more = project.run(&["send", "release.md", "--to", "more.csv", "--confirm", "1", "--json"]);
     assert_eq!(more.exit, Some(0), "{more:?}");
-    let second = tempfile::tempdir().unwrap();
-    for name in ["depeche.toml", "contacts.csv"] {
-        std::fs::copy(project.path().join(name), second.path().join(name)).unwrap();
-    }
+    let second = second_machine(&project, &["depeche.toml", "contacts.csv"]);
     std::fs::write(second.path().join("other.md"), RELEASE.replace("slug: usine", "slug: other")).unwrap();
-    private(&second.path().join("depeche.toml"));
-    let there = |words: &[&str]| {
-        said(
-            depeche()
-                .args(words)
-                .args(["--lang", "en", "--json"])
-                .current_dir(second.path())
-                .output()
-                .unwrap(),
-        )
-    };
+    let there = |words: &[&str]| run_at(second.path(), words);
     assert_eq!(there(&["take-over"]).exit, Some(0));
 
     let sent = there(&["send", "other.md", "--to", "contacts.csv", "--confirm", "2"]);
@@ -291,9 +279,7 @@ fn reconcile_and_take_over_say_what_moved_and_the_next_command_in_both_languages
         let nothing = told(&project, project.path(), &["reconcile"], lang);
         with_mirror(&project, &place, "sync");
         assert_eq!(project.run(&[&more[..], &["--json"]].concat()).exit, Some(0));
-        let second = tempfile::tempdir().unwrap();
-        std::fs::copy(project.path().join("depeche.toml"), second.path().join("depeche.toml")).unwrap();
-        private(&second.path().join("depeche.toml"));
+        let second = second_machine(&project, &["depeche.toml"]);
         let taken = told(&project, second.path(), &["take-over"], lang);
         project.list("fourth.csv", 3..4);
         let fourth = ["send", "release.md", "--to", "fourth.csv", "--confirm", "1"];
