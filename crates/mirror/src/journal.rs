@@ -9,6 +9,8 @@
 //! handed over) and denied with [`Denied::MirrorLost`]. In both modes an intent is denied with
 //! [`Denied::TakenOver`] once it is known that another machine sends.
 
+mod before_wire;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,10 +20,10 @@ use bytes::Bytes;
 use depeche_core::address::RecipientKey;
 use depeche_core::event::{ProviderEvent, StoredEvent};
 use depeche_core::journal::{
-    AcceptedDay, AttemptRecord, AttemptState, AuditEntry, BreakerRecord, Decision, DeliveryId,
-    DeliveryRecord, DeliveryState, Forgotten, FreezeError, Frozen, Hold, HoldError, Intent, Journal,
-    JournalError, NewDeliveries, NewRun, Outage, Recorded, RunId, RunKind, RunRecord, RunState,
-    SettledAttempt, Settlement, Stepped, Suppression, Taken, Totals, Urgency, Usage,
+    AcceptedDay, AttemptRecord, AuditEntry, BreakerRecord, Decision, DeliveryId, DeliveryRecord,
+    DeliveryState, Forgotten, FreezeError, Frozen, Hold, HoldError, Intent, Journal, JournalError,
+    NewDeliveries, NewRun, Outage, Recorded, RunId, RunKind, RunRecord, RunState, Settlement, Stepped,
+    Suppression, Taken, Totals, Urgency, Usage,
 };
 use depeche_core::opt_out::DeliveryReference;
 use depeche_core::outcome::Denied;
@@ -32,9 +34,9 @@ use crate::beside::{Beside, Lag};
 use crate::keeper::{Keeper, Mode};
 use crate::lineage::Lineage;
 use crate::log::LogError;
-use crate::record::{Attempt, Record, Stands, Suppressed};
+use crate::record::{Record, Stands, Suppressed};
 use crate::restore::all_deliveries;
-use crate::session::{self, NotOpened, Opening};
+use crate::session::{NotOpened, Opening};
 
 /// How a session treats its mirror.
 #[derive(Debug, Clone, Copy)]
@@ -141,120 +143,6 @@ impl MirroredJournal {
         if let Err(error) = self.beside.note(records) {
             tracing::warn!(%error, "nothing can be noted beside the journal");
         }
-    }
-
-    async fn names(&self, run: &RunId) -> Result<Arc<Names>, JournalError> {
-        let known = self.names.lock().unwrap_or_else(PoisonError::into_inner).get(run).cloned();
-        if let Some(known) = known {
-            return Ok(known);
-        }
-        let is_kept = self.inner.run(run).await?.is_some_and(|run| run.kind == RunKind::Real);
-        let names = if is_kept {
-            let all = all_deliveries(&*self.inner, run).await?;
-            Some(all.into_iter().map(|(key, delivery)| (delivery.id, key)).collect())
-        } else {
-            None
-        };
-        let names = Arc::new(names);
-        self.names.lock().unwrap_or_else(PoisonError::into_inner).insert(run.clone(), Arc::clone(&names));
-        Ok(names)
-    }
-
-    /// The names of a run whose own word is not waited for: none when they cannot be read.
-    async fn names_or_none(&self, run: &RunId) -> Arc<Names> {
-        self.names(run).await.unwrap_or_default()
-    }
-
-    async fn is_kept(&self, run: &RunId) -> bool {
-        self.names_or_none(run).await.is_some()
-    }
-
-    fn taken_over(&self) -> Result<(), Denied> {
-        let lag = self.keeper.as_ref().map(Keeper::lag).filter(|lag| lag.taken_over);
-        lag.map_or(Ok(()), |lag| Err(Denied::TakenOver { by: lag.trouble.unwrap_or_default() }))
-    }
-
-    /// The intents as the mirror keeps them; before the wire when it must be so.
-    async fn mirror(&self, intents: &[Intent]) -> Result<(), LogError> {
-        let Some(run) = intents.first().map(|intent| &intent.run) else { return Ok(()) };
-        let names = self.names_or_none(run).await;
-        let Some(names) = names.as_ref() else { return Ok(()) };
-        let record = |intent: &Intent| {
-            let key = names.get(&intent.delivery)?.clone();
-            Some(Record::Intent { run: intent.run.clone(), key, attempt: Attempt::open(intent) })
-        };
-        let records: Vec<Record> = intents.iter().filter_map(record).collect();
-        self.note(&records);
-        match (&self.keeper, self.mode) {
-            (None, _) => Ok(()),
-            (Some(keeper), Mode::Async) => {
-                keeper.keep(records);
-                Ok(())
-            }
-            (Some(keeper), Mode::Sync) => keeper.keep_before_going_on(records).await,
-        }
-    }
-
-    /// Takes intents back: nothing was handed over.
-    async fn withdraw(&self, intents: &[Intent], why: &str) -> Result<(), JournalError> {
-        let back = |intent: &Intent| Settlement {
-            run: intent.run.clone(),
-            delivery: intent.delivery,
-            fence: intent.fence + 1,
-            attempt: Some(SettledAttempt {
-                id: intent.attempt,
-                had_intent: true,
-                provider: intent.provider.clone(),
-                state: AttemptState::NotAccepted,
-                blames: None,
-                provider_id: None,
-                started_at: intent.at,
-            }),
-            from: DeliveryState::Intent,
-            to: DeliveryState::Pending,
-            not_before: None,
-            transient: false,
-            avoid: None,
-            bad_address: false,
-            reply: Some(why.to_owned()),
-            at: intent.at,
-        };
-        self.settle(intents.iter().map(back).collect(), Urgency::Now).await
-    }
-
-    /// The mirror has the intents, or the journal has them no more.
-    async fn mirror_or_withdraw(&self, intents: &[Intent]) -> Result<(), Denied> {
-        let Err(error) = self.mirror(intents).await else { return Ok(()) };
-        let denied = match &error {
-            LogError::OtherOwner(_) => Denied::TakenOver { by: error.to_string() },
-            _ => Denied::MirrorLost { reason: error.to_string() },
-        };
-        match self.withdraw(intents, "nothing was handed over: the mirror has not the intent").await {
-            Ok(()) => Err(denied),
-            Err(error) => Err(Denied::JournalFailed { reason: error.to_string() }),
-        }
-    }
-
-    /// A list that was just frozen, page by page.
-    async fn keep_list(&self, run: &RunId) -> Result<(), JournalError> {
-        let mut pages = session::Pages::of(run);
-        let mut waits = self.mode == Mode::Sync;
-        while let Some(records) = pages.next(&*self.inner).await? {
-            match self.keeper.as_ref().filter(|_| waits) {
-                Some(keeper) => {
-                    self.note(&records);
-                    // What fails here fails again at the first intent, and is told there.
-                    waits = keeper.keep_before_going_on(records).await.is_ok();
-                }
-                None => self.keep(records),
-            }
-        }
-        Ok(())
-    }
-
-    fn outcomes(settlements: &[Settlement], names: &Names) -> Vec<Record> {
-        let Some(names) = names else { return Vec::new() };
-        settlements.iter().filter_map(|settlement| session::outcome(settlement, names)).collect()
     }
 }
 
