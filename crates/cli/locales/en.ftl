@@ -135,6 +135,7 @@ told-held = { $address } is held by { $provider }: { $reply }
 told-suspect = { $provider } has gone silent; { $next }
 told-back = { $provider } answers again
 told-set-aside = { $provider } set aside since { $since }, { $next } ({ $reason })
+told-benched = { $provider }: { $reply }
 told-resting = { $provider } asks for a rest until { $until }: { $reply }
 told-budget = { $provider } has used up its window until { $until }; { $next }
 told-waiting = waiting until { $until }; pending: { $count }

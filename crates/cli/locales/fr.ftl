@@ -141,6 +141,7 @@ told-held = { $address } est retenu par { $provider } : { $reply }
 told-suspect = { $provider } ne répond plus ; { $next }
 told-back = { $provider } répond de nouveau
 told-set-aside = { $provider } mis de côté depuis { $since }, { $next } ({ $reason })
+told-benched = { $provider } : { $reply }
 told-resting = { $provider } demande une pause jusqu'à { $until } : { $reply }
 told-budget = { $provider } a épuisé son quota jusqu'à { $until } ; { $next }
 told-waiting = en attente jusqu'à { $until } ; restants : { $count }

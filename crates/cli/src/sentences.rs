@@ -6,7 +6,12 @@
 
 use std::sync::LazyLock;
 
-const CATALOGUE: &str = include_str!("../locales/sentences.fr.txt");
+/// Ours, then what other people's code says.
+const CATALOGUES: [&str; 2] =
+    [include_str!("../locales/sentences.fr.txt"), include_str!("../locales/foreign.fr.txt")];
+
+/// What the reader of TOML says: a finding, and what was expected.
+const TOML: &str = include_str!("../locales/toml.fr.txt");
 
 /// The gaps in which a sentence may stand; what stands in any other is a name, and stays.
 const SENTENCE_GAPS: [&str; 9] =
@@ -14,10 +19,14 @@ const SENTENCE_GAPS: [&str; 9] =
 
 /// Sorted: the sentence with the most words of its own comes first.
 static SENTENCES: LazyLock<Vec<Sentence>> = LazyLock::new(|| {
-    let mut sentences: Vec<Sentence> = CATALOGUE.lines().filter_map(Sentence::read).collect();
+    let mut sentences: Vec<Sentence> = lines().filter_map(Sentence::read).collect();
     sentences.sort_by_key(|sentence| std::cmp::Reverse(sentence.own_length()));
     sentences
 });
+
+fn lines() -> impl Iterator<Item = &'static str> {
+    CATALOGUES.iter().flat_map(|catalogue| catalogue.lines())
+}
 
 struct Sentence {
     english: Vec<Piece>,
@@ -32,7 +41,42 @@ enum Piece {
 
 /// `text` in French; `None` when it is no sentence of the library.
 pub(crate) fn french(text: &str) -> Option<String> {
+    let text = without_number(text);
     whole(text).or_else(|| several(text)).or_else(|| behind_a_name(text))
+}
+
+/// `Permission denied (os error 13)`: the number is for programs.
+fn without_number(text: &str) -> &str {
+    let number = |rest: &str| rest.strip_suffix(')').is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
+    text.rsplit_once(" (os error ").filter(|(_, rest)| number(rest)).map_or(text, |(text, _)| text)
+}
+
+/// A syntax error of TOML in French: `unclosed array, expected `]``. `None` when it is not known.
+pub(crate) fn toml(message: &str) -> Option<String> {
+    let (finding, expected) = match message.split_once(", expected ") {
+        Some((finding, expected)) => (finding, Some(expected)),
+        None => (message, None),
+    };
+    let finding = toml_words(finding)?;
+    let Some(expected) = expected else { return Some(finding.to_owned()) };
+    Some(format!("{finding} ; attendu : {}", toml_expected(expected)?))
+}
+
+/// One thing after the other; a sign stands as it is.
+fn toml_expected(list: &str) -> Option<String> {
+    if let Some(told) = toml_words(list) {
+        return Some(told.to_owned());
+    }
+    let told = list.split(", ").map(|one| match one.trim_matches('`') {
+        sign if sign.len() + 2 == one.len() => Some(format!("« {sign} »")),
+        _ => toml_words(one).map(str::to_owned),
+    });
+    Some(told.collect::<Option<Vec<_>>>()?.join(", "))
+}
+
+fn toml_words(english: &str) -> Option<&'static str> {
+    let mut known = TOML.lines().filter_map(|line| line.split_once(" => "));
+    known.find(|(known, _)| *known == english).map(|(_, french)| french)
 }
 
 fn whole(text: &str) -> Option<String> {
@@ -55,6 +99,7 @@ fn several(text: &str) -> Option<String> {
 }
 
 fn french_one(text: &str) -> Option<String> {
+    let text = without_number(text);
     whole(text).or_else(|| behind_a_name(text))
 }
 
@@ -139,11 +184,14 @@ fn pieces(mut text: &'static str) -> Vec<Piece> {
 }
 
 #[cfg(test)]
+mod foreign;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     /// Where the library says what users read.
-    const SOURCES: [&str; 58] = [
+    const SOURCES: [&str; 61] = [
         "core/src/address.rs",
         "core/src/text.rs",
         "core/src/contact/problem.rs",
@@ -174,6 +222,7 @@ mod tests {
         "providers/src/smtp/dkim.rs",
         "providers/src/smtp/provider.rs",
         "providers/src/smtp/session.rs",
+        "providers/src/smtp/source.rs",
         "providers/src/http/config.rs",
         "providers/src/http/client.rs",
         "providers/src/brevo/payload.rs",
@@ -201,12 +250,14 @@ mod tests {
         "providers/src/mailchimp/campaign/reply.rs",
         "providers/src/mailchimp/campaign/report.rs",
         "providers/src/tls.rs",
+        "providers/src/tls/words.rs",
+        "providers/src/http/words.rs",
         "cli/src/config/secret.rs",
     ];
 
     /// What stands in these files and is shown to nobody: invariants, logs, texts for journalists, words of
     /// another library that are told in ours.
-    const NOT_SHOWN: [&str; 16] = [
+    const NOT_SHOWN: [&str; 17] = [
         "alias references unknown anchor",
         "expected mapping start",
         "expected sequence start",
@@ -223,6 +274,7 @@ mod tests {
         "strings, numbers and lists are always JSON",
         "strings and numbers are always JSON",
         "strings are always JSON",
+        "the server blocks our address ",
     ];
 
     /// The texts in quotation marks of a file, without comments, tests and macros' field names.
@@ -325,7 +377,7 @@ mod tests {
     #[test]
     fn every_gap_of_a_translation_stands_in_its_original_and_no_sentence_stands_twice() {
         let mut seen = std::collections::BTreeSet::new();
-        for line in CATALOGUE.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        for line in lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
             let sentence = Sentence::read(line).unwrap_or_else(|| panic!("no ` => ` in: {line}"));
             let gaps = sentence.french.iter().filter(|piece| matches!(piece, Piece::Gap(_)));
             assert!(gaps.into_iter().all(|gap| sentence.english.contains(gap)), "{line}");

@@ -78,6 +78,12 @@ impl Words {
         self.in_french(english).or_else(known).unwrap_or_else(|| english.to_owned())
     }
 
+    /// A syntax error of TOML.
+    pub(crate) fn toml(&self, english: &str) -> String {
+        let french = if self.lang == Lang::Fr { sentences::toml(english) } else { None };
+        french.unwrap_or_else(|| english.to_owned())
+    }
+
     /// A colon: French sets it apart.
     pub(crate) fn colon(&self) -> &'static str {
         match self.lang {

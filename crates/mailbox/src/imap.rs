@@ -19,7 +19,7 @@ use async_imap::error::Error;
 use async_imap::{Authenticator, Client, Session};
 use depeche_core::outcome::one_line;
 use depeche_core::secret::{ExposeSecret as _, Secret};
-use depeche_providers::tls::{TlsError, connector};
+use depeche_providers::tls::{TlsError, connector, io_words};
 use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -207,7 +207,7 @@ async fn connect(config: &ImapConfig, allowance: &Arc<AtomicU64>) -> Result<Wire
     if !config.tls && !is_here {
         return Err(ImapError::ClearText(config.host.clone()));
     }
-    let broken = |error: std::io::Error| ImapError::Line(one_line(&error.to_string()));
+    let broken = |error: std::io::Error| ImapError::Line(one_line(&io_words(&error)));
     let stream = TcpStream::connect((config.host.as_str(), config.port)).await.map_err(broken)?;
     stream.set_nodelay(true).map_err(broken)?;
     let stream: Pin<Box<dyn Stream>> = if config.tls {

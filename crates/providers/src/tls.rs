@@ -4,11 +4,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::{AlertDescription, CertificateError, ClientConfig};
+use rustls::ClientConfig;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 use rustls_platform_verifier::Verifier;
 use tokio_rustls::TlsConnector;
+
+mod words;
+
+pub use words::io_words;
+pub(crate) use words::{certificate_words, tls_words};
 
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +52,7 @@ pub fn connector(
     let name = ServerName::try_from(bare.to_owned()).map_err(|_| TlsError::Host(host.to_owned()))?;
     let extra = ca_file.map_or_else(|| Ok(Vec::new()), extra_roots)?;
     let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let machine = |error: rustls::Error| TlsError::Machine(error.to_string());
+    let machine = |error: rustls::Error| TlsError::Machine(tls_words(&error));
     let verifier = Verifier::new_with_extra_roots(extra, Arc::clone(&crypto)).map_err(machine)?;
     let client = ClientConfig::builder_with_provider(crypto)
         .with_safe_default_protocol_versions()
@@ -59,40 +64,6 @@ pub fn connector(
     Ok((TlsConnector::from(Arc::new(client)), name))
 }
 
-/// Why a certificate is not valid, for somebody who can do something about it.
-pub(crate) fn certificate_words(error: &CertificateError) -> String {
-    let known = match error {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired",
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "it is not valid yet",
-        CertificateError::UnknownIssuer => "nobody whom this machine trusts has issued it",
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "it is for another name"
-        }
-        CertificateError::Revoked => "it has been revoked",
-        CertificateError::BadEncoding | CertificateError::BadSignature => "it is damaged",
-        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-            "it is not made for servers"
-        }
-        // What the verifier itself calls it: `CaUsedAsEndEntity`.
-        other => return other.to_string(),
-    };
-    known.to_owned()
-}
-
-/// Why a handshake failed.
-pub(crate) fn tls_words(error: &rustls::Error) -> String {
-    let known = match error {
-        rustls::Error::InvalidCertificate(reason) => return certificate_words(reason),
-        rustls::Error::InvalidMessage(_) => "the other side does not speak TLS here",
-        rustls::Error::PeerIncompatible(_) => "the two sides have no version or cipher in common",
-        rustls::Error::AlertReceived(
-            AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure,
-        ) => "the two sides have no version or cipher in common",
-        other => return other.to_string(),
-    };
-    known.to_owned()
-}
-
 fn extra_roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let unreadable = |reason: String| TlsError::CaFile { path: path.to_owned(), reason };
     let pem = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
@@ -102,21 +73,4 @@ fn extra_roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         return Err(TlsError::CaFileEmpty(path.to_owned()));
     }
     Ok(certificates)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_failed_handshake_is_told_without_the_names_of_rustls() {
-        use rustls::{Error, InvalidMessage};
-
-        let expired = CertificateError::Expired;
-        assert_eq!(tls_words(&Error::InvalidCertificate(expired)), "it has expired");
-        let not_tls = Error::InvalidMessage(InvalidMessage::InvalidContentType);
-        assert_eq!(tls_words(&not_tls), "the other side does not speak TLS here");
-        let alert = Error::AlertReceived(AlertDescription::ProtocolVersion);
-        assert_eq!(tls_words(&alert), "the two sides have no version or cipher in common");
-    }
 }

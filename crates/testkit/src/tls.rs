@@ -55,11 +55,21 @@ impl TestCa {
         self.issue(params)
     }
 
+    /// A server that shows the authority's own certificate as its own: what `openssl req -x509` makes.
+    #[must_use]
+    pub fn itself_as_server(&self) -> Arc<ServerConfig> {
+        Self::showing(self.issuer.der().clone(), self.issuer.key())
+    }
+
     fn issue(&self, params: CertificateParams) -> Arc<ServerConfig> {
         let key = KeyPair::generate().expect("a key pair can be made");
         let certificate =
             params.signed_by(&key, &self.issuer).expect("the certificate's parameters are valid");
-        let chain: Vec<CertificateDer<'static>> = vec![certificate.der().clone()];
+        Self::showing(certificate.der().clone(), &key)
+    }
+
+    fn showing(certificate: CertificateDer<'static>, key: &KeyPair) -> Arc<ServerConfig> {
+        let chain = vec![certificate];
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ServerConfig::builder_with_provider(provider)

@@ -41,7 +41,7 @@ impl<'a> Reader<'a> {
         let (root, errors) = DeTable::parse_recoverable(text);
         let mut reader = Self { file, text, words, problems: Vec::new() };
         for error in errors {
-            let problem = Failure::usage("config.syntax", error.message());
+            let problem = Failure::usage("config.syntax", words.toml(error.message()));
             let span = error.span().unwrap_or(0..0);
             reader.problems.push(problem.at(file, text, span));
         }

@@ -1,10 +1,12 @@
 //! Progress, in the words of a press office.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use depeche::engine::Event;
 use depeche::journal::RunId;
 use depeche::provider::ProviderName;
+use depeche::providers::smtp::blocked_source;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -19,6 +21,8 @@ pub(super) struct Teller<'o> {
     set_aside: BTreeSet<ProviderName>,
     /// What was not checked, and told so already.
     not_checked: BTreeSet<ProviderName>,
+    /// Our own addresses that a server blocks, and that were told of.
+    benched: BTreeSet<IpAddr>,
     /// Stands before every line, where several runs are told of at once.
     name: Option<RunId>,
     /// On a terminal.
@@ -32,6 +36,7 @@ impl<'o> Teller<'o> {
             route,
             set_aside: BTreeSet::new(),
             not_checked: BTreeSet::new(),
+            benched: BTreeSet::new(),
             bars: (name.is_none() && out.draws_bars()).then(Bars::new),
             name,
         }
@@ -55,7 +60,8 @@ impl<'o> Teller<'o> {
         if let Some(bars) = &mut self.bars {
             bars.hear(event);
         }
-        let line = self.on_providers(event).or_else(|| important(self.out, event));
+        let benched = self.benched(event);
+        let line = self.on_providers(event).or(benched).or_else(|| important(self.out, event));
         let line = line.or_else(|| detail(self.out, event).filter(|_| self.out.verbose > 0));
         let line = line.map(|line| match &self.name {
             Some(name) => format!("{name}: {line}"),
@@ -75,6 +81,18 @@ impl<'o> Teller<'o> {
             Some(next) => say!(self.out, "told-next", provider = next.to_string()),
             None => say!(self.out, "told-no-next"),
         }
+    }
+
+    /// A server blocks one of our addresses: told once, for only a person can have it taken off a list.
+    fn benched(&mut self, event: &Event) -> Option<String> {
+        let (Event::WillRetry { provider, reply, .. } | Event::MovedOn { provider, reply, .. }) = event
+        else {
+            return None;
+        };
+        self.benched.insert(blocked_source(reply)?).then(|| {
+            let (provider, reply) = (provider.to_string(), self.out.words.library(reply));
+            say!(self.out, "told-benched", provider = provider, reply = reply)
+        })
     }
 
     fn on_providers(&self, event: &Event) -> Option<String> {

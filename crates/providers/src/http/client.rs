@@ -6,8 +6,6 @@
 //! stops reading at 1 MiB after decompression. HTTP/1.1 only: one request on a line at a time, so that
 //! a lost line makes one attempt uncertain and not all of them.
 
-use std::io;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -18,7 +16,7 @@ use reqwest::{Certificate, Client, Method, Response};
 use tokio::time::{Instant, timeout_at};
 
 use super::config::{HttpConfig, HttpConfigError, HttpTimeouts};
-use crate::tls::{certificate_words, tls_words};
+use super::words::{tls_error, told};
 
 /// The most octets of an answer, after decompression.
 pub const MAX_ANSWER_BYTES: usize = 1024 * 1024;
@@ -306,10 +304,9 @@ fn not_built(error: reqwest::Error) -> Failure {
 }
 
 fn failure(error: &reqwest::Error) -> Failure {
-    let detail = chain(error);
+    let detail = told(error);
     // DELIVERY.md: with reqwest only `is_connect()` proves that no byte of the request left.
     if error.is_connect() {
-        let detail = tls_error(error).map_or(detail, |tls| tls_detail(error, tls));
         return Failure::NotConnected { trouble: connect_trouble(error), detail };
     }
     let cause = if error.is_timeout() { DoubtCause::TimedOut } else { DoubtCause::LineLost };
@@ -321,29 +318,6 @@ fn connect_trouble(error: &reqwest::Error) -> Trouble {
         Some(rustls::Error::InvalidCertificate(_)) => Trouble::TlsIdentity,
         Some(_) => Trouble::Tls,
         None => Trouble::Unreachable,
-    }
-}
-
-fn tls_detail(error: &reqwest::Error, tls: &rustls::Error) -> String {
-    let host = error.url().and_then(reqwest::Url::host_str).unwrap_or_default();
-    match tls {
-        rustls::Error::InvalidCertificate(reason) => {
-            format!("the certificate of {host} is not valid: {}", certificate_words(reason))
-        }
-        other => format!("the TLS handshake failed: {}", tls_words(other)),
-    }
-}
-
-/// The TLS failure below `error`. An `io::Error` names what it wraps only by `get_ref`: its `source` is
-/// that of what it wraps.
-fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
-    if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-        return Some(tls);
-    }
-    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    match wrapped {
-        Some(inner) => tls_error(inner),
-        None => tls_error(error.source()?),
     }
 }
 

@@ -8,6 +8,7 @@ pub mod classify;
 pub mod client;
 mod config;
 pub mod names;
+mod words;
 
 pub use client::{Answer, Failure, HttpClient, Request};
 pub use config::{HttpConfig, HttpConfigError, HttpTimeouts};

@@ -23,7 +23,7 @@ use super::line::{Line, Stream};
 use super::login::login;
 use super::reply::Reply;
 use super::session::Session;
-use super::source::Sources;
+use super::source::{Sources, blocked};
 use crate::tls::{certificate_words, connector, tls_words};
 
 /// Called at every complete reply.
@@ -86,6 +86,7 @@ impl Dialer {
         let mut refusal = classified.refusal;
         if let (Some(source), Some(wait)) = (source, classified.blocks_source) {
             let has_another = self.sources.bench(source, Instant::now(), wait);
+            refusal.reply = blocked(source, wait, &refusal.reply);
             if has_another && refusal.trouble == Some(Trouble::Throttled) {
                 refusal.trouble = Some(Trouble::Fault);
             }

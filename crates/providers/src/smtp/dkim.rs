@@ -67,7 +67,7 @@ pub enum DkimKeyError {
     Unfit {
         /// Whose.
         selector: String,
-        /// What the library said.
+        /// What is wrong with it.
         reason: String,
     },
 }
@@ -144,7 +144,8 @@ fn read_key(config: &DkimConfig) -> Result<DkimKey, DkimKeyError> {
         return Ok(key.into());
     }
     let unfit = |reason| DkimKeyError::Unfit { selector: config.selector.clone(), reason };
-    let key = RsaKey::<Sha256>::from_key_der(der).map_err(|error| unfit(error.to_string()))?;
+    let key = RsaKey::<Sha256>::from_key_der(der)
+        .map_err(|_| unfit("it is of another kind, or damaged".to_owned()))?;
     // PKCS #1 RSAPublicKey: a modulus of 2048 bits alone is 257 octets.
     if key.public_key().len() < 257 {
         return Err(unfit("the modulus is too short".to_owned()));

@@ -40,6 +40,7 @@ pub use envelope::{EnvelopeFrom, EnvelopeFromError};
 pub use presets::{Preset, preset, presets};
 pub use provider::SmtpProvider;
 pub use reply::{BadReply, Enhanced, Reply, parse_reply};
+pub use source::blocked_source;
 
 /// A step of the dialogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -6,6 +6,19 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// What a refusal says when it is our address that the server blocks, in front of the server's own words.
+pub(super) fn blocked(source: IpAddr, wait: Duration, reply: &str) -> String {
+    let minutes = wait.as_secs().div_ceil(60);
+    format!("the server blocks our address {source}, which rests for {minutes} min: {reply}")
+}
+
+/// The source address (`bind`) that is blocked, and benched, by a refusal whose `reply` this is.
+#[must_use]
+pub fn blocked_source(reply: &str) -> Option<IpAddr> {
+    let source = reply.strip_prefix("the server blocks our address ")?.split_once(", which rests for ")?.0;
+    source.parse().ok()
+}
+
 #[derive(Debug)]
 pub(super) struct Sources {
     all: Mutex<Turn>,
@@ -65,6 +78,20 @@ mod tests {
 
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_refusal_names_the_address_that_is_blocked_and_no_servers_words_do() {
+        let said = blocked(ip("192.0.2.1"), Duration::from_secs(3600), "554 5.7.1 blocked");
+        assert_eq!(
+            said,
+            "the server blocks our address 192.0.2.1, which rests for 60 min: 554 5.7.1 blocked"
+        );
+        assert_eq!(blocked_source(&said), Some(ip("192.0.2.1")));
+        assert_eq!(
+            blocked_source("554 5.7.1 the server blocks our address 192.0.2.1, which rests for 1"),
+            None
+        );
     }
 
     #[tokio::test]

@@ -58,6 +58,20 @@ async fn a_certificate_that_is_not_the_hosts_stops_everything_at_once() {
 }
 
 #[tokio::test]
+async fn a_server_that_shows_its_authoritys_certificate_is_told_what_to_do() {
+    let ca = TestCa::new();
+    let file = ca_file(&ca);
+    let server = FakeSmtp::new().tls(TlsMode::Implicit(ca.itself_as_server())).start().await;
+
+    let outcome = send_tls(&server, Tls::Implicit, file.path()).await;
+
+    let Outcome::Refused(refusal) = &outcome else { panic!("{outcome:?}") };
+    assert_eq!(refusal.trouble, Some(Trouble::TlsIdentity));
+    let cure = "it is an authority's own certificate; let that authority issue one for the server's name";
+    assert!(refusal.reply.ends_with(cure), "{}", refusal.reply);
+}
+
+#[tokio::test]
 async fn a_server_without_starttls_gets_neither_login_nor_message() {
     let server = FakeSmtp::new().login("presse", "secret").start().await;
     let file = ca_file(&TestCa::new());
