@@ -28,6 +28,7 @@ use failure::{Done, Failure};
 use out::Out;
 
 fn main() -> ExitCode {
+    unix::no_core_dump();
     let lang = asked_language();
     let told = help::command(lang).try_get_matches();
     let cli = match told.and_then(|matches| Cli::from_arg_matches(&matches)) {

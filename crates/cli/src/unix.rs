@@ -1,4 +1,4 @@
-//! The calls that exist on Unix only: the mode of a file, and SIGTERM.
+//! The calls that exist on Unix only: the mode of a file, core dumps, and SIGTERM.
 
 use std::path::Path;
 
@@ -27,6 +27,20 @@ pub(crate) fn owner_only(options: &mut std::fs::OpenOptions) {
     #[cfg(not(unix))]
     {
         let _ = options;
+    }
+}
+
+/// No core of this process is ever written: passwords and keys are in its memory while it sends.
+///
+/// Linux hands a core to a program (`core_pattern` with a pipe) whatever the limit is, but for a limit of
+/// one octet, which it refuses both ways (fs/coredump.c). A limit that cannot be lowered is left as it is.
+pub(crate) fn no_core_dump() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let maximum = getrlimit(Resource::Core).maximum;
+        let current = Some(maximum.map_or(1, |most| most.min(1)));
+        let _ = setrlimit(Resource::Core, Rlimit { current, maximum });
     }
 }
 

@@ -27,7 +27,8 @@ pub struct HttpClient {
     client: Client,
     prefix: String,
     timeouts: HttpTimeouts,
-    key: Secret,
+    /// What must not come back in an answer: the key, and the header's value when it is written otherwise.
+    secrets: Vec<Secret>,
 }
 
 /// One call.
@@ -119,7 +120,10 @@ impl HttpClient {
             return Err(HttpConfigError::Key);
         }
         let mut headers = HeaderMap::new();
+        let mut secrets = vec![key.clone()];
         if let Some((name, value)) = header {
+            let written = value.strip_prefix("Basic ").unwrap_or(&value);
+            secrets.push(Secret::from(written.to_owned()));
             let mut value = HeaderValue::from_str(&value).map_err(|_| HttpConfigError::Key)?;
             value.set_sensitive(true);
             headers.insert(name, value);
@@ -140,7 +144,7 @@ impl HttpClient {
             builder = builder.tls_certs_merge(certificates(path)?);
         }
         let client = builder.build().map_err(|error| HttpConfigError::Client(chain(&error)))?;
-        Ok(Self { client, prefix, timeouts: config.timeouts, key: key.clone() })
+        Ok(Self { client, prefix, timeouts: config.timeouts, secrets })
     }
 
     /// Makes one call. `heard` is called when the head of an answer arrives, and at each piece of its
@@ -198,7 +202,9 @@ impl HttpClient {
                 }
             }
         };
-        blot_out(&mut body, self.key.expose_secret().as_bytes());
+        for secret in &self.secrets {
+            blot_out(&mut body, secret.expose_secret().as_bytes());
+        }
         Answer { status, headers, body, cut }
     }
 }
