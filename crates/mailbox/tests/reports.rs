@@ -245,6 +245,26 @@ fn a_report_without_its_boundary_or_its_fields_changes_nothing() {
 }
 
 /// Found in sample 07: a gateway had rewritten the boundary of the header and not those of the parts.
+/// Found by fuzzing: the MIME parser loses its place between two messages in one report (a debug assertion of its
+/// own; without it, it goes on).
+#[test]
+fn a_report_that_confuses_the_parser_leaves_the_others_read() {
+    let confused = "From: fbl@orange.example\nSubject: FW: Essai\n\
+        Content-Type: multipart/report; report-type=feedback-report; boundary=\"b\"\n\n--b\nConten/1\n\n--b\n\
+        Content-Type: message/rfc822\n\nMessage-ID: <019FFFFFFFF x/1\n:--b\n\
+        Content-Type: message/rfc822\n\nMessage-ID: <0192f0c4@exemple.fr>\n\n--b--\n";
+    let answer =
+        "From: zoe@journal.example\r\nTo: presse@exemple.fr\r\nSubject: Re: Essai\r\n\r\nOui, je viens.\r\n";
+
+    let letters = depeche_mailbox::read(&[confused, answer, confused], &ours()).unwrap();
+
+    for confused in [&letters[0], &letters[2]] {
+        assert!(matches!(confused, Letter::Unclear { .. } | Letter::Complaint { .. }), "{confused:?}");
+    }
+    let Letter::Answer(answer) = &letters[1] else { panic!("{:?}", letters[1]) };
+    assert_eq!(answer.subject, "Re: Essai");
+}
+
 #[test]
 fn a_report_whose_boundary_does_not_fit_is_read_by_its_content_types() {
     let returned = "Message-ID: <abc.1@exemple.fr>\r\nTo: zoe@matin.example\r\n\r\n";
