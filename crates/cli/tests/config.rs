@@ -120,6 +120,102 @@ fn config_show_never_shows_a_secret() {
     assert!(String::from_utf8(output.stdout).unwrap().contains("env NO_SUCH"));
 }
 
+/// All of it, each value on a line of its own.
+const EVERYTHING: &str = r#"[organisation]
+name = "Exemple SAS"
+[from]
+name = "Service de presse"
+address = "presse@exemple.fr"
+reply_to = "reponse@exemple.fr"
+[press_contact]
+name = "Jeanne Martin"
+address = "presse@exemple.fr"
+[unsubscribe]
+mailto = "stop@exemple.fr"
+secret = { env = "LINKS" }
+valid_for = "90d"
+[journal]
+url = "sqlite:.depeche/journal.db"
+state_dir = "beside"
+[journal.mirror]
+target = "s3://presse/depeche"
+mode = "async"
+key = "tr0ub4dor-of-the-mirror-32-octets"
+endpoint = "https://s3.gra.io.cloud.ovh.net"
+region = "gra"
+access_key = { env = "ACCESS" }
+secret_key = { env = "SECRET" }
+[[provider]]
+name = "ovh"
+kind = "smtp"
+preset = "ovh-mxplan"
+username = "presse@exemple.fr"
+password = "tr0ub4dor"
+helo = "presse.exemple.fr"
+bind = ["127.0.0.1"]
+selectors = ["ovhmo1"]
+[provider.limits]
+per_hour = 100
+per_connection = 20
+[provider.timeouts]
+data_end = "5m"
+[provider.dkim]
+domain = "exemple.fr"
+selector = "s1"
+key = { file = "dkim.pem" }
+[[provider]]
+name = "brevo"
+kind = "brevo"
+api_key = { env = "BREVO" }
+batch = true
+share = "5%"
+[bounces.imap]
+host = "imap.exemple.fr"
+username = "bounces"
+password = { command = "pass bounces" }
+[fallback]
+suspect_after = "10s"
+[pace."orange.fr"]
+per_minute = 30
+[dns]
+nameserver = "127.0.0.1:5353"
+[serve]
+listen = "127.0.0.1:8080"
+public_url = "https://presse.exemple.fr"
+[[serve.webhook]]
+name = "brevo"
+networks = ["10.0.0.0/8"]
+"#;
+
+#[test]
+fn config_show_names_the_line_of_everything_that_the_file_states_and_masks_its_secrets() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = folder_with(EVERYTHING);
+    let file = folder.path().join("depeche.toml");
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
+
+    let output = depeche(folder.path(), &["config", "show"]);
+
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    for (at, line) in EVERYTHING.lines().enumerate().filter(|(_, line)| !line.starts_with('[')) {
+        let origin = format!("# depeche.toml:{}", at + 1);
+        assert!(said.lines().any(|shown| shown.ends_with(&origin)), "{line} is not shown:\n{said}");
+    }
+    assert!(!said.contains("tr0ub4dor"), "{said}");
+    for line in
+        ["mirror.mode = \"async\"  # depeche.toml:19", "pace.orange.fr.per_minute = 30  # depeche.toml:56"]
+    {
+        assert!(said.contains(line), "{line}:\n{said}");
+    }
+    assert!(said.contains("providers.0.host = ") && said.contains("# preset ovh-mxplan"), "{said}");
+    let json = depeche(folder.path(), &["config", "show", "--json"]);
+    let document: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(document["stated"]["provider.0.helo"], "\"presse.exemple.fr\"");
+    assert_eq!(document["origins"]["provider.0.helo"], "depeche.toml:31");
+}
+
 /// The keys that the reader knows at a place: what it says about one that nobody knows.
 fn known_keys(toml: &str) -> BTreeSet<String> {
     let folder = folder_with(toml);

@@ -55,8 +55,12 @@ fn show(context: &Context<'_>) -> Done {
         Origin::Preset(name) => format!("preset {name}"),
         Origin::Default => "default".to_owned(),
     };
-    let words: Map<String, Value> = lines.iter().map(|(key, _)| (key.clone(), json!(word(key)))).collect();
-    out.document(&json!({ "version": 1, "exit": 0, "config": shown, "origins": words }));
+    let paths: Vec<String> = lines.iter().map(|(key, _)| key.clone()).collect();
+    let also = origins.also(&paths);
+    let mut words: Map<String, Value> = paths.iter().map(|key| (key.clone(), json!(word(key)))).collect();
+    words.extend(also.iter().map(|(key, _, line)| (key.clone(), json!(format!("{file}:{line}")))));
+    let stated: Map<String, Value> = also.iter().map(|(key, text, _)| (key.clone(), json!(text))).collect();
+    out.document(&json!({ "version": 1, "exit": 0, "config": shown, "stated": stated, "origins": words }));
     for (key, value) in &lines {
         let origin = match origins.of(key) {
             Origin::Line(_) => word(key),
@@ -64,6 +68,9 @@ fn show(context: &Context<'_>) -> Done {
             Origin::Default => say!(out, "origin-default"),
         };
         out.line(format!("{key} = {value}  # {origin}"));
+    }
+    for (key, value, line) in also {
+        out.line(format!("{key} = {value}  # {file}:{line}"));
     }
     Ok(Exit::Done)
 }
