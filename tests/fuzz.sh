@@ -16,14 +16,15 @@ export PATH="$PWD/$tools/bin:$PATH"
 if [ $# -gt 0 ]; then targets=("$@"); else mapfile -t targets < <(cargo fuzz list); fi
 seed=${DEPECHE_FUZZ_SEED:-$((RANDOM * 32768 + RANDOM))}
 echo "fuzz: ${#targets[@]} targets, $seconds s each, seed $seed"
-cargo fuzz build --sanitizer none
+# --release leaves the profile of fuzz/Cargo.toml in charge of debug assertions.
+cargo fuzz build --release --sanitizer none
 for target in "${targets[@]}"; do
   mkdir -p "fuzz/corpus/$target"
   seeds=()
   [ -d "fuzz/seeds/$target" ] && seeds=("fuzz/seeds/$target")
   log=$(mktemp)
   # A log of every input would drown the summary; it is shown when the target fails.
-  if ! cargo fuzz run --sanitizer none "$target" "fuzz/corpus/$target" "${seeds[@]}" -- \
+  if ! cargo fuzz run --release --sanitizer none "$target" "fuzz/corpus/$target" "${seeds[@]}" -- \
     -seed="$seed" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=20 -print_final_stats=1 >"$log" 2>&1; then
     tail -n 60 "$log"
     echo "fuzz: $target failed with seed $seed" >&2
