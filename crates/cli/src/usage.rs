@@ -30,6 +30,9 @@ fn message(error: &clap::Error, out: &Out) -> String {
         ErrorKind::MissingRequiredArgument => say!(out, "usage-missing", arguments = argument()),
         ErrorKind::ArgumentConflict => {
             let other = text(error, ContextKind::PriorArg);
+            if other == argument() {
+                return say!(out, "usage-twice", argument = argument());
+            }
             say!(out, "usage-conflict", argument = argument(), other = other)
         }
         ErrorKind::InvalidValue if value().is_empty() => say!(out, "usage-no-value", argument = argument()),

@@ -7,7 +7,7 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use common::{Project, address};
 use depeche_testkit::http::{HttpStub, Says, Seen};
@@ -149,4 +149,66 @@ fn when_all_three_fail_the_rest_stays_pending_for_a_resume() {
     let copies = copies(&project, &[(&brevo, 50), (&mandrill, 50)]);
     assert_eq!(copies.len(), CONTACTS);
     assert!(copies.values().all(|copies| *copies == 1), "{copies:?}");
+}
+
+#[test]
+fn asking_what_became_of_the_uncertain_names_the_provider_and_why_in_the_users_language() {
+    let is_well = Arc::new(AtomicBool::new(false));
+    let rule = Rule::at(Phase::FinalDot).at_message(1).does(Fault::Close);
+    let project = Project::new(vec![FakeSmtp::new().rule(rule)], 1);
+    let switch = Arc::clone(&is_well);
+    let brevo = project.runtime.block_on(HttpStub::start(move |seen| {
+        match (seen.target.as_str(), switch.load(Ordering::SeqCst)) {
+            ("/v3/smtp/email", true) => Says::json(201, r#"{"messageId":"<1@relay.example>"}"#),
+            _ => Says::json(500, r#"{"code":"internal","message":"maintenance"}"#),
+        }
+    }));
+    let toml = std::fs::read_to_string(project.path().join("depeche.toml")).unwrap();
+    let api = format!(
+        "[[provider]]\nname = \"brevo\"\nkind = \"brevo\"\napi_key = {{ env = \"BREVO\" }}\nbase_url = \"{}/v3\"\n[fallback]",
+        brevo.base_url()
+    );
+    project.write("depeche.toml", &toml.replace("[fallback]", &api));
+    let speaking = |lang: &str, words: &[&str]| {
+        let mut command = common::depeche();
+        command.args(words).args(["--lang", lang]).current_dir(project.path()).env("BREVO", "k");
+        common::said(command.output().unwrap())
+    };
+    let run = |words: &[&str]| speaking("en", words);
+    let send = |list: &str, route: &str| {
+        let sent = run(&[
+            "send",
+            "release.md",
+            "--to",
+            list,
+            "--confirm",
+            "1",
+            "--route",
+            route,
+            "--no-wait",
+            "--json",
+        ]);
+        assert_eq!(sent.exit, Some(6), "{sent:?}");
+        sent.document()["run"]["id"].as_str().unwrap().to_owned()
+    };
+    let ask =
+        |id: &str, more: &[&str]| run(&[&["resolve", id, "--look-up", "--reason", "essai"], more].concat());
+    let in_french = |id: &str| speaking("fr", &["resolve", id, "--look-up", "--reason", "essai"]);
+    let by_smtp = send("contacts.csv", "first");
+    project.list("other.csv", 7..8);
+    let by_brevo = send("other.csv", "brevo");
+
+    let smtp = ask(&by_smtp, &[]);
+    let failed = in_french(&by_brevo);
+    let document = ask(&by_brevo, &["--json"]).document();
+    is_well.store(true, Ordering::SeqCst);
+    let proved = ask(&by_brevo, &[]);
+
+    assert!(smtp.stderr.contains("j0@journal.example: first cannot say what became of it\n"), "{smtp:?}");
+    let french = "j7@journal.example : brevo n’a pas pu être interrogé : ";
+    assert!(failed.stderr.contains(french) && failed.stderr.contains("maintenance"), "{failed:?}");
+    assert_eq!(document["looked_up"][0]["provider"], "brevo", "{document}");
+    assert!(document["looked_up"][0]["reason"].as_str().unwrap().contains("maintenance"), "{document}");
+    assert!(proved.stderr.contains("j7@journal.example: brevo has it and accepted it\n"), "{proved:?}");
+    assert_eq!(proved.stdout, "j7@journal.example\n");
 }

@@ -142,6 +142,7 @@ fn a_slip_of_the_command_line_says_what_to_type() {
         &["plan", "absent.md", "--to", "contacts.csv"],
         &["status", "nothing"],
         &["explain", "embrgo-no-zone"],
+        &["status", "--color", "never", "--color", "always"],
     ];
     for lang in LANGUAGES {
         let text: Vec<String> = slips.iter().map(|words| shown(&project, words, lang)).collect();

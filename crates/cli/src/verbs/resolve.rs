@@ -95,17 +95,15 @@ impl Search<'_, '_> {
         }
         let is_asked = |one: &DeliveryRecord| keys.is_empty() || keys.contains(&one.address.key());
         for delivery in unknown.into_iter().filter(is_asked) {
-            let found = self.one(&delivery).await?;
-            let word = match &found {
-                LookUp::Found(Outcome::Accepted(_)) => "accepted",
-                LookUp::Found(Outcome::Refused(_)) => "not-accepted",
-                LookUp::Found(_) => "found",
-                LookUp::NotFound => "not-found",
-                LookUp::CannotTell => "cannot-tell",
-                LookUp::Failed(_) => "failed",
-            };
-            self.context.out.note(format!("{}: {word}", delivery.address));
-            told.push(json!({ "address": delivery.address.to_string(), "found": word }));
+            let (provider, found) = self.one(&delivery).await?;
+            let word = word(&found);
+            self.context.out.note(self.told(&delivery, &provider, &found));
+            let mut one =
+                json!({ "address": delivery.address.to_string(), "provider": provider, "found": word });
+            if let LookUp::Failed(reason) = &found {
+                one["reason"] = json!(reason);
+            }
+            told.push(one);
             let decision = match &found {
                 LookUp::Found(Outcome::Accepted(_)) => Some(Decision::Sent),
                 // It shows that it never sent it and never will.
@@ -124,15 +122,36 @@ impl Search<'_, '_> {
         Ok((moved, told))
     }
 
-    async fn one(&self, delivery: &DeliveryRecord) -> Result<LookUp, Failure> {
+    /// What was found of this recipient, in the user's words.
+    fn told(&self, delivery: &DeliveryRecord, provider: &str, found: &LookUp) -> String {
+        let (out, address) = (self.context.out, delivery.address.to_string());
+        match found {
+            LookUp::Found(Outcome::Accepted(_)) => {
+                say!(out, "look-up-accepted", address = address, provider = provider)
+            }
+            LookUp::Found(Outcome::Refused(_)) => {
+                say!(out, "look-up-refused", address = address, provider = provider)
+            }
+            LookUp::Found(_) => say!(out, "look-up-found", address = address, provider = provider),
+            LookUp::NotFound => say!(out, "look-up-not-found", address = address, provider = provider),
+            LookUp::CannotTell => say!(out, "look-up-cannot-tell", address = address, provider = provider),
+            LookUp::Failed(reason) => {
+                say!(out, "look-up-failed", address = address, provider = provider, reason = reason)
+            }
+        }
+    }
+
+    /// What the provider of its uncertain attempt knows, and the provider's name.
+    async fn one(&self, delivery: &DeliveryRecord) -> Result<(String, LookUp), Failure> {
         let attempts = self.journal.attempts(delivery.id).await?;
         let unknown = attempts.into_iter().rev().find(|attempt| attempt.state == AttemptState::Unknown);
-        let Some(attempt) = unknown else { return Ok(LookUp::CannotTell) };
+        let Some(attempt) = unknown else { return Ok((String::new(), LookUp::CannotTell)) };
+        let provider = attempt.provider.to_string();
         let link = self.chain.iter().find(|link| *link.provider.name() == attempt.provider);
-        let Some(link) = link else { return Ok(LookUp::CannotTell) };
+        let Some(link) = link else { return Ok((provider, LookUp::CannotTell)) };
         let message = match self.render.render(delivery) {
             Ok(message) => Arc::new(message),
-            Err(refused) => return Ok(LookUp::Failed(refused.reason)),
+            Err(refused) => return Ok((provider, LookUp::Failed(refused.reason))),
         };
         let parcel = Parcel { message, attempt: attempt.id, idempotency_key: attempt.idempotency_key };
         let earlier = EarlierAttempt {
@@ -141,6 +160,18 @@ impl Search<'_, '_> {
             request_digest: attempt.request_digest,
             provider_id: attempt.provider_id,
         };
-        Ok(link.provider.look_up(&earlier).await)
+        Ok((provider, link.provider.look_up(&earlier).await))
+    }
+}
+
+/// In the JSON document.
+fn word(found: &LookUp) -> &'static str {
+    match found {
+        LookUp::Found(Outcome::Accepted(_)) => "accepted",
+        LookUp::Found(Outcome::Refused(_)) => "not-accepted",
+        LookUp::Found(_) => "found",
+        LookUp::NotFound => "not-found",
+        LookUp::CannotTell => "cannot-tell",
+        LookUp::Failed(_) => "failed",
     }
 }
