@@ -10,11 +10,17 @@ use super::{french, toml};
 
 /// Where the sources of the crates that are compiled in lie, by name and version.
 static CRATES: LazyLock<BTreeMap<String, Vec<(String, PathBuf)>>> = LazyLock::new(|| {
+    let about = Command::new(env!("CARGO")).arg("-vV").output().unwrap();
+    let about = String::from_utf8(about.stdout).unwrap();
+    let host = about.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
     let metadata = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+        // What other systems need was never downloaded.
+        .args(["--filter-platform", host])
         .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")])
         .output()
         .unwrap();
+    assert!(metadata.status.success(), "{}", String::from_utf8_lossy(&metadata.stderr));
     let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout).unwrap();
     let mut crates: BTreeMap<String, Vec<(String, PathBuf)>> = BTreeMap::new();
     for package in metadata["packages"].as_array().unwrap() {
