@@ -44,7 +44,7 @@ Joe.
 async fn verdicts(zone: &str, message: &str, now: u64) -> Vec<(DkimResult, String)> {
     let zone = Zone::parse(zone, "football.example.com").unwrap();
     let verdicts = verify(&zone, &Source::parse(message.as_bytes()), now).await;
-    verdicts.into_iter().map(|verdict| (verdict.result, verdict.reason)).collect()
+    verdicts.into_iter().map(|verdict| (verdict.result, verdict.reason.en)).collect()
 }
 
 #[tokio::test]

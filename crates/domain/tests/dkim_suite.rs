@@ -42,7 +42,7 @@ fn dns(keys: &[(&str, &str)], message: &Source) -> Recorded {
 async fn results(message: &[u8], keys: &[(&str, &str)]) -> Vec<(DkimResult, String)> {
     let message = Source::parse(message);
     let verdicts = verify(&dns(keys, &message), &message, THEN).await;
-    verdicts.into_iter().map(|verdict| (verdict.result, verdict.reason)).collect()
+    verdicts.into_iter().map(|verdict| (verdict.result, verdict.reason.en)).collect()
 }
 
 fn words(results: &[(DkimResult, String)]) -> Vec<DkimResult> {

@@ -11,6 +11,7 @@ use depeche_domain::dns::zone::Zone;
 use depeche_domain::finding::{Finding, Severity};
 use depeche_domain::mta_sts::{Document, FetchError, PolicyFetcher};
 use depeche_domain::rules;
+use depeche_domain::text::Text;
 use jiff::Timestamp;
 
 /// Serves one thing, to whoever asks for the right host at the right address.
@@ -91,7 +92,7 @@ async fn a_policy_that_senders_ignore_is_a_warning_and_asks_for_nothing_else() {
         Err(FetchError::Status(404)),
         Err(FetchError::Redirect(302)),
         Err(FetchError::TooLong),
-        Err(FetchError::Certificate("expired".to_owned())),
+        Err(FetchError::Certificate(Text::same("expired"))),
     ] {
         let report = serving(what.clone()).await;
 
@@ -102,7 +103,7 @@ async fn a_policy_that_senders_ignore_is_a_warning_and_asks_for_nothing_else() {
 
 #[tokio::test]
 async fn a_host_that_does_not_answer_is_not_checked_and_never_without_a_policy() {
-    for error in [FetchError::Unanswered("refused".to_owned()), FetchError::Status(503)] {
+    for error in [FetchError::Unanswered(Text::same("refused")), FetchError::Status(503)] {
         let report = serving(Err(error)).await;
 
         assert_eq!(about_sts(&report), []);

@@ -60,7 +60,7 @@ async fn a_message_signed_and_sent_as_it_should_be_passes_on_both_legs() {
     let report = look(&zone, &message, Some("192.0.2.7")).await;
 
     assert_eq!(report.from.as_deref(), Some("exemple.fr"));
-    assert_eq!(report.dkim[0].result, DkimResult::Pass, "{}", report.dkim[0].reason);
+    assert_eq!(report.dkim[0].result, DkimResult::Pass, "{:?}", report.dkim[0].reason);
     assert_eq!(report.spf.as_ref().unwrap().result, SpfResult::Pass);
     assert_eq!(report.dmarc.result, DmarcResult::Pass);
     assert_eq!(report.dmarc.aligned_by, [AlignedBy::Dkim, AlignedBy::Spf]);
@@ -80,7 +80,7 @@ async fn the_signature_of_another_domain_passes_dkim_and_fails_dmarc() {
     let (zone, message) = signed("sender.fr", ALL);
     let report = look(&zone, &message, None).await;
 
-    assert_eq!(report.dkim[0].result, DkimResult::Pass, "{}", report.dkim[0].reason);
+    assert_eq!(report.dkim[0].result, DkimResult::Pass, "{:?}", report.dkim[0].reason);
     assert!(!report.dkim[0].aligned);
     assert_eq!(report.dmarc.result, DmarcResult::Fail);
     assert_eq!(report.exit(), 1);

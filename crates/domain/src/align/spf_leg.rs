@@ -64,11 +64,14 @@ async fn authorised(dns: &dyn Dns, envelope: &str, label: &str, addresses: &[IpA
     };
     let temporary = verdict.result == SpfResult::Temperror;
     let word = verdict.result.word();
-    let why = verdict.problem.as_ref().map(|problem| format!(": {}", problem.message)).unwrap_or_default();
-    let reason = both!(
-        "SPF of {envelope} gives {word} for {label}'s address {ip}{why}",
-        "le SPF de {envelope} donne {word} pour l'adresse {ip} de {label}{why}"
+    let mut reason = both!(
+        "SPF of {envelope} gives {word} for {label}'s address {ip}",
+        "le SPF de {envelope} donne {word} pour l'adresse {ip} de {label}"
     );
+    if let Some(problem) = &verdict.problem {
+        reason.en += &format!(": {}", problem.message.en);
+        reason.fr += &format!(" : {}", problem.message.fr);
+    }
     let record = verdict.problem.as_ref().and_then(|problem| {
         problem.record.as_ref().map(|record| (problem.domain.clone(), record.clone(), problem.span))
     });

@@ -7,7 +7,7 @@ use crate::dkim::{KeyIssueKind, KeyLookup, KeyVerdict, fetch};
 use crate::dns::Dns;
 use crate::finding::{Finding, Severity};
 use crate::rules;
-use crate::text::both;
+use crate::text::{Text, both};
 
 pub(super) async fn findings(
     dns: &dyn Dns,
@@ -90,9 +90,11 @@ fn named_key(key: &KeyLookup) -> Option<Finding> {
         KeyVerdict::Revoked | KeyVerdict::Unusable => {
             let record = key.records.first()?;
             let issue = record.fatal()?;
-            let why = &issue.message;
-            let message =
-                both!("the key {name} cannot be used: {why}", "la clé {name} est inutilisable : {why}");
+            let Text { en, fr } = &issue.message;
+            let message = Text {
+                en: format!("the key {name} cannot be used: {en}"),
+                fr: format!("la clé {name} est inutilisable : {fr}"),
+            };
             let finding = Finding::error(rules::DKIM_KEY, message).at(name);
             Some(finding.in_record(record.text.clone(), Some(issue.span)))
         }
@@ -108,8 +110,8 @@ fn about(key: &KeyLookup) -> Vec<Finding> {
     let name = key.name();
     let place = |finding: Finding, span| finding.at(name.clone()).in_record(record.text.clone(), Some(span));
     let issues = record.issues.iter().map(|issue| {
-        let why = &issue.message;
-        let message = both!("{name}: {why}", "{name} : {why}");
+        let Text { en, fr } = &issue.message;
+        let message = Text { en: format!("{name}: {en}"), fr: format!("{name} : {fr}") };
         match issue.kind {
             // A key behind a CNAME is its operator's to lengthen.
             KeyIssueKind::Short => {

@@ -60,7 +60,8 @@ async fn policy(
         return vec![Finding::info(rules::MTA_STS_POLICY, message).at(url)];
     };
     let time = session.time_left().min(MAX_FETCH_TIME);
-    let late = |_| Err(FetchError::Unanswered(format!("not within {} s", time.as_secs())));
+    let seconds = time.as_secs();
+    let late = |_| Err(FetchError::Unanswered(both!("not within {seconds} s", "pas en {seconds} s")));
     match timeout(time, fetcher.fetch(&host, &addresses)).await.unwrap_or_else(late) {
         Ok(document) => judge(session, domain, &url, &document).await,
         Err(error) => vec![unfetched(&url, &error)],
@@ -93,10 +94,11 @@ async fn addresses(dns: &dyn Dns, host: &str, record: &str) -> Result<Vec<IpAddr
 }
 
 fn unfetched(url: &str, error: &FetchError) -> Finding {
-    let message = both!(
-        "the MTA-STS policy at {url} cannot be had: {error}",
-        "la politique MTA-STS sur {url} est inaccessible : {error}"
-    );
+    let Text { en, fr } = error.text();
+    let message = Text {
+        en: format!("the MTA-STS policy at {url} cannot be had: {en}"),
+        fr: format!("la politique MTA-STS sur {url} est inaccessible : {fr}"),
+    };
     if error.is_temporary() {
         return Finding::unchecked(message).at(url);
     }

@@ -182,10 +182,10 @@ fn key_finding(home: &Home, report: &ProviderReport, key: &KeyLookup) -> Option<
         KeyVerdict::Unusable => {
             let issue = key.records.first().and_then(|record| record.fatal());
             let why = issue.map(|issue| issue.message.clone()).unwrap_or_default();
-            both!(
-                "{label}'s key {name} cannot be used: {why}",
-                "la clé {name} de {label} est inutilisable : {why}"
-            )
+            Text {
+                en: format!("{label}'s key {name} cannot be used: {}", why.en),
+                fr: format!("la clé {name} de {label} est inutilisable : {}", why.fr),
+            }
         }
         KeyVerdict::Usable if is_foreign(&report.provider, key) => both!(
             "{name} holds another key than the one that depeche signs with: its signatures fail",

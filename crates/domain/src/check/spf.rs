@@ -108,7 +108,7 @@ fn syntax<'a>(record: &'a Record, domain: &'a str) -> impl Iterator<Item = Findi
     record.errors.iter().take(MAX_SAID).map(move |error| {
         let term = error.span.of(&record.text);
         let why = &error.message;
-        let message = both!("`{term}`: {why}", "« {term} » ne peut pas être lu ({why})");
+        let message = Text { en: format!("`{term}`: {}", why.en), fr: format!("« {term} » : {}", why.fr) };
         let finding = Finding::error(rules::SPF_SYNTAX, message)
             .at(domain)
             .in_record(record.text.clone(), Some(error.span));
@@ -171,7 +171,8 @@ fn terms(audit: &Audit, record: &Record, domain: &str) -> Vec<Finding> {
         };
         let status = term.status.unwrap_or(Status::Found);
         if let Some(problem) = &term.problem {
-            let message = both!("`{shown}`: {problem}", "« {shown} » : {problem}");
+            let Text { en, fr } = problem;
+            let message = Text { en: format!("`{shown}`: {en}"), fr: format!("« {shown} » : {fr}") };
             found.push(place(Finding::error(rules::SPF_INCLUDE, message)));
         } else if status.is_temporary() {
             let (words, mots) = (status.words(), status.mots());

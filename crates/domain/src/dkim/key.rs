@@ -7,6 +7,7 @@ use base64::engine::general_purpose::{GeneralPurposeConfig, STANDARD};
 use super::tags::{self, Tag, without_space};
 use super::{GOOD_RSA_BITS, MIN_RSA_BITS, der};
 use crate::span::Span;
+use crate::text::{Text, both};
 
 /// A key record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +66,7 @@ pub struct KeyIssue {
     /// What kind.
     pub kind: KeyIssueKind,
     /// In words, lower case, no full stop.
-    pub message: String,
+    pub message: Text,
 }
 
 /// Kinds of [`KeyIssue`].
@@ -135,7 +136,8 @@ impl KeyRecord {
         }
         if record.key == PublicKey::Missing {
             let whole = Span::new(0, record.text.len());
-            record.complain(whole, KeyIssueKind::NoKey, "it holds no `p=`, so no key".to_owned());
+            let message = both!("it holds no `p=`, so no key", "il n'a pas de « p= », donc pas de clé");
+            record.complain(whole, KeyIssueKind::NoKey, message);
         }
         record
     }
@@ -167,7 +169,7 @@ impl KeyRecord {
         self.key != PublicKey::Missing || self.text.trim_start().starts_with("v=DKIM1")
     }
 
-    fn complain(&mut self, span: Span, kind: KeyIssueKind, message: String) {
+    fn complain(&mut self, span: Span, kind: KeyIssueKind, message: Text) {
         self.issues.push(KeyIssue { span, kind, message });
     }
 
@@ -176,7 +178,10 @@ impl KeyRecord {
             "rsa" => KeyType::Rsa,
             "ed25519" => KeyType::Ed25519,
             other => {
-                let message = format!("`k={other}` is not a key type; it is `rsa` or `ed25519`");
+                let message = both!(
+                    "`k={other}` is not a key type; it is `rsa` or `ed25519`",
+                    "« k={other} » n'est pas un type de clé ; c'est rsa ou ed25519"
+                );
                 self.complain(tag.span, KeyIssueKind::Type, message);
                 KeyType::Other(other.to_owned())
             }
@@ -186,16 +191,21 @@ impl KeyRecord {
     fn apply(&mut self, index: usize, tag: &Tag) {
         match tag.name.as_str() {
             "v" if index > 0 => {
-                self.complain(tag.span, KeyIssueKind::Version, "`v=` must stand first".to_owned());
+                let message = both!("`v=` must stand first", "« v= » doit venir en premier");
+                self.complain(tag.span, KeyIssueKind::Version, message);
             }
             "v" if tag.value != "DKIM1" => {
-                let message = format!("`v={}` must be `v=DKIM1`", tag.value);
+                let message = both!("`v={}` must be `v=DKIM1`", "« v={} » doit être v=DKIM1", tag.value);
                 self.complain(tag.span, KeyIssueKind::Version, message);
             }
             "p" => self.read_key(tag),
             "h" => self.read_hashes(tag),
             "s" if !list(&tag.value).iter().any(|service| service == "*" || service == "email") => {
-                let message = format!("`s={}` does not let it sign mail", tag.value);
+                let message = both!(
+                    "`s={}` does not let it sign mail",
+                    "« s={} » ne lui permet pas de signer du courrier",
+                    tag.value
+                );
                 self.complain(tag.span, KeyIssueKind::NotForMail, message);
             }
             "t" => {
@@ -203,12 +213,18 @@ impl KeyRecord {
                 self.strict |= flags.iter().any(|flag| flag == "s");
                 if flags.iter().any(|flag| flag == "y") {
                     self.testing = true;
-                    let message = "`t=y` says that the domain is only trying DKIM out".to_owned();
+                    let message = both!(
+                        "`t=y` says that the domain is only trying DKIM out",
+                        "« t=y » dit que le domaine ne fait qu'essayer DKIM"
+                    );
                     self.complain(tag.span, KeyIssueKind::Testing, message);
                 }
             }
             "g" => {
-                let message = "`g=` was removed by RFC 6376; leave it out".to_owned();
+                let message = both!(
+                    "`g=` was removed by RFC 6376; leave it out",
+                    "« g= » a été retiré par la RFC 6376 ; omettez-le"
+                );
                 self.complain(tag.span, KeyIssueKind::Removed, message);
             }
             _ => {}
@@ -218,10 +234,17 @@ impl KeyRecord {
     fn read_hashes(&mut self, tag: &Tag) {
         let hashes = list(&tag.value);
         if !hashes.iter().any(|hash| hash == "sha256") {
-            let message = format!("`h={}` allows no hash that receivers take: add sha256", tag.value);
+            let message = both!(
+                "`h={}` allows no hash that receivers take: add sha256",
+                "« h={} » ne permet aucun hachage que les destinataires acceptent : ajoutez sha256",
+                tag.value
+            );
             self.complain(tag.span, KeyIssueKind::NoGoodHash, message);
         } else if hashes.iter().any(|hash| hash == "sha1") {
-            let message = "`h=` still allows sha1, which receivers must not take".to_owned();
+            let message = both!(
+                "`h=` still allows sha1, which receivers must not take",
+                "« h= » permet encore sha1, que les destinataires ne doivent pas accepter"
+            );
             self.complain(tag.span, KeyIssueKind::Sha1Allowed, message);
         }
         self.hashes = Some(hashes);
@@ -231,11 +254,12 @@ impl KeyRecord {
         let text = without_space(&tag.value);
         if text.is_empty() {
             self.key = PublicKey::Revoked;
-            self.complain(tag.span, KeyIssueKind::Revoked, "`p=` is empty: the key is revoked".to_owned());
+            let message = both!("`p=` is empty: the key is revoked", "« p= » est vide : la clé est révoquée");
+            self.complain(tag.span, KeyIssueKind::Revoked, message);
             return;
         }
         let measured = match LENIENT.decode(&text) {
-            Err(_) => Err("it is not base64"),
+            Err(_) => Err(both!("it is not base64", "ce n'est pas du base64")),
             Ok(octets) => self.measure(&octets).map(|bits| (octets, bits)),
         };
         match measured {
@@ -245,17 +269,21 @@ impl KeyRecord {
             }
             Err(why) => {
                 self.key = PublicKey::Unreadable;
-                let message = format!("the key in `p=` cannot be read: {why}");
+                let Text { en, fr } = why;
+                let message = Text {
+                    en: format!("the key in `p=` cannot be read: {en}"),
+                    fr: format!("la clé de « p= » est illisible : {fr}"),
+                };
                 self.complain(tag.span, KeyIssueKind::Unreadable, message);
             }
         }
     }
 
-    fn measure(&self, octets: &[u8]) -> Result<usize, &'static str> {
+    fn measure(&self, octets: &[u8]) -> Result<usize, Text> {
         match self.key_type {
             KeyType::Rsa => der::rsa_bits(octets),
             KeyType::Ed25519 if octets.len() == ED25519_OCTETS => Ok(ED25519_OCTETS * 8),
-            KeyType::Ed25519 => Err("an Ed25519 key has 32 octets"),
+            KeyType::Ed25519 => Err(both!("an Ed25519 key has 32 octets", "une clé Ed25519 fait 32 octets")),
             KeyType::Other(_) => Ok(octets.len() * 8),
         }
     }
@@ -264,12 +292,20 @@ impl KeyRecord {
         if self.key_type != KeyType::Rsa || bits >= GOOD_RSA_BITS {
             return;
         }
-        let (kind, wish) = if bits < MIN_RSA_BITS {
-            (KeyIssueKind::TooShort, "receivers must not believe one under 1024")
+        let (kind, message) = if bits < MIN_RSA_BITS {
+            let message = both!(
+                "the RSA key has {bits} bits; receivers must not believe one under 1024",
+                "la clé RSA fait {bits} bits ; les destinataires ne doivent pas en croire une sous 1024"
+            );
+            (KeyIssueKind::TooShort, message)
         } else {
-            (KeyIssueKind::Short, "2048 is what receivers want")
+            let message = both!(
+                "the RSA key has {bits} bits; 2048 is what receivers want",
+                "la clé RSA fait {bits} bits ; les destinataires en veulent 2048"
+            );
+            (KeyIssueKind::Short, message)
         };
-        self.complain(span, kind, format!("the RSA key has {bits} bits; {wish}"));
+        self.complain(span, kind, message);
     }
 }
 

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::tags::{self, Tag, without_space};
 use crate::name;
+use crate::text::Text;
 
 /// `a=`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,8 +84,8 @@ impl Signature {
 #[non_exhaustive]
 pub enum SignatureError {
     /// It is no tag list, or a tag stands twice.
-    #[error("{0}")]
-    Syntax(String),
+    #[error("{}", .0.en)]
+    Syntax(Text),
     /// A tag that must be there is not.
     #[error("`{0}=` is missing")]
     Missing(&'static str),
@@ -119,6 +120,27 @@ pub enum SignatureError {
     /// `x=` is not after `t=`.
     #[error("it expires before it was made")]
     ExpiresTooEarly,
+}
+
+impl SignatureError {
+    /// Its words in every language.
+    #[must_use]
+    pub fn text(&self) -> Text {
+        let fr = match self {
+            Self::Syntax(problem) => return problem.clone(),
+            Self::Missing(tag) => format!("« {tag}= » manque"),
+            Self::Value { tag, value } => format!("« {tag}={value} » est illisible"),
+            Self::Version(version) => format!("« v={version} » n'est pas la version 1"),
+            Self::Algorithm(name) => format!("« a={name} » n'est pas un algorithme"),
+            Self::FromNotSigned => "« h= » laisse From de côté".to_owned(),
+            Self::Identity { identity, domain } => {
+                format!("« i={identity} » n'est pas dans « d={domain} »")
+            }
+            Self::Query(query) => format!("« q={query} » ne donne aucun moyen d'obtenir la clé"),
+            Self::ExpiresTooEarly => "elle expire avant d'avoir été faite".to_owned(),
+        };
+        Text { en: self.to_string(), fr }
+    }
 }
 
 impl Signature {

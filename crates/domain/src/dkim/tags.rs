@@ -1,6 +1,7 @@
 //! A tag list (RFC 6376, section 3.2): `name=value` between semicolons, names once each, with places.
 
 use crate::span::Span;
+use crate::text::{Text, both};
 
 /// One tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub(super) struct Tag {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TagProblem {
     pub(super) span: Span,
-    pub(super) message: String,
+    pub(super) message: Text,
 }
 
 /// The most tags that are read; no list in use has a third of them.
@@ -35,19 +36,21 @@ pub(super) fn parse(text: &str) -> (Vec<Tag>, Vec<TagProblem>) {
             continue;
         }
         if tags.len() + problems.len() >= MAX_TAGS {
-            problems.push(TagProblem { span, message: format!("there are more than {MAX_TAGS} tags") });
+            let message = both!("there are more than {MAX_TAGS} tags", "il y a plus de {MAX_TAGS} balises");
+            problems.push(TagProblem { span, message });
             break;
         }
         let Some((name, value)) = part.split_once('=').filter(|(name, _)| is_name(name.trim_matches(FWS)))
         else {
-            let message = format!("`{}` is not a tag", span.of(text));
+            let message = both!("`{}` is not a tag", "« {} » n'est pas une balise", span.of(text));
             problems.push(TagProblem { span, message });
             continue;
         };
         let name = name.trim_matches(FWS);
         if tags.iter().any(|tag| tag.name == name) {
             // RFC 6376, section 3.2: tags with duplicate names make the whole list invalid.
-            problems.push(TagProblem { span, message: format!("`{name}` stands twice") });
+            let message = both!("`{name}` stands twice", "« {name} » figure deux fois");
+            problems.push(TagProblem { span, message });
             continue;
         }
         tags.push(Tag { name: name.to_owned(), value: value.trim_matches(FWS).to_owned(), span });

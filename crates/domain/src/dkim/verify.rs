@@ -14,6 +14,7 @@ use super::signature::{Algorithm, Signature};
 use super::source::{Header, Source};
 use crate::dns::Dns;
 use crate::name;
+use crate::text::{Text, both};
 
 /// The result of one signature (RFC 8601, section 2.7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -54,7 +55,7 @@ pub struct SignatureVerdict {
     /// The result.
     pub result: DkimResult,
     /// Why, in words, lower case, no full stop. Empty for a pass.
-    pub reason: String,
+    pub reason: Text,
     /// The signature, when it could be read.
     pub signature: Option<Signature>,
     /// The key's record, when it was found.
@@ -70,7 +71,11 @@ pub async fn verify(dns: &dyn Dns, message: &Source, now: u64) -> Vec<SignatureV
         if index < MAX_SIGNATURES {
             one(dns, message, field, now).await
         } else {
-            void(DkimResult::Policy, format!("only the first {MAX_SIGNATURES} signatures are verified"))
+            let reason = both!(
+                "only the first {MAX_SIGNATURES} signatures are verified",
+                "seules les {MAX_SIGNATURES} premières signatures sont vérifiées"
+            );
+            void(DkimResult::Policy, reason)
         }
     });
     join_all(all).await
@@ -80,7 +85,7 @@ async fn one(dns: &dyn Dns, message: &Source, field: &Header, now: u64) -> Signa
     let text = String::from_utf8_lossy(field.raw_value()).into_owned();
     let signature = match Signature::parse(&text) {
         Ok(signature) => signature,
-        Err(error) => return void(DkimResult::Neutral, error.to_string()),
+        Err(error) => return void(DkimResult::Neutral, error.text()),
     };
     let judged = match before_the_key(message, &signature, now) {
         Err(judged) => judged,
@@ -92,15 +97,19 @@ async fn one(dns: &dyn Dns, message: &Source, field: &Header, now: u64) -> Signa
     SignatureVerdict { signature: Some(signature), ..void(judged.0, judged.1) }
 }
 
-type Judged = (DkimResult, String);
+type Judged = (DkimResult, Text);
 
 /// What can be decided without the key.
 fn before_the_key(message: &Source, signature: &Signature, now: u64) -> Result<(), Judged> {
     if signature.algorithm == Algorithm::RsaSha1 {
-        return Err((DkimResult::Policy, "it uses sha1, which is not to be believed (RFC 8301)".to_owned()));
+        let reason = both!(
+            "it uses sha1, which is not to be believed (RFC 8301)",
+            "elle utilise sha1, qu'il ne faut pas croire (RFC 8301)"
+        );
+        return Err((DkimResult::Policy, reason));
     }
     if signature.expires_at.is_some_and(|end| end < now) {
-        return Err((DkimResult::Fail, "it has expired (`x=`)".to_owned()));
+        return Err((DkimResult::Fail, both!("it has expired (`x=`)", "elle a expiré (« x= »)")));
     }
     let body = canonical::body(&message.body, signature.canonical.1);
     let signed = match signature.length {
@@ -108,12 +117,18 @@ fn before_the_key(message: &Source, signature: &Signature, now: u64) -> Result<(
         Some(length) => {
             let part = usize::try_from(length).ok().and_then(|length| body.get(..length));
             part.ok_or_else(|| {
-                (DkimResult::Fail, "the body is shorter than the signature says (`l=`)".to_owned())
+                let reason = both!(
+                    "the body is shorter than the signature says (`l=`)",
+                    "le corps est plus court que la signature ne le dit (« l= »)"
+                );
+                (DkimResult::Fail, reason)
             })?
         }
     };
     if HashAlgorithm::Sha256.hash(signed).as_ref() != signature.body_hash.as_slice() {
-        return Err((DkimResult::Fail, "the body was changed after it was signed".to_owned()));
+        let reason =
+            both!("the body was changed after it was signed", "le corps a été changé après la signature");
+        return Err((DkimResult::Fail, reason));
     }
     Ok(())
 }
@@ -121,12 +136,19 @@ fn before_the_key(message: &Source, signature: &Signature, now: u64) -> Result<(
 fn with_key(message: &Source, field: &Header, signature: Signature, lookup: &KeyLookup) -> SignatureVerdict {
     let (result, reason) = match lookup.verdict() {
         KeyVerdict::Unknown => {
-            let words = lookup.status.words();
-            (DkimResult::Temperror, format!("the look-up of {} {words}", lookup.name()))
+            let (name, words, mots) = (lookup.name(), lookup.status.words(), lookup.status.mots());
+            let reason = both!("the look-up of {name} {words}", "le DNS n'a pas répondu sur {name} ({mots})");
+            (DkimResult::Temperror, reason)
         }
-        KeyVerdict::Missing => (DkimResult::Permerror, format!("there is no key at {}", lookup.name())),
+        KeyVerdict::Missing => {
+            let reason = both!("there is no key at {}", "il n'y a pas de clé sous {}", lookup.name());
+            (DkimResult::Permerror, reason)
+        }
         KeyVerdict::Dangling | KeyVerdict::Loop => {
-            (DkimResult::Permerror, format!("the CNAME at {} leads to no key", lookup.name()))
+            let name = lookup.name();
+            let reason =
+                both!("the CNAME at {name} leads to no key", "le CNAME sous {name} ne mène à aucune clé");
+            (DkimResult::Permerror, reason)
         }
         _ => best(message, field, &signature, &lookup.records),
     };
@@ -134,10 +156,14 @@ fn with_key(message: &Source, field: &Header, signature: Signature, lookup: &Key
     SignatureVerdict { result, reason, signature: Some(signature), key }
 }
 
+fn no_key() -> Text {
+    both!("there is no key", "il n'y a pas de clé")
+}
+
 /// With several records the first that lets the signature pass counts; else the first one's reason.
 fn best(message: &Source, field: &Header, signature: &Signature, records: &[KeyRecord]) -> Judged {
     let mut judged = records.iter().map(|record| against(message, field, signature, record));
-    let first = judged.next().unwrap_or((DkimResult::Permerror, "there is no key".to_owned()));
+    let first = judged.next().unwrap_or((DkimResult::Permerror, no_key()));
     if first.0 == DkimResult::Pass {
         return first;
     }
@@ -155,25 +181,38 @@ fn against(message: &Source, field: &Header, signature: &Signature, record: &Key
     }
     let host = name::of_address(&signature.identity);
     if record.strict && !name::same(host, &signature.domain) {
-        return (DkimResult::Permerror, "the key has `t=s`, and `i=` is not exactly `d=`".to_owned());
+        let reason = both!(
+            "the key has `t=s`, and `i=` is not exactly `d=`",
+            "la clé a « t=s », et « i= » n'est pas exactement « d= »"
+        );
+        return (DkimResult::Permerror, reason);
     }
     let (word, algorithm) = match (&record.key_type, signature.algorithm) {
         (KeyType::Rsa, Algorithm::RsaSha256) => ("rsa", Crypto::RsaSha256),
         (KeyType::Ed25519, Algorithm::Ed25519Sha256) => ("ed25519", Crypto::Ed25519Sha256),
-        _ => return (DkimResult::Permerror, "the key is of another kind than the signature".to_owned()),
+        _ => {
+            let reason = both!(
+                "the key is of another kind than the signature",
+                "la clé est d'une autre sorte que la signature"
+            );
+            return (DkimResult::Permerror, reason);
+        }
     };
     let PublicKey::Key { octets, .. } = &record.key else {
-        return (DkimResult::Permerror, "there is no key".to_owned());
+        return (DkimResult::Permerror, no_key());
     };
     let Ok(key) = DomainKey::parse(format!("k={word}; p={}", encode(octets)).as_bytes()) else {
-        return (DkimResult::Permerror, "the key cannot be read".to_owned());
+        return (DkimResult::Permerror, both!("the key cannot be read", "la clé est illisible"));
     };
     let signed = signed_header(message, field, signature);
     match key.p.verify_bytes(&signed, &signature.signature, algorithm) {
-        Ok(()) => (DkimResult::Pass, String::new()),
+        Ok(()) => (DkimResult::Pass, Text::default()),
         Err(_) => {
-            let reason = "a signed header was changed after it was signed, or the key is another";
-            (DkimResult::Fail, reason.to_owned())
+            let reason = both!(
+                "a signed header was changed after it was signed, or the key is another",
+                "un en-tête signé a été changé après la signature, ou la clé est une autre"
+            );
+            (DkimResult::Fail, reason)
         }
     }
 }
@@ -228,6 +267,6 @@ fn without_b(value: &[u8]) -> Vec<u8> {
     kept
 }
 
-fn void(result: DkimResult, reason: String) -> SignatureVerdict {
+fn void(result: DkimResult, reason: Text) -> SignatureVerdict {
     SignatureVerdict { result, reason, signature: None, key: None }
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::name;
 use crate::span::Span;
+use crate::text::{Text, both};
 
 /// What a receiver is asked to do with mail that fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -96,7 +97,7 @@ pub struct Issue {
     /// What kind.
     pub kind: IssueKind,
     /// In words, lower case, no full stop.
-    pub message: String,
+    pub message: Text,
 }
 
 /// Kinds of [`Issue`].
@@ -205,7 +206,8 @@ pub fn parse(text: &[u8]) -> Record {
             continue;
         }
         if record.tags.len() + record.issues.len() >= MAX_TAGS {
-            record.complain(span, IssueKind::Syntax, format!("there are more than {MAX_TAGS} tags"));
+            let message = both!("there are more than {MAX_TAGS} tags", "il y a plus de {MAX_TAGS} balises");
+            record.complain(span, IssueKind::Syntax, message);
             break;
         }
         match part.split_once('=') {
@@ -221,7 +223,9 @@ pub fn parse(text: &[u8]) -> Record {
                 record.tags.push(tag);
             }
             None => {
-                record.complain(span, IssueKind::Syntax, format!("`{}` is not a tag", part.trim_matches(WSP)))
+                let shown = part.trim_matches(WSP);
+                let message = both!("`{shown}` is not a tag", "« {shown} » n'est pas une balise");
+                record.complain(span, IssueKind::Syntax, message);
             }
         }
     }
@@ -229,13 +233,14 @@ pub fn parse(text: &[u8]) -> Record {
 }
 
 impl Record {
-    fn complain(&mut self, span: Span, kind: IssueKind, message: String) {
+    fn complain(&mut self, span: Span, kind: IssueKind, message: Text) {
         self.issues.push(Issue { span, kind, message });
     }
 
     fn apply(&mut self, tag: &Tag) {
         if self.tag(&tag.name).is_some() {
-            self.complain(tag.span, IssueKind::Syntax, format!("`{}` stands twice", tag.name));
+            let message = both!("`{}` stands twice", "« {} » figure deux fois", tag.name);
+            self.complain(tag.span, IssueKind::Syntax, message);
             return;
         }
         match tag.name.as_str() {
@@ -245,13 +250,13 @@ impl Record {
             "t" => match tag.value.to_ascii_lowercase().as_str() {
                 "y" => self.testing = true,
                 "n" => {}
-                _ => self.complain(tag.span, IssueKind::Syntax, bad_value(tag, "y or n")),
+                _ => self.complain(tag.span, IssueKind::Syntax, bad_value(tag, "y or n", "y ou n")),
             },
             "psd" => match tag.value.to_ascii_lowercase().as_str() {
                 "y" => self.psd = Psd::Yes,
                 "n" => self.psd = Psd::No,
                 "u" => {}
-                _ => self.complain(tag.span, IssueKind::Syntax, bad_value(tag, "y, n or u")),
+                _ => self.complain(tag.span, IssueKind::Syntax, bad_value(tag, "y, n or u", "y, n ou u")),
             },
             "adkim" => self.adkim = self.alignment(tag),
             "aspf" => self.aspf = self.alignment(tag),
@@ -262,15 +267,25 @@ impl Record {
                     ["0", "1", "d", "s"].contains(&option.trim_matches(WSP).to_ascii_lowercase().as_str())
                 });
                 if !valid {
-                    self.complain(tag.span, IssueKind::Syntax, bad_value(tag, "0, 1, d or s"));
+                    self.complain(
+                        tag.span,
+                        IssueKind::Syntax,
+                        bad_value(tag, "0, 1, d or s", "0, 1, d ou s"),
+                    );
                 }
             }
             "pct" | "rf" | "ri" => {
-                let message = format!("`{}` was removed by RFC 9989 and has no effect", tag.name);
+                let message = both!(
+                    "`{}` was removed by RFC 9989 and has no effect",
+                    "« {} » a été retiré par la RFC 9989 et n'a plus d'effet",
+                    tag.name
+                );
                 self.complain(tag.span, IssueKind::Removed, message);
             }
             _ => {
-                self.complain(tag.span, IssueKind::Unknown, format!("`{}` is not a known tag", tag.name));
+                let message =
+                    both!("`{}` is not a known tag", "« {} » n'est pas une balise connue", tag.name);
+                self.complain(tag.span, IssueKind::Unknown, message);
             }
         }
     }
@@ -278,7 +293,11 @@ impl Record {
     fn policy(&mut self, tag: &Tag) -> Option<Policy> {
         let policy = Policy::parse(&tag.value);
         if policy.is_none() {
-            self.complain(tag.span, IssueKind::Policy, bad_value(tag, "none, quarantine or reject"));
+            self.complain(
+                tag.span,
+                IssueKind::Policy,
+                bad_value(tag, "none, quarantine or reject", "none, quarantine ou reject"),
+            );
         }
         policy
     }
@@ -288,7 +307,7 @@ impl Record {
             "s" => Alignment::Strict,
             "r" => Alignment::Relaxed,
             _ => {
-                self.complain(tag.span, IssueKind::Syntax, bad_value(tag, "r or s"));
+                self.complain(tag.span, IssueKind::Syntax, bad_value(tag, "r or s", "r ou s"));
                 Alignment::Relaxed
             }
         }
@@ -300,8 +319,10 @@ impl Record {
             match uri(part, tag.span) {
                 Some(uri) => uris.push(uri),
                 None => {
-                    let message =
-                        format!("`{part}` is not a reporting address; write `mailto:reports@example.org`");
+                    let message = both!(
+                        "`{part}` is not a reporting address; write `mailto:reports@example.org`",
+                        "« {part} » n'est pas une adresse de rapport ; écrivez mailto:rapports@example.org"
+                    );
                     self.complain(tag.span, IssueKind::Syntax, message);
                 }
             }
@@ -330,8 +351,12 @@ fn uri(text: &str, span: Span) -> Option<Uri> {
     (!local.is_empty()).then(|| Uri { text: text.to_owned(), domain: Some(domain), span })
 }
 
-fn bad_value(tag: &Tag, wanted: &str) -> String {
-    format!("`{}={}`: the value must be {wanted}", tag.name, tag.value)
+fn bad_value(tag: &Tag, wanted: &str, attendu: &str) -> Text {
+    let Tag { name, value, .. } = tag;
+    both!(
+        "`{name}={value}`: the value must be {wanted}",
+        "« {name}={value} » : la valeur doit être {attendu}"
+    )
 }
 
 /// The most tags that are read; no record in use has a third of them.

@@ -9,6 +9,8 @@ use reqwest::{Certificate, Client, Response};
 use tokio::time::timeout;
 
 use super::{Document, FetchError, MAX_FETCH_TIME, MAX_POLICY_BYTES, POLICY_PATH, PolicyFetcher};
+use crate::text::{Text, both};
+use rustls::CertificateError;
 
 /// The port of HTTPS.
 const HTTPS: u16 = 443;
@@ -92,7 +94,8 @@ pub struct NotACertificate;
 #[async_trait]
 impl PolicyFetcher for HttpsFetcher {
     async fn fetch(&self, host: &str, addresses: &[IpAddr]) -> Result<Document, FetchError> {
-        let late = |_| FetchError::Unanswered(format!("not within {} s", MAX_FETCH_TIME.as_secs()));
+        let seconds = MAX_FETCH_TIME.as_secs();
+        let late = |_| FetchError::Unanswered(both!("not within {seconds} s", "pas en {seconds} s"));
         timeout(MAX_FETCH_TIME, self.ask(host, addresses)).await.map_err(late)?
     }
 }
@@ -113,9 +116,51 @@ async fn read(mut response: Response) -> Result<Document, FetchError> {
 /// A certificate that is refused is the host's fault; anything else leaves it open.
 fn failure(error: &reqwest::Error) -> FetchError {
     match tls_error(error) {
-        Some(tls @ rustls::Error::InvalidCertificate(_)) => FetchError::Certificate(tls.to_string()),
-        _ => FetchError::Unanswered(causes(error).join(": ")),
+        Some(rustls::Error::InvalidCertificate(why)) => FetchError::Certificate(certificate_words(why)),
+        _ => {
+            let fr = system_words(error).to_owned();
+            FetchError::Unanswered(Text { en: causes(error).join(": "), fr })
+        }
     }
+}
+
+fn certificate_words(why: &CertificateError) -> Text {
+    match why {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            both!("it has expired", "il a expiré")
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            both!("it is not valid yet", "il n'est pas encore valable")
+        }
+        CertificateError::UnknownIssuer => {
+            both!("nobody trusted has issued it", "il n'est émis par personne de confiance")
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            both!("it is for another name", "il porte un autre nom")
+        }
+        CertificateError::Revoked => both!("it has been revoked", "il a été révoqué"),
+        _ => {
+            both!("it is damaged, or not made for servers", "il est abîmé, ou n'est pas fait pour un serveur")
+        }
+    }
+}
+
+/// What the system said, for French readers: its own words are English.
+fn system_words(error: &(dyn std::error::Error + 'static)) -> &'static str {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<io::Error>() {
+            return match found.kind() {
+                io::ErrorKind::ConnectionRefused => "connexion refusée",
+                io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof => "connexion coupée",
+                io::ErrorKind::TimedOut => "pas à temps",
+                io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => "réseau injoignable",
+                _ => "la connexion a échoué",
+            };
+        }
+        next = error.source();
+    }
+    "la connexion a échoué"
 }
 
 /// The TLS failure below an error. An `io::Error` names what it wraps only by `get_ref`: its `source`

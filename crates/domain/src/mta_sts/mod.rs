@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::text::Text;
+
 #[cfg(feature = "https")]
 pub mod https;
 mod policy;
@@ -68,14 +70,29 @@ pub enum FetchError {
     #[error("a policy of more than 64 KiB")]
     TooLong,
     /// The certificate is not one that senders accept for the host (section 3.3).
-    #[error("a certificate that senders refuse: {0}")]
-    Certificate(String),
+    #[error("a certificate that senders refuse: {}", .0.en)]
+    Certificate(Text),
     /// Nobody answered, or not whole, or not in time: nothing is known.
-    #[error("no answer: {0}")]
-    Unanswered(String),
+    #[error("no answer: {}", .0.en)]
+    Unanswered(Text),
 }
 
 impl FetchError {
+    /// Its words in every language.
+    #[must_use]
+    pub fn text(&self) -> Text {
+        let fr = match self {
+            Self::Status(status) => format!("statut HTTP {status}"),
+            Self::Redirect(status) => {
+                format!("une redirection (statut HTTP {status}), que les expéditeurs ne doivent pas suivre")
+            }
+            Self::TooLong => "une politique de plus de 64 Kio".to_owned(),
+            Self::Certificate(why) => format!("un certificat que les expéditeurs refusent : {}", why.fr),
+            Self::Unanswered(why) => format!("pas de réponse : {}", why.fr),
+        };
+        Text { en: self.to_string(), fr }
+    }
+
     /// Whether nothing is known, rather than that no policy is served: the line failed, or the server
     /// says that it is in trouble itself.
     #[must_use]
@@ -97,8 +114,8 @@ mod tests {
             (FetchError::Status(503), true),
             (FetchError::Redirect(301), false),
             (FetchError::TooLong, false),
-            (FetchError::Certificate("expired".to_owned()), false),
-            (FetchError::Unanswered("refused".to_owned()), true),
+            (FetchError::Certificate(Text::same("expired")), false),
+            (FetchError::Unanswered(Text::same("refused")), true),
         ] {
             assert_eq!(error.is_temporary(), temporary, "{error}");
         }

@@ -72,12 +72,15 @@ fn provider(report: &ProviderReport, lang: Lang) -> Value {
 
 /// `domain spf --json`: exit 7 for a temporary error, else 0.
 #[must_use]
-pub fn spf_document(verdict: &spf::Verdict) -> Value {
+pub fn spf_document(verdict: &spf::Verdict, lang: Lang) -> Value {
     let exit = if verdict.result == SpfResult::Temperror { 7 } else { 0 };
     let mut document = json!({ "version": 1, "exit": exit });
     // The verdict serialises as an object with result, explanation, lookups, void_lookups, ledger.
     if let (Value::Object(whole), Ok(Value::Object(own))) = (&mut document, serde_json::to_value(verdict)) {
         whole.extend(own);
+    }
+    if let Some(problem) = &verdict.problem {
+        document["problem"]["message"] = json!(problem.message.in_lang(lang));
     }
     document
 }
@@ -93,7 +96,7 @@ pub fn verify_document(report: &MessageReport, lang: Lang) -> Value {
                 "domain": signature.domain,
                 "selector": signature.selector,
                 "result": signature.result,
-                "reason": signature.reason,
+                "reason": signature.reason.in_lang(lang),
                 "algorithm": signature.algorithm,
                 "bits": signature.bits,
                 "aligned": signature.aligned,

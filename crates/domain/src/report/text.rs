@@ -152,7 +152,7 @@ pub fn spf_text(verdict: &spf::Verdict, lang: Lang) -> String {
     }
     out.push('\n');
     if let Some(problem) = &verdict.problem {
-        let _ = writeln!(out, "{}: {}", problem.domain, problem.message);
+        let _ = writeln!(out, "{}: {}", problem.domain, problem.message.in_lang(lang));
         if let Some(record) = &problem.record {
             out.push_str(&caret(record, problem.span));
         }
@@ -190,8 +190,8 @@ pub fn message_text(report: &MessageReport, lang: Lang) -> String {
     let from = report.from.as_deref().unwrap_or("-");
     let _ = writeln!(out, "From: {from}");
     for signature in &report.dkim {
-        let reason =
-            if signature.reason.is_empty() { String::new() } else { format!(": {}", signature.reason) };
+        let reason = signature.reason.in_lang(lang);
+        let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
         let (domain, selector) = (&signature.domain, &signature.selector);
         let _ = writeln!(out, "DKIM  {}  d={domain} s={selector}{reason}", signature.result.word());
     }

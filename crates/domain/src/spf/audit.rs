@@ -11,6 +11,7 @@ use super::record::{Directive, Mechanism, Modifier, Record, Term, TermKind};
 use super::{MAX_LOOKUPS, is_spf, parse};
 use crate::dns::{Dns, RecordType, Status};
 use crate::name;
+use crate::text::{Text, both};
 
 /// A domain's SPF record and everything it leads to.
 #[derive(Clone, Debug, Default)]
@@ -43,7 +44,7 @@ pub struct AuditTerm {
     /// The terms of that record that ask DNS.
     pub below: Vec<AuditTerm>,
     /// What is wrong behind it: no record, several, or one that cannot be read.
-    pub problem: Option<String>,
+    pub problem: Option<Text>,
 }
 
 impl Audit {
@@ -223,11 +224,14 @@ async fn follow(
     let Some(target) = target.literal().map(name::normal) else { return found };
     found.target = Some(target.clone());
     if path.contains(&target) {
-        found.problem = Some(format!("{target} leads back to itself"));
+        found.problem = Some(both!("{target} leads back to itself", "{target} revient à lui-même"));
         return found;
     }
     if path.len() > MAX_LOOKUPS as usize {
-        found.problem = Some("it lies more than ten includes deep".to_owned());
+        found.problem = Some(both!(
+            "it lies more than ten includes deep",
+            "il est à plus de dix « include » de profondeur"
+        ));
         return found;
     }
     let answer = walk.dns.lookup(&target, RecordType::Txt).await;
@@ -239,15 +243,24 @@ async fn follow(
     let records: Vec<_> =
         answer.joined_texts().iter().filter(|text| is_spf(text)).map(|text| parse(text)).collect();
     match records.as_slice() {
-        [] => found.problem = Some(format!("{target} has no SPF record")),
+        [] => {
+            found.problem =
+                Some(both!("{target} has no SPF record", "{target} n'a pas d'enregistrement SPF"));
+        }
         [record] if record.terms.len() + record.errors.len() > MAX_TERMS => {
-            found.problem = Some(format!("the record of {target} has more than {MAX_TERMS} terms"));
+            found.problem = Some(both!(
+                "the record of {target} has more than {MAX_TERMS} terms",
+                "l'enregistrement de {target} a plus de {MAX_TERMS} termes"
+            ));
         }
         [record] => {
             if let Some(error) = record.errors.first() {
                 let term = error.span.of(&record.text);
-                found.problem =
-                    Some(format!("the record of {target} cannot be read: {} (`{term}`)", error.message));
+                let Text { en, fr } = &error.message;
+                found.problem = Some(Text {
+                    en: format!("the record of {target} cannot be read: {en} (`{term}`)"),
+                    fr: format!("l'enregistrement de {target} est illisible : {fr} (« {term} »)"),
+                });
             }
             path.push(target.clone());
             found.below = terms(walk, &target, record, &path).await;
@@ -255,7 +268,11 @@ async fn follow(
             found.lookups = below.map(|below| below + 1);
             found.record = Some(record.clone());
         }
-        several => found.problem = Some(format!("{target} has {} SPF records", several.len())),
+        several => {
+            let count = several.len();
+            found.problem =
+                Some(both!("{target} has {count} SPF records", "{target} a {count} enregistrements SPF"));
+        }
     }
     found
 }
@@ -300,6 +317,6 @@ mod tests {
 
         let audit = audit(&zone, "example.org").await;
 
-        assert!(audit.terms[0].below[0].problem.as_deref().unwrap().contains("itself"));
+        assert!(audit.terms[0].below[0].problem.as_ref().unwrap().en.contains("itself"));
     }
 }

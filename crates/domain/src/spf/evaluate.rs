@@ -14,6 +14,7 @@ use super::{MAX_LOOKUPS, MAX_NAMES, MAX_TIME, MAX_VOID_LOOKUPS, is_spf, parse};
 use crate::dns::{Answer, Dns, RecordType, Status, reverse_name};
 use crate::name;
 use crate::span::Span;
+use crate::text::{Text, both};
 
 /// Evaluates the SPF record of the sender's domain. Ends within 20 s.
 pub async fn check_host(dns: &dyn Dns, request: &Request) -> Verdict {
@@ -112,7 +113,11 @@ impl<'a> Evaluation<'a> {
     async fn fetch(&mut self, line: usize, domain: &str) -> Result<Option<Record>, Stop> {
         let answer = self.ask(line, domain, RecordType::Txt).await;
         if answer.status.is_unknown() {
-            let message = format!("the look-up of the record of {domain} {}", answer.status.words());
+            let (words, mots) = (answer.status.words(), answer.status.mots());
+            let message = both!(
+                "the look-up of the record of {domain} {words}",
+                "le DNS n'a pas donné l'enregistrement de {domain} ({mots})"
+            );
             return Err(self.fail(Stop::Temp, message, domain, None, None));
         }
         let texts: Vec<_> = answer.joined_texts().into_iter().filter(|text| is_spf(text)).collect();
@@ -120,7 +125,11 @@ impl<'a> Evaluation<'a> {
             if texts.is_empty() {
                 return Ok(None);
             }
-            let message = format!("{domain} has {} SPF records; it may have one", texts.len());
+            let message = both!(
+                "{domain} has {} SPF records; it may have one",
+                "{domain} a {} enregistrements SPF ; un seul est permis",
+                texts.len()
+            );
             return Err(self.fail(Stop::Perm, message, domain, None, None));
         };
         let record = parse(text);
@@ -171,7 +180,10 @@ impl<'a> Evaluation<'a> {
         let result = self.check(target.clone(), own).await;
         match result {
             SpfResult::None => {
-                let message = format!("{target}, where `redirect` leads, has no SPF record");
+                let message = both!(
+                    "{target}, where `redirect` leads, has no SPF record",
+                    "{target}, où mène « redirect », n'a pas d'enregistrement SPF"
+                );
                 self.ledger.close(line, Outcome::PermError);
                 let text = Some(record.text.clone());
                 Err(self.fail(Stop::Perm, message, domain, text, Some(term.span)))
@@ -242,7 +254,10 @@ impl<'a> Evaluation<'a> {
             SpfResult::Temperror => Err(Stop::Temp),
             SpfResult::Permerror => Err(Stop::Perm),
             SpfResult::None => {
-                let message = format!("{target}, which is included, has no SPF record");
+                let message = both!(
+                    "{target}, which is included, has no SPF record",
+                    "{target}, qui est inclus, n'a pas d'enregistrement SPF"
+                );
                 let text = Some(record.text.clone());
                 Err(self.fail(Stop::Perm, message, domain, text, Some(term.span)))
             }
@@ -274,7 +289,11 @@ impl<'a> Evaluation<'a> {
         }
         let exchangers = answer.exchangers();
         if exchangers.len() > MAX_NAMES {
-            let message = format!("{target} has {} mail exchangers; `mx` looks at 10", exchangers.len());
+            let message = both!(
+                "{target} has {} mail exchangers; `mx` looks at 10",
+                "{target} a {} serveurs de courrier ; « mx » en regarde 10",
+                exchangers.len()
+            );
             return Err(self.fail(Stop::Perm, message, domain, None, None));
         }
         for (_, host) in exchangers.iter().filter(|(_, host)| !host.is_empty()) {
@@ -399,7 +418,12 @@ impl<'a> Evaluation<'a> {
             return Ok(line);
         }
         self.ledger.close(line, Outcome::PermError);
-        let message = format!("`{}` would be look-up {}; {MAX_LOOKUPS} are allowed", term.text, self.lookups);
+        let message = both!(
+            "`{}` would be look-up {}; {MAX_LOOKUPS} are allowed",
+            "« {} » serait la recherche n° {} ; {MAX_LOOKUPS} sont permises",
+            term.text,
+            self.lookups
+        );
         Err(self.fail(Stop::Perm, message, domain, Some(record.text.clone()), Some(term.span)))
     }
 
@@ -418,8 +442,12 @@ impl<'a> Evaluation<'a> {
         if self.voids <= MAX_VOID_LOOKUPS {
             return Ok(());
         }
-        let message =
-            format!("`{}` is look-up {} that finds nothing; {MAX_VOID_LOOKUPS} may", term.text, self.voids);
+        let message = both!(
+            "`{}` is look-up {} that finds nothing; {MAX_VOID_LOOKUPS} may",
+            "« {} » est la recherche n° {} qui ne trouve rien ; {MAX_VOID_LOOKUPS} sont permises",
+            term.text,
+            self.voids
+        );
         Err(self.fail(Stop::Perm, message, domain, Some(record.text.clone()), Some(term.span)))
     }
 
@@ -444,7 +472,8 @@ impl<'a> Evaluation<'a> {
     }
 
     fn unanswered(&mut self, answer: &Answer, name: &str, domain: &str) -> Stop {
-        let message = format!("the look-up of {name} {}", answer.status.words());
+        let (words, mots) = (answer.status.words(), answer.status.mots());
+        let message = both!("the look-up of {name} {words}", "le DNS n'a pas répondu sur {name} ({mots})");
         self.fail(Stop::Temp, message, domain, None, None)
     }
 
@@ -452,7 +481,7 @@ impl<'a> Evaluation<'a> {
     fn fail(
         &mut self,
         stop: Stop,
-        message: String,
+        message: Text,
         domain: &str,
         record: Option<String>,
         span: Option<Span>,
@@ -462,7 +491,11 @@ impl<'a> Evaluation<'a> {
     }
 
     fn too_slow(&mut self) -> SpfResult {
-        let message = format!("the evaluation took more than {} s", MAX_TIME.as_secs());
+        let message = both!(
+            "the evaluation took more than {} s",
+            "l'évaluation a pris plus de {} s",
+            MAX_TIME.as_secs()
+        );
         let domain = self.request.domain.clone();
         self.problem = Some(Problem { message, domain, record: None, span: None });
         SpfResult::Temperror

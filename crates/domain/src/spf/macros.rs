@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::name::MAX_NAME;
 use crate::span::Span;
+use crate::text::{Text, both};
 
 /// A domain name that may hold macros.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub struct MacroError {
     /// The place, within the macro string.
     pub span: Span,
     /// What is wrong, lower case, no full stop.
-    pub message: String,
+    pub message: Text,
 }
 
 /// Where a macro string stands: explanations know three letters more and may hold spaces.
@@ -55,25 +56,32 @@ impl DomainSpec {
     /// [`MacroError`] at the first place that is wrong.
     pub fn parse(text: &[u8]) -> Result<Self, MacroError> {
         let whole = Span::new(0, text.len());
-        let error = |message: &str| Err(MacroError { span: whole, message: message.to_owned() });
+        let error = |message: Text| Err(MacroError { span: whole, message });
         if text.is_empty() {
-            return error("the domain name is missing");
+            return error(both!("the domain name is missing", "il manque le nom de domaine"));
         }
         let spec = Self::macro_string(text, Place::Domain)?;
         match spec.literal() {
             Some(name) if !ends_in_top_label(name) => {
-                return error(&format!("`{name}` is not a domain name"));
+                return error(both!(
+                    "`{name}` is not a domain name",
+                    "« {name} » n'est pas un nom de domaine"
+                ));
             }
             // A name without macros that DNS cannot hold is the publisher's error, whoever asks.
             Some(name) if !crate::name::is_well_formed(name) => {
-                return error(&format!("`{name}` has an empty or over-long label"));
+                return error(both!(
+                    "`{name}` has an empty or over-long label",
+                    "« {name} » a une partie vide ou trop longue"
+                ));
             }
             _ => {}
         }
         match spec.pieces.last() {
-            Some(Piece::Literal(tail)) if !ends_in_top_label(tail) => {
-                error("it must end in a macro, or in a dot and a top-level name")
-            }
+            Some(Piece::Literal(tail)) if !ends_in_top_label(tail) => error(both!(
+                "it must end in a macro, or in a dot and a top-level name",
+                "il doit finir par une macro, ou par un point et un nom de premier niveau"
+            )),
             _ => Ok(spec),
         }
     }
@@ -89,7 +97,10 @@ impl DomainSpec {
                 b' ' if place == Place::Explanation => (Piece::Literal(" ".to_owned()), 1),
                 c @ 0x21..=0x7e => (Piece::Literal(char::from(c).to_string()), 1),
                 c => {
-                    let message = format!("the octet {c:#04x} is not allowed here");
+                    let message = both!(
+                        "the octet {c:#04x} is not allowed here",
+                        "l'octet {c:#04x} n'est pas permis ici"
+                    );
                     return Err(MacroError { span: Span::new(at, at + 1), message });
                 }
             };
@@ -203,7 +214,7 @@ fn url_escaped(text: &str) -> String {
 }
 
 /// What a `%` begins: the piece and its length, or the length of what is wrong.
-fn escape_or_macro(text: &[u8], place: Place) -> Result<(Piece, usize), (usize, String)> {
+fn escape_or_macro(text: &[u8], place: Place) -> Result<(Piece, usize), (usize, Text)> {
     let literal = |text: &str| Ok((Piece::Literal(text.to_owned()), 2));
     match text.get(1) {
         Some(b'%') => literal("%"),
@@ -212,25 +223,32 @@ fn escape_or_macro(text: &[u8], place: Place) -> Result<(Piece, usize), (usize, 
         Some(b'{') => braced(text, place),
         _ => {
             let length = text.len().min(2);
-            Err((length, "a `%` must be followed by `{`, `%`, `_` or `-`".to_owned()))
+            let message = both!(
+                "a `%` must be followed by `{{`, `%`, `_` or `-`",
+                "un « % » est suivi de « {{ », « % », « _ » ou « - »"
+            );
+            Err((length, message))
         }
     }
 }
 
-fn braced(text: &[u8], place: Place) -> Result<(Piece, usize), (usize, String)> {
+fn braced(text: &[u8], place: Place) -> Result<(Piece, usize), (usize, Text)> {
     let Some(end) = text.iter().position(|c| *c == b'}') else {
-        return Err((text.len(), "a macro that is never closed".to_owned()));
+        return Err((text.len(), both!("a macro that is never closed", "une macro n'est pas refermée")));
     };
     let body = String::from_utf8_lossy(&text[2..end]).into_owned();
-    let fail = |message: String| Err((end + 1, message));
+    let fail = |message: Text| Err((end + 1, message));
     let mut rest = body.chars().peekable();
     let letter = rest.next().unwrap_or('}');
     let lower = letter.to_ascii_lowercase();
     let is_known = "slodiphv".contains(lower) || (place == Place::Explanation && "crt".contains(lower));
     if !is_known {
         return fail(match lower {
-            'c' | 'r' | 't' => format!("the macro letter `{letter}` is allowed in explanations only"),
-            _ => format!("`{letter}` is not a macro letter"),
+            'c' | 'r' | 't' => both!(
+                "the macro letter `{letter}` is allowed in explanations only",
+                "la lettre de macro « {letter} » n'est permise que dans une explication"
+            ),
+            _ => both!("`{letter}` is not a macro letter", "« {letter} » n'est pas une lettre de macro"),
         });
     }
     let mut digits = String::new();
@@ -243,12 +261,12 @@ fn braced(text: &[u8], place: Place) -> Result<(Piece, usize), (usize, String)> 
         _ => Some(digits.parse::<usize>().unwrap_or(usize::MAX)),
     };
     if keep == Some(0) {
-        return fail("a macro cannot keep 0 parts".to_owned());
+        return fail(both!("a macro cannot keep 0 parts", "une macro ne peut pas garder 0 partie"));
     }
     let reverse = rest.next_if(|c| c.eq_ignore_ascii_case(&'r')).is_some();
     let delimiters: String = rest.collect();
     if let Some(odd) = delimiters.chars().find(|c| !".-+,/_=".contains(*c)) {
-        return fail(format!("`{odd}` is not a macro delimiter"));
+        return fail(both!("`{odd}` is not a macro delimiter", "« {odd} » n'est pas un séparateur de macro"));
     }
     let escape = letter.is_ascii_uppercase();
     Ok((Piece::Macro { letter: lower, keep, reverse, delimiters, escape }, end + 1))
@@ -317,8 +335,8 @@ mod tests {
     #[test]
     fn what_is_wrong_in_a_macro_has_its_place() {
         let error = DomainSpec::parse(b"foo.%{x}.example.org").unwrap_err();
-        assert_eq!((error.span, error.message.as_str()), (Span::new(4, 8), "`x` is not a macro letter"));
+        assert_eq!((error.span, error.message.en.as_str()), (Span::new(4, 8), "`x` is not a macro letter"));
         assert!(DomainSpec::parse(b"%{d0}.example.org").is_err());
-        assert!(DomainSpec::parse(b"a.%{r}.example.org").unwrap_err().message.contains("explanations"));
+        assert!(DomainSpec::parse(b"a.%{r}.example.org").unwrap_err().message.en.contains("explanations"));
     }
 }

@@ -3,6 +3,7 @@
 use super::macros::{DomainSpec, Place};
 use super::record::{Directive, DualCidr, Mechanism, Modifier, Qualifier, Record, Term, TermKind};
 use crate::span::{Shown, Span};
+use crate::text::{Text, both};
 
 /// A part of a record that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,7 +11,7 @@ pub struct SyntaxError {
     /// The octets that are wrong.
     pub span: Span,
     /// What is wrong, lower case, no full stop.
-    pub message: String,
+    pub message: Text,
     /// What was probably meant.
     pub meant: Option<String>,
 }
@@ -30,7 +31,10 @@ pub fn parse(text: &[u8]) -> Record {
     if !is_spf(text) {
         record.errors.push(SyntaxError {
             span: Span::new(0, text.len().min(VERSION.len())),
-            message: "a record must begin with `v=spf1` and a space".to_owned(),
+            message: both!(
+                "a record must begin with `v=spf1` and a space",
+                "un enregistrement commence par « v=spf1 » et une espace"
+            ),
             meant: None,
         });
         return shown(record, text);
@@ -94,7 +98,10 @@ fn refuse_doubles(record: &mut Record) {
             _ => continue,
         };
         if again {
-            let message = format!("`{name}` stands twice; it may stand once");
+            let message = both!(
+                "`{name}` stands twice; it may stand once",
+                "« {name} » figure deux fois ; une seule est permise"
+            );
             record.errors.push(SyntaxError { span: term.span, message, meant: None });
         }
     }
@@ -104,9 +111,16 @@ fn term(word: &[u8]) -> Result<TermKind, SyntaxError> {
     if let Some(at) = word.iter().position(|c| !(0x21..=0x7e).contains(c)) {
         let message = match word[at] {
             b'\t' | b'\r' | b'\n' => {
-                format!("a control character ({:#04x}); terms are parted by spaces only", word[at])
+                both!(
+                    "a control character ({:#04x}); terms are parted by spaces only",
+                    "un caractère de contrôle ({:#04x}) ; seules des espaces séparent les termes",
+                    word[at]
+                )
             }
-            octet => format!("the octet {octet:#04x}; a record holds printable ASCII only"),
+            octet => both!(
+                "the octet {octet:#04x}; a record holds printable ASCII only",
+                "l'octet {octet:#04x} ; un enregistrement n'a que de l'ASCII visible"
+            ),
         };
         return Err(SyntaxError { span: Span::new(at, at + 1), message, meant: None });
     }
@@ -122,7 +136,10 @@ fn modifier(word: &[u8], equals: usize) -> Result<Modifier, SyntaxError> {
     let valid = name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
     if !valid {
-        return Err(whole(word, format!("`{name}` is not the name of a modifier")));
+        return Err(whole(
+            word,
+            both!("`{name}` is not the name of a modifier", "« {name} » n'est pas le nom d'un modificateur"),
+        ));
     }
     let from = equals + 1;
     let value = &word[from..];
@@ -185,14 +202,23 @@ impl<'a> Rest<'a> {
     fn nothing(&self) -> Result<(), SyntaxError> {
         match self.text() {
             [] => Ok(()),
-            _ => Err(whole(self.word, "nothing may follow this mechanism".to_owned())),
+            _ => Err(whole(
+                self.word,
+                both!("nothing may follow this mechanism", "rien ne peut suivre ce mécanisme"),
+            )),
         }
     }
 
     fn domain(&self, name: &str) -> Result<DomainSpec, SyntaxError> {
         match self.text() {
             [b':', value @ ..] => self.spec(value, self.from + 1),
-            _ => Err(whole(self.word, format!("`{name}` needs a domain name: `{name}:example.org`"))),
+            _ => Err(whole(
+                self.word,
+                both!(
+                    "`{name}` needs a domain name: `{name}:example.org`",
+                    "« {name} » demande un nom de domaine : {name}:example.org"
+                ),
+            )),
         }
     }
 
@@ -200,7 +226,13 @@ impl<'a> Rest<'a> {
         match self.text() {
             [] => Ok(None),
             [b':', value @ ..] => self.spec(value, self.from + 1).map(Some),
-            _ => Err(whole(self.word, "a prefix length may not follow this mechanism".to_owned())),
+            _ => Err(whole(
+                self.word,
+                both!(
+                    "a prefix length may not follow this mechanism",
+                    "une longueur de préfixe ne peut pas suivre ce mécanisme"
+                ),
+            )),
         }
     }
 
@@ -209,7 +241,11 @@ impl<'a> Rest<'a> {
         let domain = match before {
             [] => None,
             [b':', value @ ..] => Some(self.spec(value, self.from + 1)?),
-            _ => return Err(whole(self.word, "these prefix lengths cannot be read".to_owned())),
+            _ => {
+                let message =
+                    both!("these prefix lengths cannot be read", "ces longueurs de préfixe sont illisibles");
+                return Err(whole(self.word, message));
+            }
         };
         Ok((domain, cidr))
     }
@@ -218,13 +254,21 @@ impl<'a> Rest<'a> {
         let (family, example) =
             if most == 32 { ("IPv4", "ip4:192.0.2.0/24") } else { ("IPv6", "ip6:2001:db8::/32") };
         let [b':', value @ ..] = self.text() else {
-            return Err(whole(self.word, format!("an {family} address is missing: `{example}`")));
+            let message = both!(
+                "an {family} address is missing: `{example}`",
+                "il manque une adresse {family} : {example}"
+            );
+            return Err(whole(self.word, message));
         };
         let text = ascii(value);
         let (address, prefix) = match text.split_once('/') {
             Some((address, length)) => {
                 let length = prefix_length(length, most).ok_or_else(|| {
-                    whole(self.word, format!("the prefix length `{length}` is not in 0 to {most}"))
+                    let message = both!(
+                        "the prefix length `{length}` is not in 0 to {most}",
+                        "la longueur de préfixe « {length} » n'est pas entre 0 et {most}"
+                    );
+                    whole(self.word, message)
                 })?;
                 (address, length)
             }
@@ -232,7 +276,13 @@ impl<'a> Rest<'a> {
         };
         match address.parse() {
             Ok(address) => Ok((address, prefix)),
-            Err(_) => Err(whole(self.word, format!("`{address}` is not an {family} address"))),
+            Err(_) => {
+                let message = both!(
+                    "`{address}` is not an {family} address",
+                    "« {address} » n'est pas une adresse {family}"
+                );
+                Err(whole(self.word, message))
+            }
         }
     }
 
@@ -246,22 +296,27 @@ impl<'a> Rest<'a> {
 }
 
 /// Takes `/n`, `//n` or `/n//n` off the end. A `/` inside a domain-spec stays where it is.
-fn dual_cidr(text: &[u8]) -> Result<(&[u8], DualCidr), String> {
+fn dual_cidr(text: &[u8]) -> Result<(&[u8], DualCidr), Text> {
     let mut cidr = DualCidr { v4: 32, v6: 128 };
     let mut before = text;
     if let Some((front, digits)) = split_number(before)
         && let Some(front) = front.strip_suffix(b"/")
     {
-        cidr.v6 = prefix_length(digits, 128)
-            .ok_or_else(|| format!("the IPv6 prefix length `{digits}` is not in 0 to 128"))?;
+        cidr.v6 = prefix_length(digits, 128).ok_or_else(|| bad_length("IPv6", digits, 128))?;
         before = front;
     }
     if let Some((front, digits)) = split_number(before) {
-        cidr.v4 = prefix_length(digits, 32)
-            .ok_or_else(|| format!("the IPv4 prefix length `{digits}` is not in 0 to 32"))?;
+        cidr.v4 = prefix_length(digits, 32).ok_or_else(|| bad_length("IPv4", digits, 32))?;
         before = front;
     }
     Ok((before, cidr))
+}
+
+fn bad_length(family: &str, digits: &str, most: u8) -> Text {
+    both!(
+        "the {family} prefix length `{digits}` is not in 0 to {most}",
+        "la longueur de préfixe {family} « {digits} » n'est pas entre 0 et {most}"
+    )
 }
 
 /// `…/123` as what stands before the slash, and the digits.
@@ -280,7 +335,7 @@ fn prefix_length(digits: &str, most: u8) -> Option<u8> {
 
 fn unknown(word: &[u8], skipped: usize, name: &str) -> SyntaxError {
     let span = Span::new(skipped, word.len());
-    let message = format!("`{name}` is not a mechanism");
+    let message = both!("`{name}` is not a mechanism", "« {name} » n'est pas un mécanisme");
     let rest = ascii(&word[(skipped + name.len()).min(word.len())..]);
     let meant = match name {
         "redirect" | "exp" => Some(format!("{name}={}", rest.trim_start_matches(':'))),
@@ -326,7 +381,7 @@ pub(crate) fn slips(a: &str, b: &str) -> usize {
     rows[a.len()][b.len()]
 }
 
-fn whole(word: &[u8], message: String) -> SyntaxError {
+fn whole(word: &[u8], message: Text) -> SyntaxError {
     SyntaxError { span: Span::new(0, word.len()), message, meant: None }
 }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::ledger::LedgerEntry;
 use crate::span::Span;
+use crate::text::Text;
 
 /// Who sends, from where.
 #[derive(Clone, Debug)]
@@ -129,7 +130,7 @@ pub struct Verdict {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// In a plain sentence, lower case, no full stop.
-    pub message: String,
+    pub message: Text,
     /// The domain whose record is concerned.
     pub domain: String,
     /// That record, when there is one.

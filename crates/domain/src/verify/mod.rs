@@ -77,7 +77,7 @@ pub struct DkimLine {
     /// The result.
     pub result: DkimResult,
     /// Why, lower case, no full stop; empty for a pass.
-    pub reason: String,
+    pub reason: Text,
     /// `a=`
     pub algorithm: Option<&'static str>,
     /// The key's length.

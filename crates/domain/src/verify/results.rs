@@ -21,8 +21,8 @@ pub fn authentication_results(
     }
     for signature in dkim {
         let _ = write!(line, "; dkim={}", signature.result.word());
-        if !signature.reason.is_empty() {
-            let _ = write!(line, " reason=\"{}\"", quoted(&signature.reason));
+        if !signature.reason.en.is_empty() {
+            let _ = write!(line, " reason=\"{}\"", quoted(&signature.reason.en));
         }
         if !signature.domain.is_empty() {
             let (domain, selector, b) = (&signature.domain, &signature.selector, &signature.short_b);

@@ -107,7 +107,8 @@ fn read_zone(file: &Path, origin: &str, context: &Context<'_>) -> Result<Zone, F
     let name = file.display().to_string();
     Zone::parse(&text, origin).map_err(|error| {
         let problem = |problem: &depeche::domain::dns::zone::ZoneProblem| {
-            let failure = Failure::usage("dns.zone", &problem.message).at_line(&name, &text, problem.line, 1);
+            let failure = Failure::usage("dns.zone", problem.message.in_lang(super::language(context)))
+                .at_line(&name, &text, problem.line, 1);
             // Without an origin `@` and relative names mean nothing.
             match origin.is_empty() && !text.contains("$ORIGIN") {
                 true => failure.with_hint(say!(context.out, "dns-zone-origin")),

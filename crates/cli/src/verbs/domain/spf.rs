@@ -17,7 +17,7 @@ pub(crate) async fn run(asked: &DomainSpf, context: &Context<'_>) -> Done {
     let door = Door::open(&asked.dns, request.domain(), context)?;
     let verdict = check_host(door.dns(), &request).await;
     door.keep(&asked.dns)?;
-    context.out.document(&report::spf_document(&verdict));
+    context.out.document(&report::spf_document(&verdict, language(context)));
     if !context.out.json {
         context.out.raw(&report::spf_text(&verdict, language(context)));
     }

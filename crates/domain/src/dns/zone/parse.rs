@@ -8,11 +8,12 @@ use std::slice::Iter;
 use super::ZoneRecord;
 use crate::dns::{Data, Record, RecordType};
 use crate::name;
+use crate::text::{Text, both};
 
 /// Everything that is wrong with a zone file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{} of the zone file cannot be read; the first is line {}: {}", count(.problems.len()),
-    .problems[0].line, .problems[0].message)]
+    .problems[0].line, .problems[0].message.en)]
 pub struct ZoneError {
     /// The problems, in the order of the lines. Never empty.
     pub problems: Vec<ZoneProblem>,
@@ -24,7 +25,7 @@ pub struct ZoneProblem {
     /// The line it begins on, from 1.
     pub line: usize,
     /// What is wrong, lower case, no full stop.
-    pub message: String,
+    pub message: Text,
 }
 
 fn count(problems: usize) -> String {
@@ -78,36 +79,42 @@ struct Reader {
 type Words<'a> = Peekable<Iter<'a, Word>>;
 
 impl Reader {
-    fn read(&mut self, entry: &Entry) -> Result<(), String> {
+    fn read(&mut self, entry: &Entry) -> Result<(), Text> {
         let mut words = entry.words.iter().peekable();
         let first = entry.words[0].text();
         match first.to_ascii_uppercase().as_str() {
             "$ORIGIN" => {
                 words.next();
-                self.origin = self.absolute(&next(&mut words, "a name")?)?;
+                self.origin = self.absolute(&next(&mut words, A_NAME)?)?;
                 return Ok(());
             }
             "$TTL" => {
                 words.next();
-                let text = next(&mut words, "a time")?;
-                self.ttl = seconds(&text).ok_or(format!("`{text}` is not a TTL"))?;
+                let text = next(&mut words, ("a time", "une durée"))?;
+                self.ttl = seconds(&text)
+                    .ok_or_else(|| both!("`{text}` is not a TTL", "« {text} » n'est pas un TTL"))?;
                 return Ok(());
             }
-            "$INCLUDE" | "$GENERATE" => return Err(format!("{first} is not followed")),
+            "$INCLUDE" | "$GENERATE" => {
+                return Err(both!("{first} is not followed", "{first} n'est pas suivi"));
+            }
             _ => {}
         }
         if !entry.begins_blank {
             words.next();
             self.owner = Some(self.absolute(&first)?);
         }
-        let owner = self.owner.clone().ok_or("a record without an owner")?;
+        let owner = self
+            .owner
+            .clone()
+            .ok_or_else(|| both!("a record without an owner", "un enregistrement sans nom"))?;
         self.read_record(owner, entry.line, words)
     }
 
-    fn read_record(&mut self, name: String, line: usize, mut words: Words<'_>) -> Result<(), String> {
+    fn read_record(&mut self, name: String, line: usize, mut words: Words<'_>) -> Result<(), Text> {
         let mut ttl = self.ttl;
         let kind = loop {
-            let word = next(&mut words, "a record type")?;
+            let word = next(&mut words, ("a record type", "un type d'enregistrement"))?;
             if word.eq_ignore_ascii_case("IN") {
                 continue;
             }
@@ -121,29 +128,28 @@ impl Reader {
         Ok(())
     }
 
-    fn data(&self, kind: &str, mut words: Words<'_>) -> Result<(Option<RecordType>, Data), String> {
+    fn data(&self, kind: &str, mut words: Words<'_>) -> Result<(Option<RecordType>, Data), Text> {
         let words = &mut words;
         let (kind, data) = match kind {
-            "A" => (RecordType::A, Data::A(parsed(&next(words, "an IPv4 address")?, "an IPv4 address")?)),
-            "AAAA" => {
-                (RecordType::Aaaa, Data::Aaaa(parsed(&next(words, "an IPv6 address")?, "an IPv6 address")?))
-            }
+            "A" => (RecordType::A, Data::A(parsed(words, ("an IPv4 address", "une adresse IPv4"))?)),
+            "AAAA" => (RecordType::Aaaa, Data::Aaaa(parsed(words, ("an IPv6 address", "une adresse IPv6"))?)),
             "CNAME" => (RecordType::Cname, Data::Cname(self.target(words)?)),
             "NS" => (RecordType::Ns, Data::Ns(self.target(words)?)),
             "PTR" => (RecordType::Ptr, Data::Ptr(self.target(words)?)),
             "MX" => {
-                let preference = parsed(&next(words, "a preference")?, "a preference")?;
+                let preference = parsed(words, ("a preference", "une préférence"))?;
                 (RecordType::Mx, Data::Mx { preference, exchange: self.target(words)? })
             }
             "SOA" => (RecordType::Soa, self.soa(words)?),
             "TXT" => {
                 let strings: Vec<_> = words.by_ref().map(|word| word.bytes.clone()).collect();
                 if strings.is_empty() {
-                    return Err("a TXT record without text".to_owned());
+                    return Err(both!("a TXT record without text", "un TXT sans texte"));
                 }
                 if let Some(long) = strings.iter().find(|string| string.len() > 255) {
-                    return Err(format!(
+                    return Err(both!(
                         "a string of {} octets; one holds at most 255: cut it in two",
+                        "une chaîne de {} octets ; une seule en a 255 au plus : coupez-la en deux",
                         long.len()
                     ));
                 }
@@ -153,31 +159,46 @@ impl Reader {
             "DS" => return Ok((Some(RecordType::Ds), Data::Other)),
             "TLSA" => return Ok((Some(RecordType::Tlsa), Data::Other)),
             _ if is_type_name(kind) => return Ok((None, Data::Other)),
-            _ => return Err(format!("`{kind}` is not a record type")),
+            _ => {
+                return Err(both!(
+                    "`{kind}` is not a record type",
+                    "« {kind} » n'est pas un type d'enregistrement"
+                ));
+            }
         };
         match words.next() {
             None => Ok((Some(kind), data)),
-            Some(word) => Err(format!("`{}` is too much for a record of type {kind}", word.text())),
+            Some(word) => Err(both!(
+                "`{}` is too much for a record of type {kind}",
+                "« {} » est de trop dans un enregistrement {kind}",
+                word.text()
+            )),
         }
     }
 
-    fn soa(&self, words: &mut Words<'_>) -> Result<Data, String> {
+    fn soa(&self, words: &mut Words<'_>) -> Result<Data, Text> {
         let primary = self.target(words)?;
         self.target(words)?;
         let mut last = 0;
-        for what in ["a serial number", "a refresh time", "a retry time", "an expiry", "a minimum"] {
+        for what in [
+            ("a serial number", "un numéro de série"),
+            ("a refresh time", "un délai de rafraîchissement"),
+            ("a retry time", "un délai de nouvel essai"),
+            ("an expiry", "une expiration"),
+            ("a minimum", "un minimum"),
+        ] {
             let text = next(words, what)?;
-            last = seconds(&text).ok_or(format!("`{text}` is not {what}"))?;
+            last = seconds(&text).ok_or_else(|| is_not(&text, what))?;
         }
         Ok(Data::Soa { primary, minimum: last })
     }
 
-    fn target(&self, words: &mut Words<'_>) -> Result<String, String> {
-        let text = next(words, "a name")?;
+    fn target(&self, words: &mut Words<'_>) -> Result<String, Text> {
+        let text = next(words, A_NAME)?;
         self.absolute(&text)
     }
 
-    fn absolute(&self, text: &str) -> Result<String, String> {
+    fn absolute(&self, text: &str) -> Result<String, Text> {
         let full = match text {
             "@" => self.origin.clone(),
             "." => return Ok(String::new()),
@@ -185,16 +206,30 @@ impl Reader {
             _ if self.origin.is_empty() => name::normal(text),
             _ => format!("{}.{}", name::normal(text), self.origin),
         };
-        if name::is_well_formed(&full) { Ok(full) } else { Err(format!("`{text}` is not a domain name")) }
+        if name::is_well_formed(&full) {
+            return Ok(full);
+        }
+        Err(both!("`{text}` is not a domain name", "« {text} » n'est pas un nom de domaine"))
     }
 }
 
-fn next(words: &mut Words<'_>, what: &str) -> Result<String, String> {
-    words.next().map(Word::text).ok_or_else(|| format!("{what} is missing"))
+/// What a word should be, in English and in French.
+type What = (&'static str, &'static str);
+
+const A_NAME: What = ("a name", "un nom");
+
+fn next(words: &mut Words<'_>, what: What) -> Result<String, Text> {
+    let (what, quoi) = what;
+    words.next().map(Word::text).ok_or_else(|| both!("{what} is missing", "il manque {quoi}"))
 }
 
-fn parsed<T: std::str::FromStr>(text: &str, what: &str) -> Result<T, String> {
-    text.parse().map_err(|_| format!("`{text}` is not {what}"))
+fn parsed<T: std::str::FromStr>(words: &mut Words<'_>, what: What) -> Result<T, Text> {
+    let text = next(words, what)?;
+    text.parse().map_err(|_| is_not(&text, what))
+}
+
+fn is_not(text: &str, (what, quoi): What) -> Text {
+    both!("`{text}` is not {what}", "« {text} » n'est pas {quoi}")
 }
 
 fn is_type_name(word: &str) -> bool {
@@ -296,7 +331,10 @@ impl Scanner<'_> {
             }
         }
         if depth > 0 {
-            return Err(ZoneProblem { line: entry.line, message: "a ( that is never closed".to_owned() });
+            return Err(ZoneProblem {
+                line: entry.line,
+                message: both!("a ( that is never closed", "une parenthèse « ( » n'est pas refermée"),
+            });
         }
         Ok(entry)
     }
@@ -319,7 +357,10 @@ impl Scanner<'_> {
                 _ => self.push(c, &mut bytes),
             }
         }
-        Err(ZoneProblem { line, message: "a quote that is never closed".to_owned() })
+        Err(ZoneProblem {
+            line,
+            message: both!("a quote that is never closed", "un guillemet n'est pas refermé"),
+        })
     }
 
     /// Adds one character, resolving `\DDD` and `\X` (RFC 1035, section 5.1).
