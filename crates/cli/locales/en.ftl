@@ -3,6 +3,7 @@ hint-word = hint
 warning-word = warning
 usage-no-command = there is no command `{ $name }`
 usage-command-missing = a command is missing
+usage-word-too-many = `{ $argument }` is one word too many
 usage-unknown = there is no option `{ $argument }`
 usage-missing = missing: { $arguments }
 usage-conflict = { $argument } and { $other } exclude each other
@@ -19,6 +20,7 @@ run-recipients = { $count ->
 
 config-none = there is no depeche.toml here
 config-none-hint = run `depeche init`, name a file with --config, or write .eml files with --outbox DIR
+config-good-alone = { $file } is good, but names no provider: nothing can be sent
 config-good = { $file } is good; providers: { $providers }
 origin-preset = preset { $name }
 origin-default = default
@@ -48,6 +50,7 @@ config-kind-secret = a reference such as { "{" } env = "NAME" { "}" }
 config-not-tables = `{ $key }` must be a list of tables
 config-not-tables-hint = write [[{ $key }]]
 config-not-texts = `{ $key }` must be a list of texts
+config-port = { $port } is no port: a port is 1 to 65535
 config-number = `{ $key }` must be a whole number, 1 or more
 config-duration = `{ $text }` is not a length of time
 config-duration-hint = write "250ms", "15s", "2m", "1h30m" or "1d"

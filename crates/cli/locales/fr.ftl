@@ -3,6 +3,7 @@ hint-word = conseil
 warning-word = avertissement
 usage-no-command = la commande « { $name } » n'existe pas
 usage-command-missing = il manque une commande
+usage-word-too-many = « { $argument } » est de trop
 usage-unknown = l'option « { $argument } » n'existe pas
 usage-missing = il manque : { $arguments }
 usage-conflict = { $argument } et { $other } s'excluent
@@ -19,6 +20,7 @@ run-recipients = { $count ->
 
 config-none = il n'y a pas de depeche.toml ici
 config-none-hint = lancez `depeche init`, indiquez un fichier avec --config, ou écrivez des fichiers .eml avec --outbox DOSSIER
+config-good-alone = { $file } est correct, mais ne nomme aucun fournisseur : rien ne peut partir
 config-good = { $file } est correct ; fournisseurs : { $providers }
 origin-preset = préréglage { $name }
 origin-default = par défaut
@@ -48,6 +50,7 @@ config-kind-secret = une référence comme { "{" } env = "NOM" { "}" }
 config-not-tables = « { $key } » doit être une liste de tables
 config-not-tables-hint = écrivez [[{ $key }]]
 config-not-texts = « { $key } » doit être une liste de textes
+config-port = { $port } n'est pas un port : un port va de 1 à 65535
 config-number = « { $key } » doit être un nombre entier d'au moins 1
 config-duration = « { $text } » n'est pas une durée
 config-duration-hint = écrivez "250ms", "15s", "2m", "1h30m" ou "1d"

@@ -17,6 +17,20 @@ const TOML: &str = include_str!("../locales/toml.fr.txt");
 const SENTENCE_GAPS: [&str; 9] =
     ["reason", "reasons", "what", "error", "reply", "kind", "expected", "found", "message"];
 
+/// The gaps in which names stand, in the library's quotation marks.
+const LISTS: [&str; 4] = ["found", "columns", "fields", "known"];
+
+/// `` `email`, `outlet` `` in French quotation marks.
+fn quoted(names: &str) -> String {
+    let parts = names.split('`').enumerate();
+    if names.matches('`').count() % 2 == 1 {
+        return names.to_owned();
+    }
+    let quote =
+        |(at, part): (usize, &str)| if at % 2 == 1 { format!("« {part} »") } else { part.to_owned() };
+    parts.map(quote).collect()
+}
+
 /// Sorted: the sentence with the most words of its own comes first.
 static SENTENCES: LazyLock<Vec<Sentence>> = LazyLock::new(|| {
     let mut sentences: Vec<Sentence> = lines().filter_map(Sentence::read).collect();
@@ -82,8 +96,16 @@ fn toml_words(english: &str) -> Option<&'static str> {
 fn whole(text: &str) -> Option<String> {
     SENTENCES.iter().find_map(|sentence| {
         let mut facts = Vec::new();
-        capture(&sentence.english, text, &mut facts).then(|| fill(&sentence.french, &facts))
+        let is_it = capture(&sentence.english, text, &mut facts) && !swallows_another(sentence, &facts);
+        is_it.then(|| fill(&sentence.french, &facts))
     })
+}
+
+/// A name at the beginning of a sentence does not reach over what stands in front of a colon: of
+/// `ovh: the CA file x cannot be read`, no `{path} cannot be read` is made.
+fn swallows_another(sentence: &Sentence, facts: &[(&str, &str)]) -> bool {
+    let begins = matches!(sentence.english.first(), Some(Piece::Gap(name)) if !SENTENCE_GAPS.contains(name));
+    begins && facts.first().is_some_and(|(_, fact)| fact.contains(": "))
 }
 
 /// `this; that`.
@@ -140,7 +162,7 @@ fn fill(pieces: &[Piece], facts: &[(&str, &str)]) -> String {
         Piece::Gap(name) => {
             let fact = facts.iter().find(|(known, _)| known == name).map_or("", |(_, fact)| fact);
             let told = SENTENCE_GAPS.contains(name).then(|| french(fact)).flatten();
-            told.unwrap_or_else(|| fact.to_owned())
+            told.unwrap_or_else(|| if LISTS.contains(name) { quoted(fact) } else { fact.to_owned() })
         }
     };
     pieces.iter().map(told).collect()
@@ -191,11 +213,12 @@ mod tests {
     use super::*;
 
     /// Where the library says what users read.
-    const SOURCES: [&str; 76] = [
+    const SOURCES: [&str; 77] = [
         "core/src/address.rs",
         "core/src/text.rs",
         "core/src/contact/problem.rs",
         "core/src/contact/error.rs",
+        "core/src/contact/convert.rs",
         "core/src/contact/selection/error.rs",
         "core/src/contact/selection/parser.rs",
         "core/src/release/mod.rs",
@@ -408,6 +431,14 @@ mod tests {
             (
                 "l.csv: row 5: the quotation mark opened on line 5 closes in the middle of a cell on line 6",
                 "l.csv : ligne 5 : le guillemet ouvert à la ligne 5 se referme au milieu d'une cellule à la ligne 6",
+            ),
+            (
+                "ovh: the CA file ./ca.pem cannot be read: No such file or directory (os error 2)",
+                "ovh : le fichier de certificats ./ca.pem ne peut pas être lu : fichier ou dossier introuvable",
+            ),
+            (
+                "no column is called `email`; the header has `nom`, `média`",
+                "aucune colonne ne s'appelle « email » ; l'en-tête a « nom », « média »",
             ),
             ("final dot: no answer within 600 s", "point final : pas de réponse en 600 s"),
             (

@@ -26,6 +26,9 @@ fn message(error: &clap::Error, out: &Out) -> String {
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             say!(out, "usage-command-missing")
         }
+        ErrorKind::UnknownArgument if !argument().starts_with('-') => {
+            say!(out, "usage-word-too-many", argument = argument())
+        }
         ErrorKind::UnknownArgument => say!(out, "usage-unknown", argument = argument()),
         ErrorKind::MissingRequiredArgument => say!(out, "usage-missing", arguments = argument()),
         ErrorKind::ArgumentConflict => {
@@ -124,6 +127,12 @@ mod tests {
                 Lang::Fr,
                 "l'option « --jsn » n'existe pas",
                 "vouliez-vous dire « --json » ?",
+            ),
+            (
+                &["depeche", "send", "a.md", "b.md", "--to", "l.csv"],
+                Lang::Fr,
+                "« b.md » est de trop",
+                "écrivez : depeche send [OPTIONS] --to <FICHIER>... <COMMUNIQUÉ>",
             ),
             (
                 &["depeche", "cancel"],

@@ -63,6 +63,40 @@ fn all_unknown_keys_are_shown_with_carets_and_what_may_be_meant() {
     }
 }
 
+/// 65535 is the last port there is (RFC 9293, section 3.1): another must never stand in for a greater one.
+#[test]
+fn a_port_that_does_not_exist_is_refused_and_no_usual_one_stands_in() {
+    let folder = folder_with(&GOOD.replace("2525", "65536"));
+
+    let output = depeche(folder.path(), &["config", "check"]);
+
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("65536 is no port") && said.contains("depeche.toml:10:8"), "{said}");
+    let last = folder_with(&GOOD.replace("2525", "65535"));
+    assert_eq!(depeche(last.path(), &["config", "check"]).status.code(), Some(0));
+}
+
+#[test]
+fn an_organisation_whose_name_breaks_a_line_is_refused() {
+    let folder = folder_with(&format!("{GOOD}\n[organisation]\nname = \"Exemple\\nSAS\"\n"));
+
+    let output = depeche(folder.path(), &["config", "check"]);
+
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("LF (line break)"));
+}
+
+#[test]
+fn a_file_that_names_no_provider_is_said_to_send_nothing() {
+    let folder = folder_with(GOOD.split("[[provider]]").next().unwrap());
+
+    let output = depeche(folder.path(), &["config", "check"]);
+
+    assert_eq!(output.status.code(), Some(0));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("names no provider: nothing can be sent"));
+}
+
 #[test]
 fn json_errors_are_one_document_on_stdout() {
     let folder = folder_with(&format!("{GOOD}\nusrname = \"x\"\n"));

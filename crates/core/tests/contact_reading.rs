@@ -47,6 +47,24 @@ fn utf16(text: &str, big: bool) -> Vec<u8> {
     text.encode_utf16().flat_map(|unit| if big { unit.to_be_bytes() } else { unit.to_le_bytes() }).collect()
 }
 
+/// Byte by byte from ROMAN.TXT at unicode.org: é is 8E, è 8F, ç 8D, ê 90, ’ D5; as Windows-1252 they would be
+/// Ž, two characters that do not exist, and Õ.
+#[test]
+fn a_list_that_excel_wrote_on_a_mac_is_read_as_such_and_a_french_or_czech_windows_list_is_not() {
+    let mac = b"email;Pr\x8Enom\r\nana@a.example;Zo\x8E\r\nbob@a.example;H\x8El\x8Fne d\xD5Arc\r\n";
+    let windows = b"email;Pr\xE9nom\r\nana@a.example;Zo\xE9\r\nbob@a.example;\x8Eeljko\r\n";
+    let read = |bytes: &[u8]| -> Vec<String> {
+        let rows = rows(bytes).into_iter().filter_map(|row| match row.verdict {
+            Verdict::Contact(contact) => contact.fields.get("first_name").cloned(),
+            _ => None,
+        });
+        rows.collect()
+    };
+
+    assert_eq!(read(mac), ["Zoé", "Hélène d’Arc"]);
+    assert_eq!(read(windows), ["Zoé", "Željko"]);
+}
+
 #[test]
 fn the_same_list_is_read_in_every_encoding_and_separator_of_the_contract() {
     let text = "Adresse e-mail;Prénom;Média\nzoe@example.org;Zoé;L'Écho d'été\n";

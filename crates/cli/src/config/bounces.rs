@@ -47,7 +47,7 @@ pub(super) fn read<'a>(
 fn read_imap<'a>(reader: &mut Reader<'a>, mut stated: Section<'a>, file: FileMode<'_>) -> Option<Bounces> {
     let host = reader.needed(&mut stated, "host").map(|found| found.value);
     let tls = reader.word(&mut stated, "tls", &[("implicit", true), ("none", false)]).unwrap_or(true);
-    let port = reader.number(&mut stated, "port").and_then(|port| u16::try_from(port).ok());
+    let port = reader.port(&mut stated);
     let username = reader.needed(&mut stated, "username").map(|found| found.value);
     if !stated.has("password") {
         let message = say!(reader, "config-missing", key = format!("{}.password", stated.path));

@@ -207,7 +207,8 @@ fn read_identity<'a>(reader: &mut Reader<'a>, root: &mut Section<'a>) -> Option<
 
 fn read_organisation<'a>(reader: &mut Reader<'a>, root: &mut Section<'a>) -> Option<Organisation> {
     let mut section = reader.section(root, "organisation")?;
-    let name = reader.needed(&mut section, "name").map(|found| found.value);
+    let name = reader.needed(&mut section, "name");
+    let name = reader.parsed(name, header).map(|name: HeaderText| name.to_string());
     let mut more = |key| reader.text(&mut section, key).map(|found| found.value);
     let organisation = Organisation {
         postal_address: more("postal_address"),

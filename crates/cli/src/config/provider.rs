@@ -363,7 +363,7 @@ fn read_smtp<'a>(
     let words = [("implicit", Tls::Implicit), ("starttls", Tls::StartTls), ("none", Tls::None)];
     let tls = reader.word(section, "tls", &words);
     let tls = tls.or(preset.map(|preset| preset.tls)).unwrap_or_default();
-    let port = reader.number(section, "port").and_then(|port| u16::try_from(port).ok());
+    let port = reader.port(section);
     let usual = match tls {
         Tls::Implicit => 465,
         Tls::StartTls => 587,

@@ -195,6 +195,17 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The number of a port, 1 to 65535.
+    pub(super) fn port(&mut self, from: &mut Section<'a>) -> Option<u16> {
+        let span = from.span_of("port");
+        let stated = self.number(from, "port")?;
+        let port = u16::try_from(stated).ok();
+        if port.is_none() {
+            self.problem("config.value", say!(self, "config-port", port = u64::from(stated)), None, span);
+        }
+        port
+    }
+
     /// `true` or `false`.
     pub(super) fn flag(&mut self, from: &mut Section<'a>, key: &'static str) -> Option<bool> {
         let value = from.take(key)?;
@@ -323,6 +334,11 @@ impl<'a> Section<'a> {
     /// Whether the key is there.
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
+    }
+
+    /// Where a value stands; the section's own place when it is not there.
+    fn span_of(&self, key: &str) -> Range<usize> {
+        self.table.get(key).map_or_else(|| self.span.clone(), Spanned::span)
     }
 
     fn name_of(&self, key: &str) -> String {

@@ -37,7 +37,10 @@ fn check(context: &Context<'_>) -> Done {
     }
     let file = config.file.display().to_string();
     out.document(&json!({ "version": 1, "exit": 0, "file": file, "providers": names }));
-    out.line(say!(out, "config-good", file = &file, providers = names.join(", ")));
+    out.line(match names.is_empty() {
+        true => say!(out, "config-good-alone", file = &file),
+        false => say!(out, "config-good", file = &file, providers = names.join(", ")),
+    });
     Ok(Exit::Done)
 }
 

@@ -5,12 +5,12 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use depeche::contact::{
-    ColumnMapping, ContactList, ContactReader, ConvertOptions, Expression, FileError, FileReport, LeftOut,
-    ListError, ReadOptions, SelectionError, Source, TextEncoding, convert,
+    ColumnMapping, ContactList, ContactReader, ConvertOptions, Expression, FileError, FileReport,
+    GREETED_COLUMNS, LeftOut, ListError, ReadOptions, SelectionError, Source, TextEncoding, convert,
 };
 use serde_json::{Value, json};
 
-use crate::args::{Contacts, ContactsCheck, ContactsConvert};
+use crate::args::{Contacts, ContactsCheck, ContactsConvert, Lang};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
@@ -93,6 +93,7 @@ fn list_failure(file: &str, error: &ListError) -> Failure {
 fn check(asked: &ContactsCheck, context: &Context<'_>) -> Done {
     let out = context.out;
     let mut list = read(&asked.files, &options(asked.encoding.as_deref(), out)?)?;
+    list.leave_out_unusable(&GREETED_COLUMNS, |_| {}).map_err(broken)?;
     let exit = if list.has_defects() { Exit::Problems } else { Exit::Done };
     if let Some(expression) = &asked.selection {
         select(&mut list, expression)?;
@@ -230,7 +231,10 @@ fn convert_list(asked: &ContactsConvert, context: &Context<'_>) -> Done {
     let reader = ContactReader::open(input, &options(asked.encoding.as_deref(), out)?)
         .map_err(|error| list_failure(&name, &error))?;
     let (mut written, mut rejects) = (Vec::new(), Vec::new());
-    let how = ConvertOptions::default().with_formula_safe(asked.formula_safe);
+    let mut how = ConvertOptions::default().with_formula_safe(asked.formula_safe);
+    if out.words.lang == Lang::Fr {
+        how = how.told_by(|english| crate::sentences::french(english).unwrap_or_else(|| english.to_owned()));
+    }
     let done = convert(reader, &mut written, Some(&mut rejects), &how)
         .map_err(|error| Failure::new(Exit::Problems, "contacts.convert", format!("{name}: {error}")))?;
     if let Some(path) = &asked.rejects {

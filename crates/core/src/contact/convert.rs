@@ -2,27 +2,30 @@
 //! order of CLI.md, then the list's own.
 //!
 //! Contacts that have opted out stay in it, with the word that says so: a converted list must not
-//! bring them back. Bad rows and duplicates go to the rejects, each with its row, line, reason, cure
+//! bring them back. Bad rows (those of [`GREETED_COLUMNS`] among them) and duplicates go to the rejects, each with its row, line, reason, cure
 //! and its cells as they were.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
 
-use super::Contact;
 use super::csv_safe::csv_safe;
 use super::error::ListError;
 use super::header::{ColumnMapping, KNOWN_COLUMNS};
+use super::problem::RowProblem;
 use super::reader::{ContactReader, Row};
 use super::row::Verdict;
+use super::{Contact, GREETED_COLUMNS};
 use crate::address::RecipientKey;
 
 /// How [`convert`] writes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct ConvertOptions {
     /// Put an apostrophe in front of cells that a spreadsheet would calculate ([`csv_safe`]). It changes
     /// the cell (`+33 1 …`), so it is for files that people open, not for files that are read again.
     pub formula_safe: bool,
+    /// What the rejects say, in another language: of a reason or a cure in English. `None`: as it is.
+    pub tell: Option<fn(&str) -> String>,
 }
 
 /// What [`convert`] did.
@@ -56,6 +59,26 @@ impl ConvertOptions {
     pub fn with_formula_safe(mut self, formula_safe: bool) -> Self {
         self.formula_safe = formula_safe;
         self
+    }
+
+    /// With reasons and cures of the rejects as `tell` has them.
+    #[must_use]
+    pub fn told_by(mut self, tell: fn(&str) -> String) -> Self {
+        self.tell = Some(tell);
+        self
+    }
+
+    fn told(&self, problems: &[RowProblem]) -> [String; 3] {
+        let join = |parts: Vec<String>| parts.join("; ");
+        [
+            join(problems.iter().filter_map(|problem| problem.column.clone()).collect()),
+            join(problems.iter().map(|problem| self.say(&problem.reason.to_string())).collect()),
+            join(problems.iter().map(|problem| self.say(&problem.reason.cure())).collect()),
+        ]
+    }
+
+    fn say(&self, english: &str) -> String {
+        self.tell.map_or_else(|| english.to_owned(), |tell| tell(english))
     }
 }
 
@@ -91,13 +114,12 @@ pub fn convert<R: Read>(
         let contact = match &row.verdict {
             Verdict::Bad(problems) => {
                 done.rejected += 1;
-                let join = |parts: Vec<String>| parts.join("; ");
-                let told = [
-                    join(problems.iter().filter_map(|problem| problem.column.clone()).collect()),
-                    join(problems.iter().map(|problem| problem.reason.to_string()).collect()),
-                    join(problems.iter().map(|problem| problem.reason.cure()).collect()),
-                ];
-                rejects.rejected(&row, &told)?;
+                rejects.rejected(&row, &options.told(problems))?;
+                continue;
+            }
+            Verdict::Contact(contact) if !contact.check_used(&GREETED_COLUMNS).is_empty() => {
+                done.rejected += 1;
+                rejects.rejected(&row, &options.told(&contact.check_used(&GREETED_COLUMNS)))?;
                 continue;
             }
             Verdict::Contact(contact) | Verdict::OptedOut(contact, _) => contact,
@@ -109,8 +131,8 @@ pub fn convert<R: Read>(
         if !is_news {
             done.duplicates += 1;
             let reason = format!("row {} has the same address", first.row);
-            let cure = "nothing to do, or move what is missing to that row".to_owned();
-            rejects.rejected(&row, &["email".to_owned(), reason, cure])?;
+            let cure = options.say("nothing to do, or move what is missing to that row");
+            rejects.rejected(&row, &["email".to_owned(), options.say(&reason), cure])?;
             continue;
         }
         first.opted_out |= opted_out;

@@ -6,8 +6,9 @@
 //! all-ASCII beginning decides nothing: the choice waits for the first other byte, however late it
 //! comes, and is made on the 64 KiB that follow it. So the file is read once and never kept.
 //!
-//! MacRoman is never guessed (its bytes are plausible Windows-1252): it has to be asked for. Files
-//! that are no text at all (spreadsheets, archives, PDF) are refused with the way out.
+//! MacRoman, in which Excel on a Mac writes, is believed where an accent of it stands inside a word and no
+//! accent of Windows-1252 does: as Windows-1252, `Zoé` would be `ZoŽ`. Files that are no text at all
+//! (spreadsheets, archives, PDF) are refused with the way out.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -201,9 +202,29 @@ fn judge(window: &[u8], at_end: bool) -> (&'static Encoding, EncodingEvidence) {
     if valid > broken {
         return (UTF_8, EncodingEvidence::MostlyValid);
     }
+    if is_mac_roman(window) {
+        return (MACINTOSH, EncodingEvidence::Guessed);
+    }
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
     detector.feed(window, at_end);
     (detector.guess(Some(b"fr"), Utf8Detection::Deny), EncodingEvidence::Guessed)
+}
+
+/// Whether accents after a small letter are those of MacRoman. `ç`, `é`, `è` and `ê` of MacRoman are `Ž` or
+/// nothing at all in Windows-1252, where no word has them there; what follows is ASCII, so that no half of a
+/// Japanese or Chinese character is taken for one. (Apple's and Microsoft's tables at unicode.org, ROMAN.TXT and
+/// cp1252.txt.)
+fn is_mac_roman(window: &[u8]) -> bool {
+    let (mut mac, mut windows) = (0_usize, 0_usize);
+    for (at, octet) in window.iter().enumerate().skip(1) {
+        let stands_in_a_word = window[at - 1].is_ascii_lowercase();
+        if !stands_in_a_word || window.get(at + 1).is_some_and(|next| !next.is_ascii()) {
+            continue;
+        }
+        mac += usize::from((0x8D..=0x90).contains(octet));
+        windows += usize::from(*octet >= 0xE0);
+    }
+    mac > 0 && windows == 0
 }
 
 /// UTF-16 without a byte order mark: in a list of mostly Latin letters every other byte is zero.

@@ -7,10 +7,10 @@ use super::watch::MAX_ROW_BYTES;
 #[non_exhaustive]
 pub enum ListError {
     /// The stream broke.
-    #[error("the list cannot be read")]
+    #[error("the list cannot be read: {0}")]
     Io(#[from] std::io::Error),
     /// The scratch file that holds its rows cannot be written or read.
-    #[error("the temporary copy of the list cannot be used")]
+    #[error("the temporary copy of the list cannot be used: {0}")]
     Scratch(#[source] std::io::Error),
     /// There is nothing in it.
     #[error("the list is empty")]

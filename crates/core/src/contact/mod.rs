@@ -42,6 +42,11 @@ pub use stored::Scratch;
 
 use crate::address::EmailAddress;
 
+/// The columns that releases and headers use as a rule. Without a release at hand a cell of these that none could
+/// use ([`Contact::check_used`]) is a bad row; with one, only a cell that it does use is.
+pub const GREETED_COLUMNS: [&str; 8] =
+    ["first_name", "last_name", "salutation", "outlet", "role", "lang", "region", "phone"];
+
 /// What is known of a contact, by canonical column name (`first_name`, `outlet` …) or, for custom
 /// columns, by the column's own name. Empty cells are absent.
 pub type Fields = BTreeMap<String, String>;

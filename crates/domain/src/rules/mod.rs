@@ -59,11 +59,11 @@ pub fn explain(id: &str, lang: Lang) -> Option<String> {
     let rule = rule(id)?;
     let words = rule.words(lang);
     let (cure, source) = match lang {
-        Lang::En => ("What to do", "Where it comes from"),
-        Lang::Fr => ("Que faire", "D'où vient la règle"),
+        Lang::En => ("What to do:", "Where it comes from:"),
+        Lang::Fr => ("Que faire :", "D'où vient la règle :"),
     };
     Some(format!(
-        "{}: {}\n\n{}\n\n{cure}: {}\n{source}: {}\n",
+        "{}: {}\n\n{}\n\n{cure} {}\n{source} {}\n",
         rule.id, words.title, words.meaning, words.cure, rule.reference
     ))
 }

@@ -73,9 +73,9 @@ async fn list(journal: &dyn Journal, context: &Context<'_>) -> Done {
     for entry in &entries {
         let quarantine =
             if entry.quarantined { say!(context.out, "suppress-quarantine") } else { String::new() };
-        context
-            .out
-            .line(format!("{}  {}  {}  {}{quarantine}", entry.key, entry.at, entry.source, entry.reason));
+        let words = &context.out.words;
+        let (source, reason) = (words.library(&entry.source), words.library(&entry.reason));
+        context.out.line(format!("{}  {}  {source}  {reason}{quarantine}", entry.key, entry.at));
     }
     Ok(Exit::Done)
 }
