@@ -90,6 +90,10 @@ contacts-duplicate = { $file }: row { $row }: { $address } stands in row { $firs
 contacts-summary = contacts: { $good }; left out: { $left_out }; duplicates: { $duplicates }
 contacts-converted = written: { $written }; left out: { $rejected }; duplicates: { $duplicates }
 
+journal-folder-taken = move the file of that name away, or name another place: [journal] url = "sqlite:…"
+journal-folder-closed = the folder and the file must belong to whoever runs depeche: ls -l shows whose they are; or name another place: [journal] url = "sqlite:…"
+journal-broken = this is not the journal, or it is damaged: put it aside, bring back its newest copy, then `depeche reconcile` before anything is sent. A new, empty journal knows nobody who has the release already
+journal-full = make room on the disk, then say it again: nothing was sent
 run-none = there is no run `{ $run }`
 run-none-hint = `depeche runs` lists them
 run-line = { $run }: { $state }, { $count ->
@@ -231,6 +235,12 @@ field-missing = the release uses { $field }, which { $count ->
    *[other] { $count } contacts do
 } not have: { $names }
 field-missing-hint = write { $fix }, or leave them out with --where '{ $selection }'
+field-unfilled = a tag of the release cannot be filled for { $count ->
+    [one] 1 contact
+   *[other] { $count } contacts
+}: { $names } ({ $reason })
+field-unfilled-line = look at line { $line } of the release; `{"{{"} contact.first_name {"}}"}` alone always works
+field-unfilled-title = look at the title of the release; `{"{{"} contact.first_name {"}}"}` alone always works
 lint-good = { $file }: nothing to say
 contact-none = there is no such contact in the list { $name }
 

@@ -90,6 +90,10 @@ contacts-duplicate = { $file } : ligne { $row } : { $address } figure déjà lig
 contacts-summary = contacts : { $good } ; écartés : { $left_out } ; doublons : { $duplicates }
 contacts-converted = écrits : { $written } ; écartés : { $rejected } ; doublons : { $duplicates }
 
+journal-folder-taken = déplacez le fichier de ce nom, ou indiquez un autre endroit : [journal] url = "sqlite:…"
+journal-folder-closed = le dossier et le fichier doivent appartenir à qui lance depeche (ls -l montre à qui ils sont) ; ou indiquez un autre endroit : [journal] url = "sqlite:…"
+journal-broken = ce n'est pas le journal, ou il est abîmé : mettez-le de côté, remettez sa copie la plus récente, puis `depeche reconcile` avant tout envoi. Un journal neuf ne sait pas qui a déjà le communiqué
+journal-full = faites de la place sur le disque, puis recommencez : rien n'a été envoyé
 run-none = l'envoi « { $run } » n'existe pas
 run-none-hint = `depeche runs` en donne la liste
 run-line = { $run } : { $state }, { $count ->
@@ -255,6 +259,12 @@ field-missing = le communiqué utilise { $field }, que { $count ->
    *[other] { $count } contacts n'ont pas
 } : { $names }
 field-missing-hint = écrivez { $fix }, ou écartez-les avec --where '{ $selection }'
+field-unfilled = une balise du communiqué ne peut pas être remplie pour { $count ->
+    [one] { $count } contact
+   *[other] { $count } contacts
+} : { $names } ({ $reason })
+field-unfilled-line = regardez la ligne { $line } du communiqué ; {"{{"} contact.first_name {"}}"} seul marche toujours
+field-unfilled-title = regardez le titre du communiqué ; {"{{"} contact.first_name {"}}"} seul marche toujours
 lint-good = { $file } : rien à signaler
 contact-none = ce contact n'est pas dans la liste { $name }
 

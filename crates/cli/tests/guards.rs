@@ -17,6 +17,67 @@ fn code(said: &common::Said) -> String {
 }
 
 #[test]
+fn a_journal_that_cannot_be_opened_says_what_to_do_and_sends_nothing() {
+    let project = Project::new(vec![FakeSmtp::new()], 1);
+    let folder = project.path().join(".depeche");
+    std::fs::write(&folder, "a file").unwrap();
+    let taken = project.send(1, &[]);
+    std::fs::remove_file(&folder).unwrap();
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("journal.db"), "this is no journal, and long enough to be looked at").unwrap();
+    let broken = project.send(1, &[]);
+
+    for (said, cure) in [(taken, "move the file of that name away"), (broken, "depeche reconcile")] {
+        assert_eq!(said.exit, Some(1), "{said:?}");
+        let hint = said.document()["error"]["hint"].as_str().unwrap().to_owned();
+        assert!(hint.contains(cure), "{hint}");
+    }
+    assert_eq!(sent(&project), 0);
+}
+
+/// Such a release passed the plan once, and refused everybody for good.
+#[test]
+fn a_tag_that_cannot_be_filled_is_an_error_before_anything_is_sent() {
+    let project = Project::new(vec![FakeSmtp::new()], 3);
+    for (tag, line) in
+        [("{{ 1/0 }}", 7), ("{{ contact.first_name.x.y }}", 7), ("{{ contact.outlet | round }}", 7)]
+    {
+        let release = RELEASE.replace("Bonjour {{ contact.first_name }},", &format!("Bonjour {tag},"));
+        project.write("release.md", &release);
+
+        for words in [
+            &["plan", "release.md", "--to", "contacts.csv", "--json"][..],
+            &["send", "release.md", "--to", "contacts.csv", "--confirm", "3", "--json"],
+        ] {
+            let said = project.run(words);
+            assert_eq!(said.exit, Some(2), "{tag}: {said:?}");
+            let error = &said.document()["error"];
+            assert_eq!(error["code"], "release.unfilled", "{tag}");
+            let message = error["message"].as_str().unwrap();
+            assert!(message.contains("3 contacts") && message.contains(&address(0)), "{message}");
+            assert!(error["hint"].as_str().unwrap().contains(&format!("line {line}")), "{error}");
+        }
+    }
+    assert!(project.servers[0].messages().is_empty());
+    assert_eq!(project.run(&["runs", "--json"]).document()["runs"], serde_json::json!([]));
+}
+
+/// What does not depend on a contact is found without a list.
+#[test]
+fn a_tag_that_nobody_could_fill_is_found_by_lint() {
+    let project = Project::new(vec![FakeSmtp::new()], 1);
+    for tag in ["{% include 'x' %}", "{{ contact.first_name | replace('a') }}"] {
+        let release = RELEASE.replace("{{ contact.first_name }}", tag);
+        project.write("release.md", &release);
+
+        let said = project.run(&["release", "lint", "release.md", "--json"]);
+
+        assert_eq!(said.exit, Some(1), "{tag}: {said:?}");
+        assert_eq!(said.document()["findings"][0]["id"], "template", "{said:?}");
+    }
+}
+
+#[test]
 fn without_a_terminal_nothing_is_sent_unless_the_number_is_right() {
     let project = Project::new(vec![FakeSmtp::new()], 4);
     let words = ["send", "release.md", "--to", "contacts.csv", "--json"];

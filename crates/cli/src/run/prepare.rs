@@ -12,7 +12,7 @@ use depeche::address::{EmailAddress, RecipientKey};
 use depeche::contact::{Contact, ContactList};
 use depeche::journal::{DeliveryState, Journal, NewDeliveries, NewDelivery, RunId, RunKind, Taken};
 use depeche::release::identity::Identity;
-use depeche::release::{FrozenRelease, MissingField, Release, new_message_id};
+use depeche::release::{FrozenRelease, MissingField, Release, Unfilled, new_message_id};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
 use serde_json::{Value, json};
@@ -346,8 +346,26 @@ fn leave_out_unusable(list: &mut ContactList, read: &Release, context: &Context<
     let used: Vec<&str> = used.iter().map(String::as_str).collect();
     let mut missing = read.missing_fields();
     list.leave_out_unusable(&used, |contact| missing.look(contact)).map_err(contacts::broken)?;
-    let failures = missing.found().iter().map(|field| field_missing(field, context)).collect();
+    let unfilled = missing.unfilled().map(|unfilled| not_filled(unfilled, context));
+    let failures =
+        missing.found().iter().map(|field| field_missing(field, context)).chain(unfilled).collect();
     Failure::all(failures).map_or(Ok(()), Err)
+}
+
+fn not_filled(unfilled: &Unfilled, context: &Context<'_>) -> Failure {
+    let out = context.out;
+    let mut names = unfilled.addresses.clone();
+    if unfilled.count > names.len() {
+        names.push("…".to_owned());
+    }
+    let reason = out.words.library(&unfilled.reason);
+    let (count, names) = (unfilled.count as u64, names.join(", "));
+    let message = say!(out, "field-unfilled", count = count, names = names, reason = reason);
+    let hint = match unfilled.line {
+        Some(line) => say!(out, "field-unfilled-line", line = line as u64),
+        None => say!(out, "field-unfilled-title"),
+    };
+    Failure::new(Exit::Usage, "release.unfilled", message).with_hint(hint)
 }
 
 fn field_missing(missing: &MissingField, context: &Context<'_>) -> Failure {

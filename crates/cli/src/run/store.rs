@@ -1,5 +1,7 @@
 //! The journal, opened; its errors as failures.
 
+use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 
 use depeche::journal::{FreezeError, HoldError, Journal, JournalError, RunId, RunRecord};
@@ -20,9 +22,40 @@ pub(crate) async fn open(config: &Config, context: &Context<'_>) -> Result<Arc<d
         JournalPlace::Server(server) => return open_server(server, config, context).await,
     };
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, &error))?;
+        std::fs::create_dir_all(folder).map_err(|error| no_folder(folder, &error, context))?;
     }
-    Ok(Arc::new(SqliteJournal::open(&path).await?))
+    let opened = SqliteJournal::open(&path).await;
+    Ok(Arc::new(opened.map_err(|error| not_opened(error, context))?))
+}
+
+fn no_folder(folder: &Path, error: &std::io::Error, context: &Context<'_>) -> Failure {
+    let is_file = matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::NotADirectory);
+    let hint = match is_file {
+        true => say!(context.out, "journal-folder-taken"),
+        false => say!(context.out, "journal-folder-closed"),
+    };
+    Failure::file(folder, error).with_hint(hint)
+}
+
+/// With what to do about it, where the words of SQLite (`sqlite3_errstr`) or of the system tell.
+fn not_opened(error: JournalError, context: &Context<'_>) -> Failure {
+    const BROKEN: [&str; 2] = ["file is not a database", "database disk image is malformed"];
+    const CLOSED: [&str; 4] = [
+        "unable to open database file",
+        "attempt to write a readonly database",
+        "Permission denied",
+        "Read-only file system",
+    ];
+    const FULL: [&str; 2] = ["database or disk is full", "No space left on device"];
+    let text = error.to_string();
+    let says = |words: &[&str]| words.iter().any(|words| text.contains(words));
+    let hint = match () {
+        () if says(&BROKEN) => say!(context.out, "journal-broken"),
+        () if says(&CLOSED) => say!(context.out, "journal-folder-closed"),
+        () if says(&FULL) => say!(context.out, "journal-full"),
+        () => return error.into(),
+    };
+    Failure::from(error).with_hint(hint)
 }
 
 /// The journal on a server; from here on its clock counts.

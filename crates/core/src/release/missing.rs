@@ -1,11 +1,12 @@
-//! Finds, before anything is sent, the contacts for whom a field that the release uses is missing.
+//! Finds, before anything is sent, the contacts for whom a field that the release uses is missing, and those for
+//! whom one of its tags cannot be filled: they would be refused one by one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use minijinja::context;
+use minijinja::{Environment, context};
 
 use super::Release;
-use super::render::{environment, with_defaults};
+use super::render::{environment, why_unfilled, with_defaults};
 use crate::contact::Contact;
 
 /// A field that is missing for some contacts.
@@ -23,6 +24,19 @@ pub struct MissingField {
     pub selection: String,
 }
 
+/// Contacts for whom the release's tags cannot be filled, whose fields are all there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfilled {
+    /// For how many.
+    pub count: usize,
+    /// The first five of them.
+    pub addresses: Vec<String>,
+    /// Why, for the first.
+    pub reason: String,
+    /// The line of the release, from 1, where that is known.
+    pub line: Option<usize>,
+}
+
 /// So many of the contacts for whom a field is missing are named.
 const NAMED: usize = 5;
 
@@ -33,6 +47,9 @@ pub struct MissingFields<'r> {
     /// What each set of absent fields comes to: templates are tried once for each.
     known: BTreeMap<BTreeSet<&'r str>, Vec<&'r str>>,
     found: BTreeMap<&'r str, (usize, Vec<String>)>,
+    /// The templates, where tags do more than stand for a field: only those can fail.
+    trial: Option<Environment<'static>>,
+    unfilled: Option<Unfilled>,
 }
 
 impl<'r> MissingFields<'r> {
@@ -42,17 +59,45 @@ impl<'r> MissingFields<'r> {
         let present = with_defaults(&contact.fields, &release.head.defaults);
         let used = release.used_fields.iter().map(String::as_str);
         let absent: BTreeSet<&str> = used.filter(|field| !present.contains_key(*field)).collect();
-        if absent.is_empty() {
-            return;
-        }
-        let needed = self.known.entry(absent).or_insert_with_key(|absent| release.needed_of(absent));
-        for field in needed.iter() {
+        let needed: &[&str] = match absent.is_empty() {
+            true => &[],
+            false => self.known.entry(absent).or_insert_with_key(|absent| release.needed_of(absent)),
+        };
+        for field in needed {
             let (count, addresses) = self.found.entry(field).or_default();
             *count += 1;
             if addresses.len() < NAMED {
                 addresses.push(contact.address.to_string());
             }
         }
+        if needed.is_empty() {
+            self.try_out(contact, &present);
+        }
+    }
+
+    /// Fills the templates for one contact.
+    fn try_out(&mut self, contact: &Contact, present: &BTreeMap<String, String>) {
+        let Some(trial) = &self.trial else { return };
+        let failed = ["subject", "body"].into_iter().find_map(|name| {
+            let filled = trial
+                .get_template(name)
+                .and_then(|template| template.render(context! { contact => present }));
+            Some((name, filled.err()?))
+        });
+        let Some((name, error)) = failed else { return };
+        let line = error.line().filter(|_| name == "body").map(|line| self.release.first_line + line - 1);
+        let reason = why_unfilled(&error);
+        let found = self.unfilled.get_or_insert(Unfilled { count: 0, addresses: Vec::new(), reason, line });
+        found.count += 1;
+        if found.addresses.len() < NAMED {
+            found.addresses.push(contact.address.to_string());
+        }
+    }
+
+    /// Those for whom nothing is missing, and a tag cannot be filled all the same.
+    #[must_use]
+    pub fn unfilled(&self) -> Option<&Unfilled> {
+        self.unfilled.as_ref()
     }
 
     /// The fields that are missing, by name.
@@ -77,7 +122,21 @@ impl Release {
     /// The same for contacts that come one after the other.
     #[must_use]
     pub fn missing_fields(&self) -> MissingFields<'_> {
-        MissingFields { release: self, known: BTreeMap::new(), found: BTreeMap::new() }
+        let (known, found) = (BTreeMap::new(), BTreeMap::new());
+        MissingFields { release: self, known, found, trial: self.trial(), unfilled: None }
+    }
+
+    /// The templates to try out; `None` when no tag of theirs can fail.
+    fn trial(&self) -> Option<Environment<'static>> {
+        if self.tags.only_stand_for_fields() {
+            return None;
+        }
+        let mut environment = environment();
+        for (name, source) in [("subject", &self.subject), ("body", &self.markdown)] {
+            // What cannot be read as a template was refused when the release was read.
+            environment.add_template_owned(name, self.tags.put_back(source)).ok()?;
+        }
+        Some(environment)
     }
 
     /// Which of the absent fields the templates cannot do without: each is left out alone.

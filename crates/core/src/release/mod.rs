@@ -29,7 +29,7 @@ pub use front_matter::{ContactPerson, FrontMatter, Image};
 pub use identity::Identity;
 pub use lint::{Finding, Severity, explain, rules};
 pub use merge::{Merge, MergeForm, NotMergeable, merge_tag};
-pub use missing::{MissingField, MissingFields};
+pub use missing::{MissingField, MissingFields, Unfilled};
 pub use preview::preview;
 pub use render::{RenderError, Renderer, new_message_id};
 
@@ -263,16 +263,24 @@ impl Release {
     /// A filter, test or function that does not exist is found only when a template is filled: once with
     /// every field filled, once with none. What else may go wrong there belongs to a contact.
     fn knows_its_tools(&self, template: &minijinja::Template<'_, '_>) -> Result<(), ReleaseProblem> {
-        use minijinja::ErrorKind::{UnknownFilter, UnknownFunction, UnknownMethod, UnknownTest};
+        use minijinja::ErrorKind::{
+            MissingArgument, TemplateNotFound, TooManyArguments, UnknownFilter, UnknownFunction,
+            UnknownMethod, UnknownTest,
+        };
 
         let fields = template.undeclared_variables(true);
         let fields: BTreeSet<&str> = fields.iter().filter_map(|name| name.strip_prefix("contact.")).collect();
         for value in ["x", ""] {
             let contact: BTreeMap<&str, &str> = fields.iter().map(|field| (*field, value)).collect();
             let Err(error) = template.render(minijinja::context! { contact }) else { continue };
-            if matches!(error.kind(), UnknownFilter | UnknownTest | UnknownFunction | UnknownMethod) {
+            let is_unknown =
+                matches!(error.kind(), UnknownFilter | UnknownTest | UnknownFunction | UnknownMethod);
+            let is_misused = matches!(error.kind(), MissingArgument | TooManyArguments | TemplateNotFound);
+            if is_unknown || is_misused {
                 let line = self.first_line + error.line().unwrap_or(1) - 1;
-                let what = error.detail().unwrap_or("it cannot be read");
+                let kind = error.kind().to_string();
+                // What is not known is named; of the rest the kind says more than the engine's own words.
+                let what = error.detail().filter(|_| is_unknown).unwrap_or(&kind);
                 return Err(ReleaseProblem::new(
                     "template",
                     line,

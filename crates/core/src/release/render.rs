@@ -216,14 +216,16 @@ impl Renderer {
 
     fn fill(&self, name: &'static str, contact: &minijinja::Value) -> Result<String, RenderRefused> {
         let template = self.environment.get_template(name).map_err(|error| refused(error.to_string()))?;
-        template.render(contact).map_err(|error| {
-            // Never the template's or the contact's text: only what kind of error it was.
-            refused(match error.kind() {
-                minijinja::ErrorKind::UndefinedError => "a field that the release uses is missing".to_owned(),
-                minijinja::ErrorKind::OutOfFuel => "the template does not come to an end".to_owned(),
-                kind => format!("the template cannot be filled ({kind})"),
-            })
-        })
+        template.render(contact).map_err(|error| refused(why_unfilled(&error)))
+    }
+}
+
+/// Never the template's or the contact's text: only what kind of error it was.
+pub(super) fn why_unfilled(error: &minijinja::Error) -> String {
+    match error.kind() {
+        minijinja::ErrorKind::UndefinedError => "a field that the release uses is missing".to_owned(),
+        minijinja::ErrorKind::OutOfFuel => "the template does not come to an end".to_owned(),
+        kind => format!("the template cannot be filled ({kind})"),
     }
 }
 

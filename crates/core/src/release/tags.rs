@@ -76,10 +76,39 @@ impl Tags {
         html
     }
 
+    /// Whether every tag only stands for a field, with or without a default, or asks whether there is one: such
+    /// tags fail for a missing field and for nothing else.
+    pub(super) fn only_stand_for_fields(&self) -> bool {
+        self.0.iter().all(|tag| {
+            let inner = tag.trim_matches(['{', '}', '%', '-', '+']).trim();
+            let question = inner.strip_prefix("if ").or_else(|| inner.strip_prefix("elif "));
+            match inner {
+                "else" | "endif" => true,
+                _ => is_field(question.unwrap_or(inner).trim()),
+            }
+        })
+    }
+
     /// Whether a text holds a tag that was taken out.
     pub(super) fn stand_in(text: &str) -> bool {
         text.contains(OPEN) || text.contains(CLOSE)
     }
+}
+
+/// `contact.outlet`, or `contact.outlet | default("your newsroom")`.
+fn is_field(expression: &str) -> bool {
+    let (field, rest) = expression.split_once('|').unwrap_or((expression, ""));
+    let name = field.trim().strip_prefix("contact.").unwrap_or_default();
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let given = rest.trim().strip_prefix("default(").and_then(|rest| rest.strip_suffix(')')).map(str::trim);
+    let is_text = |text: &str| {
+        let quote = text.chars().next().filter(|c| matches!(c, '"' | '\''));
+        let inner = quote.and_then(|quote| text.strip_prefix(quote)?.strip_suffix(quote));
+        inner.is_some_and(|inner| {
+            !inner.contains(['"', '\'', '\\']) || quote == Some('"') && !inner.contains(['"', '\\'])
+        })
+    };
+    is_name && (rest.is_empty() || given.is_some_and(is_text))
 }
 
 #[cfg(test)]
@@ -102,5 +131,37 @@ mod tests {
     #[test]
     fn an_unclosed_tag_is_found_where_it_opens() {
         assert_eq!(Tags::default().take_out("ab {{ contact.x"), Err(Unclosed(3)));
+    }
+
+    #[test]
+    fn a_tag_that_does_more_than_stand_for_a_field_is_recognised() {
+        let only = |text: &str| {
+            let mut tags = Tags::default();
+            tags.take_out(text).unwrap();
+            tags.only_stand_for_fields()
+        };
+        for plain in [
+            "no tag",
+            "{{ contact.first_name }} {{contact.x}} {{- contact.x -}}",
+            "{{ contact.outlet | default(\"l'équipe\") }} {{ contact.outlet|default('x') }}",
+            "{% if contact.outlet %}a{% elif contact.x %}b{% else %}c{% endif %}",
+        ] {
+            assert!(only(plain), "{plain}");
+        }
+        for more in [
+            "{{ 1/0 }}",
+            "{{ contact.x.y }}",
+            "{{ contact.x[0] }}",
+            "{{ contact.x | upper }}",
+            "{{ contact.x | default(1/0) }}",
+            "{{ contact.x | default(\"a\") | round }}",
+            "{{ contact.x | default('a') ~ ('b') }}",
+            "{{ contact.x + 1 }}",
+            "{% include 'x' %}",
+            "{% if contact.x == 1 %}a{% endif %}",
+            "{{ contact }}",
+        ] {
+            assert!(!only(more), "{more}");
+        }
     }
 }
