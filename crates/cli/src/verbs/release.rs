@@ -33,7 +33,14 @@ pub(crate) fn run(command: &Command, context: &Context<'_>) -> Done {
 
 /// Reads a release; every problem of the file with its place.
 pub(crate) fn read(path: &Path) -> Result<Release, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, &error))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let failure = Failure::file(path, &error);
+        // What an old editor or a word processor writes.
+        match error.kind() == std::io::ErrorKind::InvalidData {
+            true => failure.with_hint("save it again as plain text in UTF-8"),
+            false => failure,
+        }
+    })?;
     Release::parse(&text).map_err(|problems| failures(path, &problems))
 }
 

@@ -2,6 +2,8 @@
 //!
 //! An error stops `send`; a warning is shown. The limits' sources stand beside them.
 
+use bytes::Bytes;
+
 use super::assets::MAX_ATTACHMENTS_BYTES;
 use super::{Assets, Identity, Release};
 
@@ -32,10 +34,15 @@ pub struct Finding {
 
 /// Gmail cuts messages whose HTML is larger ("View entire message").
 const MAX_HTML_BYTES: usize = 102_400;
+/// Images and attachments together: base64 makes 20 MB of them (RFC 2045, section 6.8: 4 octets for 3), which
+/// many receivers refuse.
+const MAX_FILES_BYTES: u64 = 15_000_000;
+/// Images together; more belongs behind a link.
+const MANY_IMAGE_BYTES: u64 = 3_000_000;
 /// Longer subjects are cut in most inboxes.
 const MAX_SUBJECT_CHARS: usize = 110;
 
-const RULES: [(&str, &str); 14] = [
+const RULES: [(&str, &str); 15] = [
     (
         "embargo-no-zone",
         "An embargo without a time zone means another hour to every reader. Write the zone by name: \
@@ -85,6 +92,7 @@ const RULES: [(&str, &str); 14] = [
         "attachment-as-image",
         "Large photos belong behind a link (`hires:`); inside they make every message heavy.",
     ),
+    ("no-text", "A release without a text is a subject and nothing else. Write it below the front matter."),
     (
         "private-use",
         "The characters U+E000 and U+E001 have no meaning in a text; they came from a font or a copy.",
@@ -212,15 +220,36 @@ impl Release {
                 findings.push(error("image-no-alt", Some(self.line_of(&image.file)), &message, "add `alt:`"));
             }
         }
-        let attached: u64 = files.attachments.iter().map(|(_, content)| content.len() as u64).sum();
-        if attached > MAX_ATTACHMENTS_BYTES {
-            let message = format!("the attachments have {attached} octets");
-            findings.push(error("attachments-too-large", None, &message, "link to the files"));
+        lint_files(files, findings);
+        if self.markdown.trim().is_empty() {
+            let (message, fix) = ("there is no text", "write it below the second `---`");
+            findings.push(error("no-text", Some(self.first_line), message, fix));
         }
         if self.body.html.len() + 12_000 > MAX_HTML_BYTES {
             let message = format!("the HTML has more than {MAX_HTML_BYTES} bytes with its layout");
             findings.push(error("html-too-large", None, &message, "shorten the text, or link to the rest"));
         }
+    }
+}
+
+fn lint_files(files: &Assets, findings: &mut Vec<Finding>) {
+    let sum = |files: &[(String, Bytes)]| files.iter().map(|(_, content)| content.len() as u64).sum();
+    let (attached, images): (u64, u64) = (sum(&files.attachments), sum(&files.images));
+    let together = attached + images;
+    if attached > MAX_ATTACHMENTS_BYTES {
+        let message = format!("the attachments have {attached} octets");
+        findings.push(error("attachments-too-large", None, &message, "link to the files"));
+    } else if together > MAX_FILES_BYTES {
+        let message = format!("images and attachments have {together} octets together");
+        findings.push(error("attachments-too-large", None, &message, "link to the files"));
+    } else if images > MANY_IMAGE_BYTES {
+        let message = format!("the images have {images} octets together");
+        findings.push(warn(
+            "attachment-as-image",
+            None,
+            &message,
+            "make them smaller, and link to the large ones",
+        ));
     }
 }
 

@@ -238,3 +238,33 @@ fn an_image_on_the_web_has_an_https_address() {
     }
     assert!(Release::parse(&with("https://presse.exemple.fr/a.jpg?x=1")).is_ok());
 }
+
+/// RFC 2045, section 6.8: base64 makes 4 octets of 3, so 15 000 000 octets of files are a message of 20 MB.
+#[test]
+fn many_photos_are_as_heavy_as_many_attachments() {
+    let photos = |count: usize, octets: usize| Assets {
+        images: (0..count).map(|n| (format!("p{n}.jpg"), Bytes::from(vec![0; octets]))).collect(),
+        ..Assets::empty()
+    };
+    let ids = |assets: &Assets| -> Vec<(&str, lint::Severity)> {
+        let found = release("Texte.\n").lint(&Identity::example(), assets);
+        found.iter().map(|finding| (finding.id, finding.severity)).collect()
+    };
+
+    assert_eq!(ids(&photos(30, 900_000)), [("attachments-too-large", lint::Severity::Error)]);
+    assert_eq!(ids(&photos(10, 900_000)), [("attachment-as-image", lint::Severity::Warn)]);
+    assert_eq!(ids(&photos(3, 900_000)), []);
+    let both = Assets {
+        attachments: vec![("a.pdf".to_owned(), Bytes::from(vec![0; 9_000_000]))],
+        ..photos(10, 900_000)
+    };
+    assert_eq!(ids(&both), [("attachments-too-large", lint::Severity::Error)]);
+}
+
+#[test]
+fn a_release_without_a_text_is_an_error() {
+    let found = release("\n  \n").lint(&Identity::example(), &Assets::empty());
+    let ids: Vec<&str> = found.iter().map(|finding| finding.id).collect();
+
+    assert_eq!(ids, ["no-text"]);
+}
