@@ -246,19 +246,19 @@ fn many_photos_are_as_heavy_as_many_attachments() {
         images: (0..count).map(|n| (format!("p{n}.jpg"), Bytes::from(vec![0; octets]))).collect(),
         ..Assets::empty()
     };
-    let ids = |assets: &Assets| -> Vec<(&str, lint::Severity)> {
+    let ids = |assets: &Assets| -> Vec<(&str, Severity)> {
         let found = release("Texte.\n").lint(&Identity::example(), assets);
         found.iter().map(|finding| (finding.id, finding.severity)).collect()
     };
 
-    assert_eq!(ids(&photos(30, 900_000)), [("attachments-too-large", lint::Severity::Error)]);
-    assert_eq!(ids(&photos(10, 900_000)), [("attachment-as-image", lint::Severity::Warn)]);
+    assert_eq!(ids(&photos(30, 900_000)), [("attachments-too-large", Severity::Error)]);
+    assert_eq!(ids(&photos(10, 900_000)), [("attachment-as-image", Severity::Warn)]);
     assert_eq!(ids(&photos(3, 900_000)), []);
     let both = Assets {
         attachments: vec![("a.pdf".to_owned(), Bytes::from(vec![0; 9_000_000]))],
         ..photos(10, 900_000)
     };
-    assert_eq!(ids(&both), [("attachments-too-large", lint::Severity::Error)]);
+    assert_eq!(ids(&both), [("attachments-too-large", Severity::Error)]);
 }
 
 #[test]
