@@ -170,7 +170,7 @@ impl HttpClient {
                 cause: DoubtCause::TimedOut,
                 detail: format!("no answer within {} s", (by - started).as_secs_f32()),
             }),
-            Ok(Err(error)) => Err(failure(&error.without_url())),
+            Ok(Err(error)) => Err(failure(&error)),
             Ok(Ok(response)) => {
                 heard();
                 Ok(self.read(response, deadline, heard).await)

@@ -7,7 +7,7 @@ use depeche_core::outcome::one_line;
 
 use crate::tls::{certificate_words, tls_words};
 
-/// What happened to a request.
+/// What happened to a request. Of its URL only the host is told: a path may hold an address.
 pub(super) fn told(error: &reqwest::Error) -> String {
     let said = match tls_error(error) {
         Some(tls) => tls_detail(error, tls),

@@ -59,6 +59,12 @@ pub(super) struct Dialer {
     sources: Sources,
 }
 
+/// What the resolver says, without what the standard library puts in front of it.
+fn looked_up(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.strip_prefix("failed to lookup address information: ").map_or(text.clone(), str::to_owned)
+}
+
 impl Dialer {
     pub(super) fn new(config: SmtpConfig, resolver: Arc<dyn Resolve>) -> Result<Self, SmtpConfigError> {
         config.check()?;
@@ -122,7 +128,7 @@ impl Dialer {
         let found = match host.parse::<IpAddr>() {
             Ok(ip) => vec![SocketAddr::new(ip, self.config.port)],
             Err(_) => match timeout(limit, self.resolver.resolve(host, self.config.port)).await {
-                Ok(found) => found.map_err(|error| dns(error.to_string()))?,
+                Ok(found) => found.map_err(|error| dns(looked_up(&error)))?,
                 Err(_) => return Err(dns("no answer in time".to_owned())),
             },
         };

@@ -50,6 +50,9 @@ async fn a_certificate_that_is_not_the_hosts_is_a_matter_of_identity_and_nothing
             matches!(&outcome, Outcome::Refused(refusal) if refusal.trouble == Some(Trouble::TlsIdentity)),
             "{name}: {outcome:?}"
         );
+        let Outcome::Refused(refusal) = &outcome else { unreachable!() };
+        let told = "the certificate of localhost is not valid: ";
+        assert!(refusal.reply.contains(told) && !refusal.reply.contains("http"), "{}", refusal.reply);
         assert_eq!(seen, 0, "{name}");
     }
 }
