@@ -47,8 +47,7 @@ fn issues(record: &Record) -> Vec<Finding> {
     let about = |issue: &crate::dmarc::Issue| {
         let why = &issue.message;
         let tag = issue.span.of(&record.text);
-        let message =
-            Text { en: format!("DMARC: {}", why.en), fr: format!("DMARC, « {tag} » : {}", why.fr) };
+        let message = Text { en: format!("DMARC: {}", why.en), fr: format!("DMARC : {}", why.fr) };
         let finding = match issue.kind {
             IssueKind::Policy => Finding::error(rules::DMARC_SYNTAX, message),
             IssueKind::Removed => {
