@@ -10,8 +10,9 @@
 //!
 //! The lines also say what the older copy lacks, so that `reconcile` can put it back.
 
+use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -173,6 +174,24 @@ impl Beside {
         Ok(records)
     }
 
+    /// The newest intents of a session, at most so many, the newest first. Line by line: a session's log also holds
+    /// its list, which is not read.
+    ///
+    /// # Errors
+    ///
+    /// When the log cannot be read.
+    pub fn newest_intents(&self, session: u64, most: usize) -> io::Result<Vec<Record>> {
+        let mut file = BufReader::new(File::open(self.folder.join(format!("{session:010}.log")))?);
+        let (mut newest, mut line) = (VecDeque::with_capacity(most), Vec::new());
+        while read_intent(&mut file, &mut line)? {
+            if let Ok(record @ Record::Intent { .. }) = serde_json::from_slice::<Record>(&line) {
+                newest.truncate(most.saturating_sub(1));
+                newest.push_front(record);
+            }
+        }
+        Ok(newest.into())
+    }
+
     /// Keeps how far the mirror lags.
     ///
     /// # Errors
@@ -224,6 +243,38 @@ impl Beside {
     }
 }
 
+/// How the line of an intent begins (`Record` writes what it is first).
+const INTENT: &[u8] = br#"{"what":"intent","#;
+
+/// The next line into `line`, of one that is no intent its beginning alone; false at the end.
+fn read_intent(file: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+    line.clear();
+    let begun = file.by_ref().take(INTENT.len() as u64).read_until(b'\n', line)?;
+    if begun == 0 {
+        return Ok(false);
+    }
+    if line == INTENT {
+        file.read_until(b'\n', line)?;
+    } else if line.last() != Some(&b'\n') {
+        skip_line(file)?;
+    }
+    Ok(true)
+}
+
+fn skip_line(file: &mut impl BufRead) -> io::Result<()> {
+    loop {
+        let buffer = file.fill_buf()?;
+        let (used, is_over) = match buffer.iter().position(|byte| *byte == b'\n') {
+            Some(end) => (end + 1, true),
+            None => (buffer.len(), buffer.is_empty()),
+        };
+        file.consume(used);
+        if is_over {
+            return Ok(());
+        }
+    }
+}
+
 fn make_folder(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
@@ -253,4 +304,64 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 #[cfg(not(unix))]
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
+}
+
+#[cfg(test)]
+mod tests {
+    use depeche_core::journal::{AttemptState, RunId, RunState};
+
+    use super::*;
+    use crate::record::Attempt;
+
+    fn intent(number: u32) -> Record {
+        let attempt = Attempt {
+            id: Uuid::from_u128(u128::from(number)),
+            provider: depeche_core::provider::ProviderName::new("ovh").unwrap(),
+            state: AttemptState::Intent,
+            request_id: Uuid::nil(),
+            idempotency_key: Uuid::nil(),
+            request_digest: None,
+            blames: None,
+            reply: None,
+            provider_id: None,
+            started_at: Timestamp::UNIX_EPOCH,
+            ended_at: None,
+        };
+        let key = format!("j{number}@journal.example").parse::<depeche_core::address::EmailAddress>();
+        Record::Intent { run: RunId::new("r1").unwrap(), key: key.unwrap().key(), attempt }
+    }
+
+    /// Neither short (`{}`), nor the beginning of an intent's line.
+    fn other(length: usize) -> Record {
+        let run = RunId::new("r1").unwrap();
+        Record::State {
+            run,
+            state: RunState::Running,
+            note: Some("é".repeat(length)),
+            at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn the_newest_intents_are_found_between_long_lines_and_lines_that_the_power_took() {
+        let folder = tempfile::tempdir().unwrap();
+        let beside = Beside::new(folder.path().join("state"));
+        beside.begin(&Epoch { journal: Uuid::nil(), epoch: 7 }).unwrap();
+        for number in 0..40 {
+            beside.note(&[other(number as usize * 3_000), intent(number), other(1)]).unwrap();
+        }
+        let path = folder.path().join("state/0000000007.log");
+        let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+        file.write_all(b"\n{}\n{\"what\":\"intent\",\"run\":\"r").unwrap();
+
+        let newest = beside.newest_intents(7, 16).unwrap();
+
+        let all = beside.records(7).unwrap();
+        let intents: Vec<Record> =
+            all.into_iter().rev().filter(|record| matches!(record, Record::Intent { .. })).collect();
+        assert_eq!(intents.len(), 40);
+        let written = |records: &[Record]| serde_json::to_string(records).unwrap();
+        assert_eq!(written(&newest), written(&intents[..16]));
+        assert_eq!(written(&newest[..1]), written(&[intent(39)]));
+    }
 }

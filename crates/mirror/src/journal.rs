@@ -10,6 +10,7 @@
 //! [`Denied::TakenOver`] once it is known that another machine sends.
 
 mod before_wire;
+mod names;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -59,11 +60,11 @@ pub struct MirroredJournal {
     epoch: u64,
     epoch_was_lost: bool,
     mirror_trouble: Option<LogError>,
-    names: Mutex<BTreeMap<RunId, Arc<Names>>>,
+    known: Mutex<BTreeMap<RunId, names::Known>>,
 }
 
-/// The recipients of a run, by their number in this journal; `None` for a run that is not kept.
-type Names = Option<BTreeMap<DeliveryId, RecipientKey>>;
+/// Recipients of a run, by their number in this journal.
+type Names = BTreeMap<DeliveryId, RecipientKey>;
 
 impl Default for Terms {
     fn default() -> Self {
@@ -99,7 +100,7 @@ impl MirroredJournal {
             epoch: begun.epoch,
             epoch_was_lost: begun.epoch_was_lost,
             mirror_trouble: begun.mirror_trouble,
-            names: Mutex::default(),
+            known: Mutex::default(),
         })
     }
 
@@ -167,10 +168,7 @@ impl Journal for MirroredJournal {
         if let Err(denied) = self.taken_over() {
             return Stepped { settled: self.settle(settlements, Urgency::Now).await, intended: Err(denied) };
         }
-        let names = match settlements.first() {
-            Some(first) => self.names_or_none(&first.run).await,
-            None => Arc::default(),
-        };
+        let names = self.names_of(&settlements).await;
         let records = Self::outcomes(&settlements, &names);
         let is_fact = settlements.iter().all(ends_an_intent);
         if is_fact {
@@ -187,8 +185,10 @@ impl Journal for MirroredJournal {
     }
 
     async fn settle(&self, settlements: Vec<Settlement>, urgency: Urgency) -> Result<(), JournalError> {
-        let Some(first) = settlements.first() else { return Ok(()) };
-        let names = self.names_or_none(&first.run).await;
+        if settlements.is_empty() {
+            return Ok(());
+        }
+        let names = self.names_of(&settlements).await;
         let records = Self::outcomes(&settlements, &names);
         // An answer is a fact, whatever becomes of its commit: it goes ahead of the connection's next
         // intent. Anything else counts once the journal has it.
@@ -375,7 +375,9 @@ impl Journal for MirroredJournal {
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<DeliveryRecord>, JournalError> {
-        self.inner.due(run, now, limit).await
+        let page = self.inner.due(run, now, limit).await?;
+        self.listed(run, &page).await?;
+        Ok(page)
     }
     async fn next_due(&self, run: &RunId, now: Timestamp) -> Result<Option<Timestamp>, JournalError> {
         self.inner.next_due(run, now).await
@@ -436,7 +438,7 @@ impl Journal for MirroredJournal {
         let lock = self.beside.lock().await.map_err(failed)?;
         self.beside.forget_all(self.epoch).map_err(failed)?;
         drop(lock);
-        self.names.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clear();
         Ok(forgotten)
     }
     async fn forgotten_key(&self, adopt: Option<[u8; 32]>) -> Result<Option<[u8; 32]>, JournalError> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use depeche_core::address::RecipientKey;
 use depeche_core::clock::{Clock, Entropy};
-use depeche_core::journal::{Journal, JournalError, RunId, RunKind};
+use depeche_core::journal::{DeliveryRecord, Journal, JournalError, RunId, RunKind};
 use uuid::Uuid;
 
 use crate::beside::Beside;
@@ -18,7 +18,6 @@ use crate::fold::{Known, KnownRun};
 use crate::lineage::{Lineage, Place};
 use crate::log::{Log, LogError};
 use crate::record::{FrozenRecipient, FrozenRun, Outcome, Owner, Record, Stands, Suppressed};
-use crate::restore::all_deliveries;
 
 /// What a session is begun with.
 pub struct Opening {
@@ -179,9 +178,8 @@ impl Opening {
         let sessions = self.beside.sessions().map_err(|error| self.failed(error))?;
         let mut tail = Known::default();
         for session in sessions.into_iter().rev().take(SESSIONS) {
-            let records = self.beside.records(session).map_err(|error| self.failed(error))?;
-            let intents = records.into_iter().rev().filter(|record| matches!(record, Record::Intent { .. }));
-            intents.take(INTENTS).for_each(|record| tail.take(record));
+            let intents = self.beside.newest_intents(session, INTENTS);
+            intents.map_err(|error| self.failed(error))?.into_iter().for_each(|record| tail.take(record));
         }
         Ok(missing(&*self.journal, &tail).await?)
     }
@@ -267,7 +265,7 @@ pub(crate) async fn missing(journal: &dyn Journal, known: &Known) -> Result<u64,
             count += tried.len() as u64;
             continue;
         }
-        let own = all_deliveries(journal, id).await?;
+        let own = deliveries_of(journal, id, &run.recipients).await?;
         for (key, stands) in tried {
             let attempts = match own.get(key) {
                 Some(delivery) => journal.attempts(delivery.id).await?,
@@ -278,6 +276,23 @@ pub(crate) async fn missing(journal: &dyn Journal, known: &Known) -> Result<u64,
         }
     }
     Ok(count)
+}
+
+/// The deliveries of those recipients, page by page: of a long list only these stay in memory.
+async fn deliveries_of(
+    journal: &dyn Journal,
+    run: &RunId,
+    wanted: &BTreeMap<RecipientKey, Stands>,
+) -> Result<BTreeMap<RecipientKey, DeliveryRecord>, JournalError> {
+    let (mut found, mut after) = (BTreeMap::new(), None);
+    while found.len() < wanted.len() {
+        let page = journal.deliveries(run, after, 1_000).await?;
+        let Some(last) = page.last() else { break };
+        after = Some((last.tier, last.position));
+        let keyed = page.into_iter().map(|delivery| (delivery.address.key(), delivery));
+        found.extend(keyed.filter(|(key, _)| wanted.contains_key(key)));
+    }
+    Ok(found)
 }
 
 /// What the journal has and `known` lacks. Runs that another process works on are left to it.
@@ -297,14 +312,20 @@ async fn owed(journal: &dyn Journal, known: &Known) -> Result<Vec<Record>, Journ
                 records.extend(page);
             }
         }
-        for (key, delivery) in all_deliveries(journal, &run.id).await? {
-            let attempts = match delivery.attempts {
-                0 => Vec::new(),
-                _ => journal.attempts(delivery.id).await?,
-            };
-            let stands = Stands::of(&delivery, &attempts);
-            if differ(&stands, &theirs.stands(&key)) {
-                records.push(Record::Stands { run: run.id.clone(), key, stands });
+        let mut after = None;
+        loop {
+            let page = journal.deliveries(&run.id, after, 1_000).await?;
+            let Some(last) = page.last() else { break };
+            after = Some((last.tier, last.position));
+            for delivery in page {
+                let attempts = match delivery.attempts {
+                    0 => Vec::new(),
+                    _ => journal.attempts(delivery.id).await?,
+                };
+                let (key, stands) = (delivery.address.key(), Stands::of(&delivery, &attempts));
+                if differ(&stands, &theirs.stands(&key)) {
+                    records.push(Record::Stands { run: run.id.clone(), key, stands });
+                }
             }
         }
         let at = run.ended_at.unwrap_or(run.created_at);

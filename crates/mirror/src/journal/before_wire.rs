@@ -2,15 +2,15 @@
 //! recipients of a run are, as records name them.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 
-use depeche_core::address::RecipientKey;
 use depeche_core::journal::{
-    AttemptState, DeliveryId, DeliveryState, Intent, Journal as _, JournalError, RunId, RunKind,
-    SettledAttempt, Settlement, Urgency,
+    AttemptState, DeliveryId, DeliveryRecord, DeliveryState, Intent, Journal as _, JournalError, RunId,
+    RunKind, SettledAttempt, Settlement, Urgency,
 };
 use depeche_core::outcome::Denied;
 
+use super::names::Known;
 use super::{MirroredJournal, Names};
 use crate::keeper::{Keeper, Mode};
 use crate::log::LogError;
@@ -21,20 +21,39 @@ use crate::session;
 const PAGE: usize = 1_000;
 
 impl MirroredJournal {
-    pub(super) async fn names(&self, run: &RunId) -> Result<Arc<Names>, JournalError> {
-        let known = self.names.lock().unwrap_or_else(PoisonError::into_inner).get(run).cloned();
-        if let Some(known) = known {
-            return Ok(known);
+    /// Looks at what is known of a run, which is read first when nothing is.
+    async fn with_known<T>(
+        &self,
+        run: &RunId,
+        look: impl FnOnce(&mut Known) -> T + Send,
+    ) -> Result<T, JournalError> {
+        let is_known = self.known.lock().unwrap_or_else(PoisonError::into_inner).contains_key(run);
+        let mut read = None;
+        if !is_known {
+            let record = self.inner.run(run).await?;
+            read = Some(Known::new(record.is_some_and(|record| record.kind == RunKind::Real)));
         }
-        let is_kept = self.inner.run(run).await?.is_some_and(|run| run.kind == RunKind::Real);
-        let names = if is_kept { Some(self.read_names(run).await?) } else { None };
-        let names = Arc::new(names);
-        self.names.lock().unwrap_or_else(PoisonError::into_inner).insert(run.clone(), Arc::clone(&names));
-        Ok(names)
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        // Somebody may have read it meanwhile, or forgotten it: then nothing is known of it but what was read.
+        let known = known.entry(run.clone()).or_insert_with(|| read.unwrap_or_default());
+        Ok(look(known))
+    }
+
+    /// The names of those deliveries; empty for a run that is not kept.
+    async fn names(&self, run: &RunId, wanted: Vec<DeliveryId>) -> Result<Names, JournalError> {
+        if let Some(names) = self.with_known(run, |known| known.of(&wanted)).await? {
+            return Ok(names);
+        }
+        let all = self.read_names(run).await?;
+        self.with_known(run, |known| {
+            known.all(all);
+            known.of(&wanted).unwrap_or_default()
+        })
+        .await
     }
 
     /// Page by page: of a long list only the names stay in memory, not what its contacts carry.
-    async fn read_names(&self, run: &RunId) -> Result<BTreeMap<DeliveryId, RecipientKey>, JournalError> {
+    async fn read_names(&self, run: &RunId) -> Result<Names, JournalError> {
         let (mut names, mut after) = (BTreeMap::new(), None);
         loop {
             let page = self.inner.deliveries(run, after, PAGE).await?;
@@ -44,13 +63,20 @@ impl MirroredJournal {
         }
     }
 
-    /// The names of a run whose own word is not waited for: none when they cannot be read.
-    pub(super) async fn names_or_none(&self, run: &RunId) -> Arc<Names> {
-        self.names(run).await.unwrap_or_default()
+    /// These are about to be handed out.
+    pub(super) async fn listed(&self, run: &RunId, page: &[DeliveryRecord]) -> Result<(), JournalError> {
+        self.with_known(run, |known| known.listed(page)).await
+    }
+
+    /// The names of those whom settlements are about: none when they cannot be read.
+    pub(super) async fn names_of(&self, settlements: &[Settlement]) -> Names {
+        let Some(first) = settlements.first() else { return Names::new() };
+        let wanted = settlements.iter().map(|settlement| settlement.delivery).collect();
+        self.names(&first.run, wanted).await.unwrap_or_default()
     }
 
     pub(super) async fn is_kept(&self, run: &RunId) -> bool {
-        self.names_or_none(run).await.is_some()
+        self.with_known(run, |known| known.is_kept).await.unwrap_or_default()
     }
 
     pub(super) fn taken_over(&self) -> Result<(), Denied> {
@@ -61,8 +87,11 @@ impl MirroredJournal {
     /// The intents as the mirror keeps them; before the wire when it must be so.
     async fn mirror(&self, intents: &[Intent]) -> Result<(), LogError> {
         let Some(run) = intents.first().map(|intent| &intent.run) else { return Ok(()) };
-        let names = self.names_or_none(run).await;
-        let Some(names) = names.as_ref() else { return Ok(()) };
+        let wanted = intents.iter().map(|intent| intent.delivery).collect();
+        let names = self.names(run, wanted).await.unwrap_or_default();
+        if names.is_empty() {
+            return Ok(());
+        }
         let record = |intent: &Intent| {
             let key = names.get(&intent.delivery)?.clone();
             Some(Record::Intent { run: intent.run.clone(), key, attempt: Attempt::open(intent) })
@@ -137,7 +166,6 @@ impl MirroredJournal {
     }
 
     pub(super) fn outcomes(settlements: &[Settlement], names: &Names) -> Vec<Record> {
-        let Some(names) = names else { return Vec::new() };
         settlements.iter().filter_map(|settlement| session::outcome(settlement, names)).collect()
     }
 }
