@@ -190,6 +190,10 @@ fn a_zone_that_a_linter_calls_valid_gives_an_error_for_each_provider_that_would_
             assert!(of[key].as_str().is_some_and(|text| !text.is_empty()), "{key}: {of}");
         }
     }
+    for error in &errors {
+        let record = error["record"].as_str().unwrap_or_else(|| panic!("names no record: {error}"));
+        assert!(record.ends_with("exemple.fr"), "{error}");
+    }
     assert!(errors.iter().all(|finding| finding["provider"] != "ovh"));
 }
 
