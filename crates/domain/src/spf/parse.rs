@@ -334,6 +334,12 @@ fn prefix_length(digits: &str, most: u8) -> Option<u8> {
 }
 
 fn unknown(word: &[u8], skipped: usize, name: &str) -> SyntaxError {
+    if word.len() == skipped {
+        return whole(
+            word,
+            both!("no mechanism follows the qualifier", "aucun mécanisme ne suit le qualificateur"),
+        );
+    }
     let span = Span::new(skipped, word.len());
     let message = both!("`{name}` is not a mechanism", "« {name} » n'est pas un mécanisme");
     let rest = ascii(&word[(skipped + name.len()).min(word.len())..]);
@@ -419,6 +425,15 @@ mod tests {
             panic!("{record:?}")
         };
         assert_eq!(*cidr, DualCidr { v4: 24, v6: 64 });
+    }
+
+    #[test]
+    fn a_qualifier_alone_is_named_with_its_place() {
+        let record = parse(b"v=spf1 + a -all");
+
+        let wrong: Vec<_> = record.errors.iter().map(|error| error.span.of(&record.text)).collect();
+        assert_eq!(wrong, ["+"]);
+        assert_eq!(record.terms.len(), 2);
     }
 
     #[test]
