@@ -67,7 +67,10 @@ impl Fidelity {
     fn campaign(&mut self, release: &FrozenRelease, verdict: Option<&Verdict>, out: &Out) {
         if let Err(reason) = release.merge_form() {
             self.carries = false;
-            self.changes.push(("campaign", say!(out, "plan-cannot-campaign", reason = reason.to_string())));
+            self.changes.push((
+                "campaign",
+                say!(out, "plan-cannot-campaign", reason = out.words.library(&reason.to_string())),
+            ));
             return;
         }
         self.changes.push(("campaign-members", say!(out, "plan-change-members")));
