@@ -27,16 +27,13 @@ impl MirroredJournal {
         run: &RunId,
         look: impl FnOnce(&mut Known) -> T + Send,
     ) -> Result<T, JournalError> {
-        let is_known = self.known.lock().unwrap_or_else(PoisonError::into_inner).contains_key(run);
-        let mut read = None;
-        if !is_known {
-            let record = self.inner.run(run).await?;
-            read = Some(Known::new(record.is_some_and(|record| record.kind == RunKind::Real)));
+        if let Some(known) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get_mut(run) {
+            return Ok(look(known));
         }
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        // Somebody may have read it meanwhile, or forgotten it: then nothing is known of it but what was read.
-        let known = known.entry(run.clone()).or_insert_with(|| read.unwrap_or_default());
-        Ok(look(known))
+        // A run that is not there may yet be frozen: nothing is concluded from its absence.
+        let Some(record) = self.inner.run(run).await? else { return Ok(look(&mut Known::default())) };
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(look(all.entry(run.clone()).or_insert_with(|| Known::new(record.kind == RunKind::Real))))
     }
 
     /// The names of those deliveries; empty for a run that is not kept.
