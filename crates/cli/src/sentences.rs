@@ -385,11 +385,14 @@ mod tests {
     /// write programs with them.
     #[test]
     fn every_error_of_every_library_crate_has_its_french() {
-        let mut missing = Vec::new();
+        let (mut missing, mut looked_at) = (Vec::new(), 0);
         for name in ["core", "journal", "mirror", "providers", "mailbox", "receiver", "domain"] {
             let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name).join("src");
             for (file, code) in sources(&folder) {
-                for said in code.split("#[error(").skip(1).filter_map(|rest| rest.strip_prefix('"')) {
+                for said in
+                    code.split("#[error(").skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"'))
+                {
+                    looked_at += 1;
                     let said = said.replace("\\\"", "\u{1}");
                     let said = said.split('"').next().unwrap_or_default().replace('\u{1}', "\"");
                     let said = filled(&said.replace("{{", "\u{2}").replace("}}", "\u{3}"));
@@ -401,6 +404,7 @@ mod tests {
             }
         }
         assert!(missing.is_empty(), "not in locales/sentences.fr.txt: {missing:#?}");
+        assert!(looked_at > 100, "only {looked_at} errors were found: has their form changed?");
     }
 
     /// Whose errors are a `Text`, in both languages at once: `crates/domain/tests/french.rs` looks at those.

@@ -189,6 +189,27 @@ fn a_template_that_tags_cannot_say_is_refused_at_plan_time_with_the_reason() {
 }
 
 #[test]
+fn why_a_campaign_cannot_carry_a_file_is_told_in_the_users_language() {
+    let account = Arc::new(Mutex::new(Account::default()));
+    let (project, _stub) = chain(FakeSmtp::new(), 3, &account);
+    project.write("note.pdf", "%PDF-1.4");
+    project.write("release.md", &RELEASE.replacen("---\n", "---\nattachments: [note.pdf]\n", 1));
+
+    for (lang, reason) in [
+        ("en", "a campaign carries no attachment (note.pdf); link to it"),
+        ("fr", "une campagne ne porte pas de pièce jointe (note.pdf) ; faites un lien"),
+    ] {
+        let mut plan = common::depeche();
+        plan.args(["plan", "release.md", "--to", "contacts.csv", "--lang", lang]);
+        plan.current_dir(project.path()).env("CAMPAIGN_KEY", "0-us1");
+        let said = common::said(plan.output().unwrap());
+
+        assert_eq!(said.exit, Some(0), "{said:?}");
+        assert!(said.stdout.contains(reason), "{said:?}");
+    }
+}
+
+#[test]
 fn nobody_stands_behind_a_campaign() {
     let account = Arc::new(Mutex::new(Account::default()));
     let (project, _stub) = chain(FakeSmtp::new(), 1, &account);

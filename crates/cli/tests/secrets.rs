@@ -6,7 +6,7 @@
 mod common;
 
 use base64::Engine as _;
-use common::Project;
+use common::{IDENTITY, Project};
 use depeche_testkit::http::{HttpStub, Says};
 use depeche_testkit::smtp::{FakeSmtp, Phase};
 
@@ -104,17 +104,7 @@ const SLOTS: [(&str, &str); 17] = [
 fn with_every_secret(smtp: u16, api: &str, journal: &str) -> String {
     format!(
         r#"{journal}
-[organisation]
-name = "Exemple SAS"
-[from]
-name = "Service de presse Exemple"
-address = "presse@exemple.fr"
-[press_contact]
-name = "Jeanne Martin"
-address = "presse@exemple.fr"
-[unsubscribe]
-mailto = "presse+stop@exemple.fr"
-url = "https://presse.exemple.fr/stop/{{token}}"
+{IDENTITY}url = "https://presse.exemple.fr/stop/{{token}}"
 secret = {{ env = "UNSUBSCRIBE" }}
 old_secret = {{ env = "UNSUBSCRIBE_OLD" }}
 [[provider]]
