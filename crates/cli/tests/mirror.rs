@@ -223,6 +223,29 @@ fn who_was_forgotten_is_not_mailed_by_the_machine_that_takes_over() {
 }
 
 #[test]
+fn who_is_at_risk_is_at_risk_on_the_machine_that_takes_over() {
+    let project = Project::new(vec![FakeSmtp::new()], 3);
+    let place = project.path().join("elsewhere");
+    std::fs::create_dir(&place).unwrap();
+    with_mirror(&project, &place, "sync");
+    assert_eq!(project.send(3, &[]).exit, Some(0));
+    let declared =
+        project.run(&["provider", "outage", "first", "--from", "1h", "--reason", "it burns", "--json"]);
+    assert_eq!((declared.exit, &declared.document()["runs"][0]["at_risk"]), (Some(0), &3.into()));
+    // The machine burns.
+    std::fs::remove_dir_all(project.path().join(".depeche")).unwrap();
+    let second = second_machine(&project, &["depeche.toml", "release.md"]);
+    let there = |words: &[&str]| run_at(second.path(), words);
+    assert_eq!(there(&["take-over"]).exit, Some(0));
+
+    let report = there(&["report"]).document();
+
+    assert_eq!(report["outages"][0]["reason"], "it burns", "{report}");
+    let at_risk = report["recipients"].as_array().unwrap().iter().filter(|one| one["at_risk"] == true);
+    assert_eq!(at_risk.count(), 3, "{report}");
+}
+
+#[test]
 fn a_mirror_that_is_not_understood_is_said_with_its_place() {
     let project = Project::new(vec![FakeSmtp::new()], 1);
     let toml = format!("{IDENTITY}[journal.mirror]\ntarget = \"ftp://x\"\nmode = \"often\"\n");

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use bytes::Bytes;
 use depeche_core::address::RecipientKey;
 use depeche_core::event::ProviderEvent;
-use depeche_core::journal::{AttemptState, BreakerRecord, DeliveryState, RunId, RunState};
+use depeche_core::journal::{AttemptState, BreakerRecord, DeliveryState, Outage, RunId, RunState};
 use depeche_core::provider::ProviderName;
 use jiff::Timestamp;
 
@@ -28,6 +28,8 @@ pub struct Known {
     pub events: Vec<(ProviderName, Vec<ProviderEvent>, Timestamp)>,
     /// What is known of providers.
     pub breakers: BTreeMap<ProviderName, BreakerRecord>,
+    /// Declared outages, by provider and beginning; `None` for one that was taken back.
+    pub outages: BTreeMap<(ProviderName, Timestamp), Option<Outage>>,
 }
 
 /// What is known of a run.
@@ -95,6 +97,12 @@ impl Known {
             Record::ForgottenKey { key } => self.forgotten_key = Some(key),
             Record::Unsuppressed { key } => {
                 self.suppressed.remove(&key);
+            }
+            Record::Outage(outage) => {
+                self.outages.insert((outage.provider.clone(), outage.since), Some(outage));
+            }
+            Record::OutageWithdrawn { provider, since } => {
+                self.outages.insert((provider, since), None);
             }
         }
     }

@@ -446,7 +446,9 @@ impl Journal for MirroredJournal {
     }
 
     async fn declare_outage(&self, outage: Outage) -> Result<(), JournalError> {
-        self.inner.declare_outage(outage).await
+        self.inner.declare_outage(outage.clone()).await?;
+        self.keep(vec![Record::Outage(outage)]);
+        Ok(())
     }
     async fn withdraw_outage(
         &self,
@@ -455,7 +457,11 @@ impl Journal for MirroredJournal {
         reason: &str,
         at: Timestamp,
     ) -> Result<bool, JournalError> {
-        self.inner.withdraw_outage(provider, since, reason, at).await
+        let was_there = self.inner.withdraw_outage(provider, since, reason, at).await?;
+        if was_there {
+            self.keep(vec![Record::OutageWithdrawn { provider: provider.clone(), since }]);
+        }
+        Ok(was_there)
     }
     async fn outages(&self) -> Result<Vec<Outage>, JournalError> {
         self.inner.outages().await

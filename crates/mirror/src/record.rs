@@ -8,8 +8,8 @@ use depeche_core::address::{EmailAddress, RecipientKey};
 use depeche_core::contact::Fields;
 use depeche_core::event::ProviderEvent;
 use depeche_core::journal::{
-    AttemptRecord, AttemptState, BreakerRecord, DeliveryRecord, DeliveryState, Intent, RunId, RunRecord,
-    RunState, Settlement, Suppression,
+    AttemptRecord, AttemptState, BreakerRecord, DeliveryRecord, DeliveryState, Intent, Outage, RunId,
+    RunRecord, RunState, Settlement, Suppression,
 };
 use depeche_core::message::MessageId;
 use depeche_core::provider::ProviderName;
@@ -112,6 +112,16 @@ pub enum Record {
     Unsuppressed {
         /// Who.
         key: RecipientKey,
+    },
+    /// A person declared that a provider is, or was, out of service; what is said last of the same provider and
+    /// beginning holds.
+    Outage(Outage),
+    /// A person took that back.
+    OutageWithdrawn {
+        /// Of which provider.
+        provider: ProviderName,
+        /// The beginning that was declared.
+        since: Timestamp,
     },
 }
 

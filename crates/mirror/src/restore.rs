@@ -104,7 +104,24 @@ pub(crate) async fn restore(
     }
     let suppressed = known.suppressed.values().cloned().map(Into::into).collect();
     journal.suppress(suppressed).await?;
+    restore_outages(journal, known, now).await?;
     Ok(restored)
+}
+
+/// Whoever is at risk is at risk here too: what a person declared of providers.
+async fn restore_outages(journal: &dyn Journal, known: &Known, now: Timestamp) -> Result<(), JournalError> {
+    let own = journal.outages().await?;
+    for ((provider, since), said) in &known.outages {
+        let stands = own.iter().find(|outage| outage.provider == *provider && outage.since == *since);
+        match said {
+            Some(outage) if stands != Some(outage) => journal.declare_outage(outage.clone()).await?,
+            None if stands.is_some() => {
+                journal.withdraw_outage(provider, *since, WHY, now).await?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 async fn freeze(journal: &dyn Journal, frozen: &FrozenRun, known: &KnownRun) -> Result<(), RestoreError> {

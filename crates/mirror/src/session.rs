@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use depeche_core::address::RecipientKey;
 use depeche_core::clock::{Clock, Entropy};
-use depeche_core::journal::{DeliveryRecord, Journal, JournalError, RunId, RunKind};
+use depeche_core::journal::{DeliveryRecord, Journal, JournalError, Outage, RunId, RunKind};
+use depeche_core::provider::ProviderName;
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::beside::Beside;
@@ -339,7 +341,20 @@ async fn owed(journal: &dyn Journal, known: &Known) -> Result<Vec<Record>, Journ
     }
     let key = journal.forgotten_key(None).await?.filter(|key| known.forgotten_key != Some(*key));
     records.extend(key.map(|key| Record::ForgottenKey { key }));
+    records.extend(outages(&journal.outages().await?, known));
     Ok(records)
+}
+
+/// What a person said of outages, as far as `known` has it otherwise.
+fn outages(own: &[Outage], known: &Known) -> Vec<Record> {
+    let name = |outage: &Outage| (outage.provider.clone(), outage.since);
+    let declared =
+        own.iter().filter(|outage| known.outages.get(&name(outage)) != Some(&Some((*outage).clone())));
+    let stands = |withdrawn: &(ProviderName, Timestamp)| own.iter().any(|outage| name(outage) == *withdrawn);
+    let withdrawn = known.outages.iter().filter(|(name, said)| said.is_some() && !stands(name));
+    let withdrawn = withdrawn
+        .map(|((provider, since), _)| Record::OutageWithdrawn { provider: provider.clone(), since: *since });
+    declared.cloned().map(Record::Outage).chain(withdrawn).collect()
 }
 
 /// Whether two words about a recipient say something else of who may have been mailed.

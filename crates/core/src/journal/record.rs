@@ -391,7 +391,7 @@ pub struct Forgotten {
 }
 
 /// A time in which a provider is, or was, out of service, as a person declared it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Outage {
     /// Whose.
     pub provider: ProviderName,

@@ -7,7 +7,7 @@ use depeche_core::journal::*;
 use depeche_core::outcome::Denied;
 use depeche_mirror::{NotOpened, RecoverError};
 use depeche_testkit::journal::intent_for;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::support::{Machine, Place, counts, freeze, ovh, run_id, send_one};
 
@@ -169,4 +169,59 @@ async fn a_cancelled_run_and_a_suppressed_address_stay_so_on_the_second_machine(
     assert_eq!(journal.totals(&run_id()).await.unwrap().cancelled, 2);
     assert_eq!(journal.run(&run_id()).await.unwrap().unwrap().state, RunState::Cancelled);
     assert_eq!(journal.suppressions(Some(&[key])).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_a_person_declared_of_a_provider_is_known_on_the_second_machine_and_on_the_first_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Arc::new(Place::default());
+    let first = Machine::new(folder.path(), "first", Some(&place));
+    let journal = first.begin().await.unwrap();
+    freeze(&journal, 2).await;
+    let (noon, later) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH + SignedDuration::from_hours(1));
+    let declared = |since, until, reason: &str| Outage {
+        provider: ovh(),
+        since,
+        until,
+        reason: reason.to_owned(),
+        declared_at: later,
+    };
+    journal.declare_outage(declared(noon, None, "it burns")).await.unwrap();
+    // What is said last of the same beginning holds; what was taken back does not come again.
+    let ended = declared(noon, Some(later), "it burned");
+    journal.declare_outage(ended.clone()).await.unwrap();
+    journal.declare_outage(declared(later, None, "by mistake")).await.unwrap();
+    assert!(journal.withdraw_outage(&ovh(), later, "it was the network", later).await.unwrap());
+    journal.close().await;
+
+    let second = Machine::new(folder.path(), "second", Some(&place));
+    second.opening().await.take_over().await.unwrap();
+    let journal = second.begin().await.unwrap();
+    assert_eq!(journal.outages().await.unwrap(), [ended]);
+    assert!(journal.withdraw_outage(&ovh(), noon, "it came back", later).await.unwrap());
+    journal.close().await;
+
+    first.opening().await.take_over().await.unwrap();
+    assert_eq!(first.begin().await.unwrap().outages().await.unwrap(), []);
+}
+
+/// A journal that had outages before it had a mirror, or whose mirror could not be reached.
+#[tokio::test]
+async fn an_outage_that_the_mirror_missed_is_made_up_by_the_next_session() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Arc::new(Place::default());
+    let first = Machine::new(folder.path(), "first", Some(&place));
+    let outage = Outage {
+        provider: ovh(),
+        since: Timestamp::UNIX_EPOCH,
+        until: None,
+        reason: "it burns".to_owned(),
+        declared_at: Timestamp::UNIX_EPOCH,
+    };
+    first.plain().await.declare_outage(outage.clone()).await.unwrap();
+    first.begin().await.unwrap().close().await;
+
+    let second = Machine::new(folder.path(), "second", Some(&place));
+    second.opening().await.take_over().await.unwrap();
+    assert_eq!(second.plain().await.outages().await.unwrap(), [outage]);
 }

@@ -15,7 +15,7 @@ use crate::config::duration;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
-use crate::run::{document, overlay, store};
+use crate::run::{document, overlay, session, store};
 use crate::words::say;
 
 /// Does what was asked.
@@ -23,6 +23,7 @@ pub(super) async fn run(asked: &ProviderOutage, context: &Context<'_>) -> Done {
     let config = context.config()?;
     let journal = store::open(&config, context).await?;
     let Some(name) = &asked.name else { return list(&*journal, context).await };
+    let journal = session::begin_withholding(&config, journal, context).await;
     let known =
         known(&*journal, &config.providers.iter().map(|one| one.name.clone()).collect::<Vec<_>>()).await?;
     let found = known.iter().find(|one| one.as_str() == name);
