@@ -435,7 +435,6 @@ change-header-dropped = a header is missing
 change-header-added = a header was added
 change-markup-changed = the markup was changed, nothing to read was
 
-dns-zone-origin = begin the file with the domain that its names lie below: $ORIGIN exemple.fr.
 dns-nameserver = `{ $text }` is no address of a name server
 
 told-next = going on with { $provider }

@@ -459,7 +459,6 @@ change-header-dropped = un en-tête manque
 change-header-added = un en-tête a été ajouté
 change-markup-changed = le balisage a été changé, rien de ce qui se lit
 
-dns-zone-origin = commencez le fichier par le domaine sous lequel sont ses noms : $ORIGIN exemple.fr.
 dns-nameserver = `{ $text }` n'est pas l'adresse d'un serveur de noms
 
 told-next = on continue avec { $provider }

@@ -3,6 +3,7 @@
 // Helpers of tests may unwrap as tests do, and print their counts.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod common;
 #[path = "../../domain/tests/common/mod.rs"]
 mod suites;
 
@@ -11,8 +12,9 @@ use std::process::Output;
 use serde_json::Value;
 
 fn depeche(words: &[&str]) -> Output {
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_depeche"));
-    command.args(words).args(["--lang", "en"]).output().unwrap()
+    let output = common::depeche().args(words).args(["--lang", "en"]).output().unwrap();
+    common::schemas::judge(words, &String::from_utf8_lossy(&output.stdout));
+    output
 }
 
 fn document(output: &Output) -> Value {
@@ -115,27 +117,47 @@ fn a_zone_file_is_checked_before_it_is_published() {
 }
 
 #[test]
-fn a_bad_zone_file_is_refused_by_line() {
+fn a_bad_zone_file_is_refused_with_every_place_and_its_cure() {
+    // A remark in Latin-1 is nobody's fault.
+    let mut bad = b"@ 3600 IN TXT \"ok\" ; v\xe9rifi\xe9\n".to_vec();
+    bad.extend(b"mail 3600 IN A 999.1.1.1\n@ TXT \"open\n@ MX mx.exemple.net.\n");
     let folder = tempfile::tempdir().unwrap();
-    let zone = folder.path().join("bad.zone");
-    std::fs::write(&zone, "@ 3600 IN TXT \"ok\"\nmail 3600 IN A 999.1.1.1\n").unwrap();
+    std::fs::write(folder.path().join("bad.zone"), bad).unwrap();
+    let said = |lang: &str, more: &[&str]| {
+        let words = ["domain", "check", "exemple.fr", "--zone", "bad.zone", "--lang", lang];
+        let output = common::depeche().args(words).args(more).current_dir(folder.path()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        output
+    };
 
-    let output = depeche(&[
-        "domain",
-        "spf",
-        "--ip",
-        "192.0.2.1",
-        "--mail-from",
-        "a@example.org",
-        "--helo",
-        "h",
-        "--json",
-        "--zone",
-        zone.to_str().unwrap(),
-    ]);
-
-    assert_eq!(output.status.code(), Some(2));
-    assert_eq!(document(&output)["error"]["location"]["line"], 2);
+    let english = String::from_utf8(said("en", &[]).stderr).unwrap();
+    for part in [
+        "`999.1.1.1` is not an IPv4 address",
+        "bad.zone:2:16",
+        "  2 | mail 3600 IN A 999.1.1.1\n    |                ^^^^^^^^^\n",
+        "write it like this: www 3600 IN A 192.0.2.1",
+        "a quote that is never closed",
+        "  3 | @ TXT \"open\n    |       ^\n",
+        "close it on the same line",
+        "`mx.exemple.net.` is not a preference",
+        "write it like this: @ 3600 IN MX 10 mx.exemple.net.",
+    ] {
+        assert!(english.contains(part), "{part}\n{english}");
+    }
+    let french = String::from_utf8(said("fr", &[]).stderr).unwrap();
+    for part in
+        ["n'est pas une adresse IPv4", "refermez-le sur la même ligne", "écrivez-le ainsi : @ 3600 IN MX"]
+    {
+        assert!(french.contains(part), "{part}\n{french}");
+    }
+    let document = document(&said("en", &["--json"]));
+    let lines: Vec<_> = document["error"]["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["location"]["line"])
+        .collect();
+    assert_eq!(lines, [2, 3, 4]);
 }
 
 /// Three providers, of which two would fail while every record is valid by itself.

@@ -12,9 +12,11 @@ use async_trait::async_trait;
 use super::{Alias, Answer, Data, Dns, MAX_ALIASES, Record, RecordType, Status};
 use crate::name;
 
+mod fault;
 mod parse;
+mod scan;
 
-pub use parse::{ZoneError, ZoneProblem};
+pub use fault::{ZoneError, ZoneProblem};
 
 /// A master file (RFC 1035, section 5), read.
 #[derive(Clone, Debug, Default)]
@@ -43,7 +45,7 @@ impl Zone {
     ///
     /// # Errors
     ///
-    /// [`ZoneError`] with every line that cannot be read.
+    /// [`ZoneError`] with every place that cannot be read, and what to write there.
     pub fn parse(text: &str, origin: &str) -> Result<Self, ZoneError> {
         let records = parse::records(text, origin)?;
         Ok(Self::of(records, origin))

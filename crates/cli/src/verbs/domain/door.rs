@@ -103,21 +103,28 @@ fn read(file: &Path) -> Result<String, Failure> {
 }
 
 fn read_zone(file: &Path, origin: &str, context: &Context<'_>) -> Result<Zone, Failure> {
-    let text = read(file)?;
+    let octets = std::fs::read(file).map_err(|error| Failure::file(file, &error))?;
+    let text = in_characters(octets);
     let name = file.display().to_string();
+    let lang = super::language(context);
     Zone::parse(&text, origin).map_err(|error| {
         let problem = |problem: &depeche::domain::dns::zone::ZoneProblem| {
-            let failure = Failure::usage("dns.zone", problem.message.in_lang(super::language(context)))
-                .at_line(&name, &text, problem.line, 1);
-            // Without an origin `@` and relative names mean nothing.
-            match origin.is_empty() && !text.contains("$ORIGIN") {
-                true => failure.with_hint(say!(context.out, "dns-zone-origin")),
-                false => failure,
-            }
+            Failure::usage("dns.zone", problem.message.in_lang(lang))
+                .at(&name, &text, problem.span.start..problem.span.end)
+                .with_hint(problem.cure.in_lang(lang))
         };
         Failure::all(error.problems.iter().map(problem).collect())
             .unwrap_or_else(|| Failure::usage("dns.zone", format!("{name}: {error}")))
     })
+}
+
+/// A file of octets as text: UTF-8, with or without its mark; else one character an octet, so that a remark
+/// in Latin-1 keeps nobody from checking the records beside it.
+fn in_characters(octets: Vec<u8>) -> String {
+    match String::from_utf8(octets) {
+        Ok(text) => text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text),
+        Err(latin) => latin.into_bytes().into_iter().map(char::from).collect(),
+    }
 }
 
 fn read_recording(file: &Path) -> Result<Recorded, Failure> {

@@ -1,72 +1,50 @@
-//! The master file format (RFC 1035, section 5.1): comments, parentheses, quotes, `$ORIGIN`, `$TTL`.
+//! The records of a master file (RFC 1035, section 5): names, types, values, `$ORIGIN`, `$TTL`.
 //!
-//! `$INCLUDE` is refused: a check reads the file it was given. Every unreadable line is reported.
+//! `$INCLUDE` is refused: a check reads the file it was given. Every unreadable record is reported, with its
+//! place and its cure.
 
 use std::iter::Peekable;
 use std::slice::Iter;
 
 use super::ZoneRecord;
+use super::fault::{self, Wanted, What, ZoneError, ZoneProblem};
+use super::scan::{Entry, Word, entries};
 use crate::dns::{Data, Record, RecordType};
 use crate::name;
-use crate::text::{Text, both};
-
-/// Everything that is wrong with a zone file.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{} of the zone file cannot be read; the first is line {}: {}", count(.problems.len()),
-    .problems[0].line, .problems[0].message.en)]
-pub struct ZoneError {
-    /// The problems, in the order of the lines. Never empty.
-    pub problems: Vec<ZoneProblem>,
-}
-
-/// One unreadable record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ZoneProblem {
-    /// The line it begins on, from 1.
-    pub line: usize,
-    /// What is wrong, lower case, no full stop.
-    pub message: Text,
-}
-
-fn count(problems: usize) -> String {
-    if problems == 1 { "1 record".to_owned() } else { format!("{problems} records") }
-}
-
-/// A word of an entry: its bytes, with escapes resolved.
-#[derive(Debug)]
-struct Word {
-    bytes: Vec<u8>,
-}
-
-impl Word {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.bytes).into_owned()
-    }
-}
-
-/// One entry: a logical line, with parentheses resolved.
-#[derive(Debug)]
-struct Entry {
-    line: usize,
-    begins_blank: bool,
-    words: Vec<Word>,
-}
+use crate::span::Span;
 
 /// All records of a file, or all its problems.
 pub(super) fn records(text: &str, origin: &str) -> Result<Vec<ZoneRecord>, ZoneError> {
     let mut reader = Reader { origin: name::normal(origin), ttl: 3600, owner: None, records: Vec::new() };
-    let mut problems = Vec::new();
-    match entries(text) {
-        Ok(entries) => {
-            for entry in entries {
-                if let Err(message) = reader.read(&entry) {
-                    problems.push(ZoneProblem { line: entry.line, message });
-                }
-            }
+    let (entries, mut problems) = entries(text);
+    for entry in entries {
+        if let Err(fault) = reader.read(&entry) {
+            problems.push(fault.placed(text, &entry));
         }
-        Err(problem) => problems.push(problem),
     }
-    if problems.is_empty() { Ok(reader.records) } else { Err(ZoneError { problems }) }
+    if problems.is_empty() {
+        return Ok(reader.records);
+    }
+    problems.sort_by_key(|problem| problem.span);
+    Err(ZoneError { problems })
+}
+
+/// What is wrong with an entry, and where.
+#[derive(Debug)]
+struct Fault {
+    span: Span,
+    what: What,
+}
+
+impl Fault {
+    fn placed(self, text: &str, entry: &Entry) -> ZoneProblem {
+        // Values in parentheses stand on lines of their own.
+        let line = entry.line + text[entry.words[0].span.start..self.span.start].matches('\n').count();
+        // What begins a later line without white space was to be a record of its own.
+        let is_next = line > entry.line && text[..self.span.start].ends_with('\n');
+        let what = if is_next { fault::still_open(entry.line) } else { self.what };
+        ZoneProblem::of(text, line, self.span, what)
+    }
 }
 
 struct Reader {
@@ -76,164 +54,185 @@ struct Reader {
     records: Vec<ZoneRecord>,
 }
 
-type Words<'a> = Peekable<Iter<'a, Word>>;
+/// The words of an entry that are not read yet.
+struct Words<'a> {
+    left: Peekable<Iter<'a, Word>>,
+    /// Behind the last one read: where the next is missing.
+    end: usize,
+    /// What is being read, for the example of a cure: a record type or a directive.
+    kind: String,
+}
+
+impl<'a> Words<'a> {
+    fn of(entry: &'a Entry) -> Self {
+        Self { left: entry.words.iter().peekable(), end: 0, kind: "TXT".to_owned() }
+    }
+
+    fn take(&mut self) -> Option<&'a Word> {
+        let word = self.left.next()?;
+        self.end = word.span.end;
+        Some(word)
+    }
+
+    fn next(&mut self, wanted: Wanted) -> Result<&'a Word, Fault> {
+        let (end, kind) = (self.end, self.kind.clone());
+        self.take().ok_or_else(|| Fault { span: Span::new(end, end), what: fault::missing(wanted, &kind) })
+    }
+
+    fn parsed<T>(&mut self, wanted: Wanted, read: impl Fn(&str) -> Option<T>) -> Result<T, Fault> {
+        let word = self.next(wanted)?;
+        let text = word.text();
+        let wrong = || Fault { span: word.span, what: fault::is_not(&text, wanted, &self.kind) };
+        read(&text).ok_or_else(wrong)
+    }
+}
+
+const A_NAME: Wanted = ("a name", "un nom");
+const A_TTL: Wanted = ("a TTL", "un TTL");
 
 impl Reader {
-    fn read(&mut self, entry: &Entry) -> Result<(), Text> {
-        let mut words = entry.words.iter().peekable();
-        let first = entry.words[0].text();
-        match first.to_ascii_uppercase().as_str() {
-            "$ORIGIN" => {
-                words.next();
-                self.origin = self.absolute(&next(&mut words, A_NAME)?)?;
-                return Ok(());
-            }
-            "$TTL" => {
-                words.next();
-                let text = next(&mut words, ("a time", "une durée"))?;
-                self.ttl = seconds(&text)
-                    .ok_or_else(|| both!("`{text}` is not a TTL", "« {text} » n'est pas un TTL"))?;
-                return Ok(());
-            }
-            "$INCLUDE" | "$GENERATE" => {
-                return Err(both!("{first} is not followed", "{first} n'est pas suivi"));
-            }
-            _ => {}
+    fn read(&mut self, entry: &Entry) -> Result<(), Fault> {
+        let mut words = Words::of(entry);
+        let first = &entry.words[0];
+        if first.bytes.starts_with(b"$") && !entry.begins_blank {
+            words.take();
+            return self.directive(first, words);
         }
         if !entry.begins_blank {
-            words.next();
-            self.owner = Some(self.absolute(&first)?);
+            words.take();
+            self.owner = Some(self.absolute(first)?);
         }
-        let owner = self
-            .owner
-            .clone()
-            .ok_or_else(|| both!("a record without an owner", "un enregistrement sans nom"))?;
+        let nobody = || Fault { span: first.span, what: fault::no_owner() };
+        let owner = self.owner.clone().ok_or_else(nobody)?;
         self.read_record(owner, entry.line, words)
     }
 
-    fn read_record(&mut self, name: String, line: usize, mut words: Words<'_>) -> Result<(), Text> {
+    fn directive(&mut self, word: &Word, mut words: Words<'_>) -> Result<(), Fault> {
+        let text = word.text();
+        words.kind = text.to_ascii_uppercase();
+        match words.kind.as_str() {
+            "$ORIGIN" => self.origin = self.target(&mut words)?,
+            "$TTL" => self.ttl = words.parsed(A_TTL, seconds)?,
+            "$INCLUDE" | "$GENERATE" => {
+                return Err(Fault { span: word.span, what: fault::not_followed(&words.kind) });
+            }
+            _ => return Err(Fault { span: word.span, what: fault::unknown_directive(&text) }),
+        }
+        nothing_more(words)
+    }
+
+    fn read_record(&mut self, name: String, line: usize, mut words: Words<'_>) -> Result<(), Fault> {
         let mut ttl = self.ttl;
         let kind = loop {
-            let word = next(&mut words, ("a record type", "un type d'enregistrement"))?;
-            if word.eq_ignore_ascii_case("IN") {
+            let word = words.next(("a record type", "un type d'enregistrement"))?;
+            let text = word.text();
+            if text.eq_ignore_ascii_case("IN") {
                 continue;
             }
-            match seconds(&word) {
+            match seconds(&text) {
                 Some(own) => ttl = own,
-                None => break word.to_ascii_uppercase(),
+                None => break word,
             }
         };
-        let (kind, data) = self.data(&kind, words)?;
+        words.kind = kind.text().to_ascii_uppercase();
+        let (kind, data) = self.data(kind, words)?;
         self.records.push(ZoneRecord { name, kind, record: Record { data, ttl }, line });
         Ok(())
     }
 
-    fn data(&self, kind: &str, mut words: Words<'_>) -> Result<(Option<RecordType>, Data), Text> {
-        let words = &mut words;
-        let (kind, data) = match kind {
-            "A" => (RecordType::A, Data::A(parsed(words, ("an IPv4 address", "une adresse IPv4"))?)),
-            "AAAA" => (RecordType::Aaaa, Data::Aaaa(parsed(words, ("an IPv6 address", "une adresse IPv6"))?)),
-            "CNAME" => (RecordType::Cname, Data::Cname(self.target(words)?)),
-            "NS" => (RecordType::Ns, Data::Ns(self.target(words)?)),
-            "PTR" => (RecordType::Ptr, Data::Ptr(self.target(words)?)),
+    fn data(&self, kind: &Word, mut words: Words<'_>) -> Result<(Option<RecordType>, Data), Fault> {
+        let name = words.kind.clone();
+        let (kind, data) = match name.as_str() {
+            "A" => {
+                let wanted = ("an IPv4 address", "une adresse IPv4");
+                (RecordType::A, Data::A(words.parsed(wanted, |text| text.parse().ok())?))
+            }
+            "AAAA" => {
+                let wanted = ("an IPv6 address", "une adresse IPv6");
+                (RecordType::Aaaa, Data::Aaaa(words.parsed(wanted, |text| text.parse().ok())?))
+            }
+            "CNAME" => (RecordType::Cname, Data::Cname(self.target(&mut words)?)),
+            "NS" => (RecordType::Ns, Data::Ns(self.target(&mut words)?)),
+            "PTR" => (RecordType::Ptr, Data::Ptr(self.target(&mut words)?)),
             "MX" => {
-                let preference = parsed(words, ("a preference", "une préférence"))?;
-                (RecordType::Mx, Data::Mx { preference, exchange: self.target(words)? })
+                let wanted = ("a preference", "une préférence");
+                let preference = words.parsed(wanted, |text| text.parse().ok())?;
+                (RecordType::Mx, Data::Mx { preference, exchange: self.target(&mut words)? })
             }
-            "SOA" => (RecordType::Soa, self.soa(words)?),
-            "TXT" => {
-                let strings: Vec<_> = words.by_ref().map(|word| word.bytes.clone()).collect();
-                if strings.is_empty() {
-                    return Err(both!("a TXT record without text", "un TXT sans texte"));
-                }
-                if let Some(long) = strings.iter().find(|string| string.len() > 255) {
-                    return Err(both!(
-                        "a string of {} octets; one holds at most 255: cut it in two",
-                        "une chaîne de {} octets ; une seule en a 255 au plus : coupez-la en deux",
-                        long.len()
-                    ));
-                }
-                (RecordType::Txt, Data::Txt(strings))
-            }
+            "SOA" => (RecordType::Soa, self.soa(&mut words)?),
+            "TXT" => (RecordType::Txt, strings(&mut words)?),
             "DNSKEY" => return Ok((Some(RecordType::Dnskey), Data::Other)),
             "DS" => return Ok((Some(RecordType::Ds), Data::Other)),
             "TLSA" => return Ok((Some(RecordType::Tlsa), Data::Other)),
-            _ if is_type_name(kind) => return Ok((None, Data::Other)),
-            _ => {
-                return Err(both!(
-                    "`{kind}` is not a record type",
-                    "« {kind} » n'est pas un type d'enregistrement"
-                ));
-            }
+            _ if is_type_name(&name) => return Ok((None, Data::Other)),
+            _ => return Err(Fault { span: kind.span, what: fault::unknown_type(&kind.text()) }),
         };
-        match words.next() {
-            None => Ok((Some(kind), data)),
-            Some(word) => Err(both!(
-                "`{}` is too much for a record of type {kind}",
-                "« {} » est de trop dans un enregistrement {kind}",
-                word.text()
-            )),
-        }
+        nothing_more(words)?;
+        Ok((Some(kind), data))
     }
 
-    fn soa(&self, words: &mut Words<'_>) -> Result<Data, Text> {
+    fn soa(&self, words: &mut Words<'_>) -> Result<Data, Fault> {
         let primary = self.target(words)?;
         self.target(words)?;
-        let mut last = 0;
-        for what in [
+        let mut minimum = 0;
+        for wanted in [
             ("a serial number", "un numéro de série"),
             ("a refresh time", "un délai de rafraîchissement"),
             ("a retry time", "un délai de nouvel essai"),
             ("an expiry", "une expiration"),
             ("a minimum", "un minimum"),
         ] {
-            let text = next(words, what)?;
-            last = seconds(&text).ok_or_else(|| is_not(&text, what))?;
+            minimum = words.parsed(wanted, seconds)?;
         }
-        Ok(Data::Soa { primary, minimum: last })
+        Ok(Data::Soa { primary, minimum })
     }
 
-    fn target(&self, words: &mut Words<'_>) -> Result<String, Text> {
-        let text = next(words, A_NAME)?;
-        self.absolute(&text)
+    fn target(&self, words: &mut Words<'_>) -> Result<String, Fault> {
+        self.absolute(words.next(A_NAME)?)
     }
 
-    fn absolute(&self, text: &str) -> Result<String, Text> {
-        let full = match text {
+    fn absolute(&self, word: &Word) -> Result<String, Fault> {
+        let text = word.text();
+        let full = match text.as_str() {
+            "@" if self.origin.is_empty() => {
+                return Err(Fault { span: word.span, what: fault::no_origin(&text) });
+            }
             "@" => self.origin.clone(),
             "." => return Ok(String::new()),
-            _ if text.ends_with('.') => name::normal(text),
-            _ if self.origin.is_empty() => name::normal(text),
-            _ => format!("{}.{}", name::normal(text), self.origin),
+            _ if text.ends_with('.') || self.origin.is_empty() => name::normal(&text),
+            _ => format!("{}.{}", name::normal(&text), self.origin),
         };
         if name::is_well_formed(&full) {
             return Ok(full);
         }
-        Err(both!("`{text}` is not a domain name", "« {text} » n'est pas un nom de domaine"))
+        Err(Fault { span: word.span, what: fault::no_name(&text) })
     }
 }
 
-/// What a word should be, in English and in French.
-type What = (&'static str, &'static str);
-
-const A_NAME: What = ("a name", "un nom");
-
-fn next(words: &mut Words<'_>, what: What) -> Result<String, Text> {
-    let (what, quoi) = what;
-    words.next().map(Word::text).ok_or_else(|| both!("{what} is missing", "il manque {quoi}"))
+fn strings(words: &mut Words<'_>) -> Result<Data, Fault> {
+    let mut word = words.next(("a text", "un texte"))?;
+    let mut strings = Vec::new();
+    loop {
+        if word.bytes.len() > 255 {
+            return Err(Fault { span: word.span, what: fault::long_string(word.bytes.len()) });
+        }
+        strings.push(word.bytes.clone());
+        match words.take() {
+            Some(next) => word = next,
+            None => return Ok(Data::Txt(strings)),
+        }
+    }
 }
 
-fn parsed<T: std::str::FromStr>(words: &mut Words<'_>, what: What) -> Result<T, Text> {
-    let text = next(words, what)?;
-    text.parse().map_err(|_| is_not(&text, what))
-}
-
-fn is_not(text: &str, (what, quoi): What) -> Text {
-    both!("`{text}` is not {what}", "« {text} » n'est pas {quoi}")
+fn nothing_more(mut words: Words<'_>) -> Result<(), Fault> {
+    match words.take() {
+        None => Ok(()),
+        Some(word) => Err(Fault { span: word.span, what: fault::too_much(&word.text(), &words.kind) }),
+    }
 }
 
 fn is_type_name(word: &str) -> bool {
-    const OTHERS: [&str; 19] = [
+    const OTHERS: [&str; 28] = [
         "CAA",
         "SRV",
         "SPF",
@@ -253,6 +252,15 @@ fn is_type_name(word: &str) -> bool {
         "CDNSKEY",
         "SMIMEA",
         "OPENPGPKEY",
+        "AFSDB",
+        "CERT",
+        "CSYNC",
+        "DHCID",
+        "HIP",
+        "KEY",
+        "KX",
+        "URI",
+        "ZONEMD",
     ];
     OTHERS.contains(&word) || word.strip_prefix("TYPE").is_some_and(|n| n.parse::<u16>().is_ok())
 }
@@ -282,110 +290,6 @@ fn seconds(text: &str) -> Option<u32> {
     }
 }
 
-/// Cuts a file into entries; an error only for a quote or a parenthesis that never closes.
-fn entries(text: &str) -> Result<Vec<Entry>, ZoneProblem> {
-    let mut scanner = Scanner { chars: text.chars().peekable(), line: 1 };
-    let mut all = Vec::new();
-    while scanner.chars.peek().is_some() {
-        let entry = scanner.entry()?;
-        if !entry.words.is_empty() {
-            all.push(entry);
-        }
-    }
-    Ok(all)
-}
-
-struct Scanner<'a> {
-    chars: Peekable<std::str::Chars<'a>>,
-    line: usize,
-}
-
-impl Scanner<'_> {
-    fn entry(&mut self) -> Result<Entry, ZoneProblem> {
-        let begins_blank = matches!(self.chars.peek(), Some(' ' | '\t'));
-        let mut entry = Entry { line: self.line, begins_blank, words: Vec::new() };
-        let mut depth = 0_usize;
-        while let Some(&c) = self.chars.peek() {
-            match c {
-                '\n' => {
-                    self.chars.next();
-                    self.line += 1;
-                    if depth == 0 {
-                        return Ok(entry);
-                    }
-                }
-                ';' => while self.chars.next_if(|c| *c != '\n').is_some() {},
-                '(' | ')' => {
-                    self.chars.next();
-                    depth = if c == '(' { depth + 1 } else { depth.saturating_sub(1) };
-                }
-                '"' => {
-                    self.chars.next();
-                    let word = self.quoted(entry.line)?;
-                    entry.words.push(word);
-                }
-                c if c.is_whitespace() => {
-                    self.chars.next();
-                }
-                _ => entry.words.push(self.bare()),
-            }
-        }
-        if depth > 0 {
-            return Err(ZoneProblem {
-                line: entry.line,
-                message: both!("a ( that is never closed", "une parenthèse « ( » n'est pas refermée"),
-            });
-        }
-        Ok(entry)
-    }
-
-    fn bare(&mut self) -> Word {
-        let mut bytes = Vec::new();
-        while let Some(c) = self.chars.next_if(|c| !c.is_whitespace() && !matches!(c, ';' | '(' | ')' | '"'))
-        {
-            self.push(c, &mut bytes);
-        }
-        Word { bytes }
-    }
-
-    fn quoted(&mut self, line: usize) -> Result<Word, ZoneProblem> {
-        let mut bytes = Vec::new();
-        while let Some(c) = self.chars.next() {
-            match c {
-                '"' => return Ok(Word { bytes }),
-                '\n' => break,
-                _ => self.push(c, &mut bytes),
-            }
-        }
-        Err(ZoneProblem {
-            line,
-            message: both!("a quote that is never closed", "un guillemet n'est pas refermé"),
-        })
-    }
-
-    /// Adds one character, resolving `\DDD` and `\X` (RFC 1035, section 5.1).
-    fn push(&mut self, c: char, bytes: &mut Vec<u8>) {
-        let mut buffer = [0; 4];
-        if c != '\\' {
-            bytes.extend_from_slice(c.encode_utf8(&mut buffer).as_bytes());
-            return;
-        }
-        let mut ahead = self.chars.clone();
-        let code: String = ahead.by_ref().take(3).collect();
-        match code.parse::<u8>() {
-            Ok(octet) if code.len() == 3 => {
-                bytes.push(octet);
-                self.chars = ahead;
-            }
-            _ => {
-                if let Some(escaped) = self.chars.next() {
-                    bytes.extend_from_slice(escaped.encode_utf8(&mut buffer).as_bytes());
-                }
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -400,13 +304,47 @@ mod tests {
         assert_eq!(seconds("99999999999"), None);
     }
 
-    #[test]
-    fn every_unreadable_line_is_reported() {
-        let error =
-            records("a A 192.0.2.300\nb TXT\nc A 192.0.2.1\n$INCLUDE x\n", "example.org").unwrap_err();
+    /// The line, the column and the marked text of every problem.
+    fn places(text: &str) -> Vec<(usize, usize, &str)> {
+        let problems = records(text, "example.org").unwrap_err().problems;
+        assert!(problems.iter().all(|problem| !problem.cure.en.is_empty() && !problem.cure.fr.is_empty()));
+        problems.iter().map(|problem| (problem.line, problem.column, problem.span.of(text))).collect()
+    }
 
-        let lines: Vec<_> = error.problems.iter().map(|problem| problem.line).collect();
-        assert_eq!(lines, [1, 2, 4]);
+    #[test]
+    fn every_unreadable_place_is_reported() {
+        let text = "a A 192.0.2.300\nb TXT\nc A 192.0.2.1\n$INCLUDE x\n\u{e9} MX dix mx\n$TTL 3600 x\n";
+        assert_eq!(
+            places(text),
+            [(1, 5, "192.0.2.300"), (2, 6, ""), (4, 1, "$INCLUDE"), (5, 6, "dix"), (6, 11, "x")]
+        );
+    }
+
+    #[test]
+    fn what_never_closes_does_not_hide_what_stands_below() {
+        assert_eq!(places("a TXT \"x\nb A no\n"), [(1, 7, "\""), (2, 5, "no")]);
+        assert_eq!(places("a TXT ( \"x\n  \"y\" )\nb A no\n"), [(1, 9, "\""), (3, 5, "no")]);
+        assert_eq!(places("a TXT ( \"x )\nb A no\n"), [(1, 9, "\""), (2, 5, "no")]);
+        assert_eq!(
+            places("a SOA ns. h. (\n 1 2 3\n 4 5\nb A no\nc A 192.0.2.1\n"),
+            [(1, 14, "("), (4, 5, "no")]
+        );
+        assert_eq!(
+            places("a SOA ns. h. (\n 1 2 3 4 5\nb A 192.0.2.1\nc TXT )\nd A no\n"),
+            [(3, 1, "b"), (5, 5, "no")]
+        );
+        assert_eq!(places("a A 192.0.2.1 )\nb A no\n"), [(1, 15, ")"), (2, 5, "no")]);
+    }
+
+    #[test]
+    fn a_value_within_parentheses_is_found_on_its_own_line() {
+        assert_eq!(places("a SOA ns. h. (\n  1 ; serial\n  zwei 3 4 5 )\n"), [(3, 3, "zwei")]);
+    }
+
+    #[test]
+    fn parentheses_without_end_cost_no_more_than_a_few_walks() {
+        let text = "a TXT (\n".repeat(50_000);
+        assert!(records(&text, "example.org").is_err());
     }
 
     #[test]
