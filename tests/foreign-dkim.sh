@@ -8,11 +8,12 @@ for tool in python3 openssl; do
 done
 venv=target/foreign/venv
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv" || { echo "run \`apt-get install python3-venv\`" >&2; exit 1; }
-"$venv/bin/python" -c 'import aiosmtpd, dkim, nacl' 2>/dev/null ||
-  "$venv/bin/pip" install --quiet 'aiosmtpd==1.4.6' 'dkimpy==1.1.8' 'pynacl==1.5.0' || {
-  echo "dkimpy is missing: run \`pip install aiosmtpd dkimpy pynacl\`" >&2
+"$venv/bin/python" -c 'import aiosmtpd, authres, dkim, nacl' 2>/dev/null ||
+  "$venv/bin/pip" install --quiet 'aiosmtpd==1.4.6' 'dkimpy==1.1.8' 'pynacl==1.5.0' 'authres==1.2.0' || {
+  echo "dkimpy is missing: run \`pip install aiosmtpd dkimpy pynacl authres\`" >&2
   exit 1
 }
 cargo build --quiet --locked --bin depeche
 "$venv/bin/python" tests/foreign_dkim.py target/debug/depeche
 "$venv/bin/python" tests/foreign_dkim_read.py target/debug/depeche
+"$venv/bin/python" tests/foreign_odd.py target/debug/depeche

@@ -20,7 +20,10 @@ fn folder(providers: &str) -> tempfile::TempDir {
 }
 
 fn run(folder: &tempfile::TempDir, words: &[&str]) -> common::Said {
-    said(depeche().args(words).args(["--lang", "en"]).current_dir(folder.path()).output().unwrap())
+    let said =
+        said(depeche().args(words).args(["--lang", "en"]).current_dir(folder.path()).output().unwrap());
+    common::schemas::judge(words, &said.stdout);
+    said
 }
 
 fn write(folder: &tempfile::TempDir, file: &str, text: &str) {

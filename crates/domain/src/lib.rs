@@ -4,6 +4,10 @@
 //! and no environment. What DNS did not say is never taken for an answer: a time-out is "could not
 //! check", an unknown DKIM selector is "not checked", and neither is ever "passed".
 //!
+//! It builds no mail stack: nothing here sends, renders or keeps a journal. `mail-auth`, which verifies and
+//! signs, brings the format of messages with it (`mail-parser`, `mail-builder`). The feature `https` (on by
+//! default) adds what fetches MTA-STS policies; without it, or another fetcher, they are "not checked".
+//!
 //! # Example
 //!
 //! The verbs of the command line, each in a few lines. Any [`dns::Dns`] will do: here a zone file, that

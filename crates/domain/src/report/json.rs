@@ -1,4 +1,5 @@
-//! The JSON documents of CLI.md: `domain check`, `domain spf`, `message verify`, each of version 1.
+//! The JSON documents of CLI.md: `domain check`, `domain spf`, `domain suggest`, `message verify`, each of
+//! version 1.
 
 use serde_json::{Value, json};
 
@@ -6,6 +7,7 @@ use crate::align::ProviderReport;
 use crate::check::DomainReport;
 use crate::finding::{Finding, Severity};
 use crate::spf::{self, SpfResult};
+use crate::suggest::{SuggestedRecord, Suggestion};
 use crate::text::Lang;
 use crate::verify::MessageReport;
 
@@ -74,15 +76,44 @@ fn provider(report: &ProviderReport, lang: Lang) -> Value {
 #[must_use]
 pub fn spf_document(verdict: &spf::Verdict, lang: Lang) -> Value {
     let exit = if verdict.result == SpfResult::Temperror { 7 } else { 0 };
-    let mut document = json!({ "version": 1, "exit": exit });
-    // The verdict serialises as an object with result, explanation, lookups, void_lookups, ledger.
-    if let (Value::Object(whole), Ok(Value::Object(own))) = (&mut document, serde_json::to_value(verdict)) {
-        whole.extend(own);
-    }
-    if let Some(problem) = &verdict.problem {
-        document["problem"]["message"] = json!(problem.message.in_lang(lang));
-    }
+    let mut document = self::verdict(verdict, lang);
+    document["version"] = json!(1);
+    document["exit"] = json!(exit);
     document
+}
+
+/// A verdict's own object: result, explanation, lookups, void_lookups, ledger, and why it is an error.
+fn verdict(verdict: &spf::Verdict, lang: Lang) -> Value {
+    let mut own = serde_json::to_value(verdict).unwrap_or_default();
+    if let Some(problem) = &verdict.problem {
+        own["problem"]["message"] = json!(problem.message.in_lang(lang));
+    }
+    own
+}
+
+/// `domain suggest --json`; exit 7 when DNS did not say what is published now.
+#[must_use]
+pub fn suggest_document(suggestion: &Suggestion, lang: Lang) -> Value {
+    let record = |record: &SuggestedRecord| {
+        json!({
+            "name": record.name,
+            "type": record.kind,
+            "value": record.value,
+            "why": record.why.in_lang(lang),
+            "change": record.change,
+            "replaces": record.replaces,
+        })
+    };
+    json!({
+        "version": 1,
+        "exit": if suggestion.is_inconclusive { 7 } else { 0 },
+        "domain": suggestion.domain,
+        "records": suggestion.records.iter().map(record).collect::<Vec<_>>(),
+        "notes": suggestion.notes.iter().map(|note| note.in_lang(lang)).collect::<Vec<_>>(),
+        "zone": suggestion.zone_text(lang),
+        "diff": suggestion.diff(lang),
+        "inconclusive": suggestion.is_inconclusive,
+    })
 }
 
 /// `message verify --json`.
@@ -109,7 +140,7 @@ pub fn verify_document(report: &MessageReport, lang: Lang) -> Value {
         "exit": report.exit(),
         "from": report.from,
         "dkim": dkim,
-        "spf": report.spf,
+        "spf": report.spf.as_ref().map(|spf| verdict(spf, lang)),
         "client": report.client,
         "noted_spf": report.noted_spf,
         "dmarc": report.dmarc,

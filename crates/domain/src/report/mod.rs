@@ -16,7 +16,7 @@ use crate::finding::Severity;
 use crate::text::Lang;
 
 pub use drift::{drift_document, drift_markdown, drift_text};
-pub use json::{check_document, spf_document, verify_document};
+pub use json::{check_document, spf_document, suggest_document, verify_document};
 pub use junit::junit;
 pub use markdown::markdown;
 pub use outage::{outage_document, outage_text};

@@ -231,17 +231,22 @@ impl Suggestion {
     }
 
     async fn add_dmarc(&mut self, dns: &dyn Dns) {
+        let found = dmarc::discover(dns, &self.domain).await;
         let name = format!("_dmarc.{}", self.domain);
         let answer = dns.lookup(&name, RecordType::Txt).await;
-        self.is_inconclusive |= answer.status.is_temporary();
+        self.is_inconclusive |= answer.status.is_temporary() || found.is_temporary;
         let texts = answer.joined_texts();
-        let now: Vec<_> = texts.iter().filter(|text| dmarc::is_dmarc(text)).collect();
-        let shown: Vec<_> = now.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect();
-        let fresh = format!("v=DMARC1; p=none; rua=mailto:dmarc@{}", self.domain);
+        let now: Vec<_> =
+            texts.iter().filter(|text| dmarc::is_dmarc(text)).map(|t| dmarc::parse(t)).collect();
+        if now.is_empty() && found.origin == Some(dmarc::Origin::Organizational) {
+            return self.notes.push(inherited(&found));
+        }
         let value = match now.as_slice() {
-            [one] => mended(&dmarc::parse(one), &self.domain),
-            _ => fresh,
+            [one] => mended(one, &self.domain),
+            // None of several applies, so that no policy is weaker than theirs; their readers stay.
+            all => fresh(all, &self.domain),
         };
+        let shown: Vec<_> = now.into_iter().map(|record| record.text).collect();
         let change = if answer.status.is_unknown() { Change::Unknown } else { change(&shown, &value) };
         self.notes.extend(next_steps(&name, &value));
         self.records.push(SuggestedRecord {
@@ -252,6 +257,30 @@ impl Suggestion {
             why: both!("DMARC: policy and reports", "DMARC : politique et rapports"),
             change,
         });
+    }
+}
+
+/// A domain below one that has a record needs none of its own: one would take the policy's place.
+fn inherited(found: &dmarc::Discovery) -> Text {
+    let domain = found.policy_domain.as_deref().unwrap_or_default();
+    let policy = found.policy().unwrap_or(dmarc::Policy::None).word();
+    both!(
+        "DMARC: the record of {domain} applies here too (p={policy}); one of its own would replace it",
+        "DMARC : l'enregistrement de {domain} s'applique ici aussi (p={policy}) ; un enregistrement propre le remplacerait"
+    )
+}
+
+/// The first record of a domain, read by everybody who was to read one of `others`.
+fn fresh(others: &[dmarc::Record], domain: &str) -> String {
+    let mut readers: Vec<_> = Vec::new();
+    for reader in others.iter().flat_map(|record| &record.rua).map(|uri| uri.text.as_str()) {
+        if !readers.contains(&reader) {
+            readers.push(reader);
+        }
+    }
+    match readers.is_empty() {
+        true => format!("v=DMARC1; p=none; rua=mailto:dmarc@{domain}"),
+        false => format!("v=DMARC1; p=none; rua={}", readers.join(",")),
     }
 }
 

@@ -164,6 +164,9 @@ impl MessageReport {
     }
 }
 
+/// Seconds by which two clocks may well differ.
+const CLOCK_DIFFERENCE: u64 = 300;
+
 /// Verifies a message. `now` is in seconds since 1970.
 pub async fn verify(dns: &dyn Dns, message: &[u8], received: &Received, now: u64) -> MessageReport {
     let session = Session::new(dns);
@@ -205,7 +208,7 @@ pub async fn verify(dns: &dyn Dns, message: &[u8], received: &Received, now: u64
     let unsure = dkim.iter().any(|line| line.result == DkimResult::Temperror)
         || spf.as_ref().is_some_and(|verdict| verdict.result == spf::SpfResult::Temperror);
     let dmarc = judge(&session, from.as_deref(), &passed, unsure).await;
-    notes.extend(warnings(&verdicts));
+    notes.extend(warnings(&verdicts, now));
     let one_click = unsubscribe::look(&source, &dkim);
     notes.extend(one_click.note());
     let arc = arc(&source);
@@ -317,7 +320,7 @@ async fn judge(dns: &dyn Dns, from: Option<&str>, passed: &Authenticated, unsure
 }
 
 /// What holds, and should still be mended.
-fn warnings(verdicts: &[dkim::SignatureVerdict]) -> Vec<Text> {
+fn warnings(verdicts: &[dkim::SignatureVerdict], now: u64) -> Vec<Text> {
     let mut notes = Vec::new();
     for verdict in verdicts.iter().filter(|verdict| verdict.result == DkimResult::Pass) {
         let Some(signature) = &verdict.signature else { continue };
@@ -326,6 +329,12 @@ fn warnings(verdicts: &[dkim::SignatureVerdict]) -> Vec<Text> {
             notes.push(both!(
                 "the signature of {domain} ({selector}) covers only part of the body (l=): anybody may add to it",
                 "la signature de {domain} ({selector}) ne couvre qu'une partie du corps (l=) : on peut y ajouter"
+            ));
+        }
+        if signature.signed_at.is_some_and(|at| at > now.saturating_add(CLOCK_DIFFERENCE)) {
+            notes.push(both!(
+                "the signature of {domain} ({selector}) was made in the future (t=): receivers may ignore it; set the signer's clock",
+                "la signature de {domain} ({selector}) est datée du futur (t=) : des récepteurs peuvent l'ignorer ; mettez à l'heure la machine qui signe"
             ));
         }
         let short = verdict.key.as_ref().and_then(dkim::KeyRecord::bits).filter(|bits| {

@@ -1,7 +1,7 @@
 //! `domain suggest`: the records to publish, as zone text or as a difference against now.
 
+use depeche::domain::report;
 use depeche::domain::suggest::suggest;
-use serde_json::json;
 
 use super::door::Door;
 use super::{chain, language};
@@ -22,10 +22,7 @@ pub(crate) async fn run(asked: &DomainSuggest, context: &Context<'_>) -> Done {
     let suggestion = suggest(door.dns(), &domain, &providers, &asked.selector).await;
     door.keep(&asked.dns)?;
     let exit = if suggestion.is_inconclusive { Exit::Inconclusive } else { Exit::Done };
-    let notes: Vec<&str> = suggestion.notes.iter().map(|note| note.in_lang(lang)).collect();
-    out.document(&json!({ "version": 1, "exit": exit.code(), "domain": suggestion.domain,
-        "records": suggestion.records, "notes": notes, "zone": suggestion.zone_text(lang),
-        "diff": suggestion.diff(lang), "inconclusive": suggestion.is_inconclusive }));
+    out.document(&report::suggest_document(&suggestion, lang));
     if !out.json {
         out.raw(&if asked.diff { suggestion.diff(lang) } else { suggestion.zone_text(lang) });
     }
