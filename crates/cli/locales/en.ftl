@@ -486,6 +486,7 @@ told-blocked = { $provider } is not used: { $reason }
 told-not-checked = { $provider } is used, its authentication was not checked: { $reason }
 plan-proved = { $provider } passes DMARC: { $legs }
 plan-fails = { $provider } fails DMARC (no policy asks to refuse it yet): { $reason }
+report-stdout = stdout takes one of --csv -, --html - and --json; give the others a file
 report-title = Report on { $run }
 report-recipients = recipients
 report-to-ring = Whom to ring

@@ -540,6 +540,7 @@ told-blocked = { $provider } n'est pas utilisé : { $reason }
 told-not-checked = { $provider } est utilisé sans que son authentification soit vérifiée : { $reason }
 plan-proved = { $provider } passe DMARC : { $legs }
 plan-fails = { $provider } échoue à DMARC (aucune politique ne demande encore de le refuser) : { $reason }
+report-stdout = la sortie standard prend un seul de --csv -, --html - et --json ; donnez un fichier aux autres
 report-title = Rapport sur { $run }
 report-recipients = destinataires
 report-to-ring = Qui appeler

@@ -425,13 +425,13 @@ pub(crate) struct Sync {
 pub(crate) struct Report {
     /// The run; the newest when absent
     pub(crate) run: Option<String>,
-    /// Write one page that needs nothing else
+    /// Write one page that needs nothing else; - is stdout
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
     /// Whom to ring, by tier, with outlet and phone
     #[arg(long)]
     pub(crate) call_sheet: bool,
-    /// Write a table that no spreadsheet will calculate
+    /// Write a table that no spreadsheet will calculate; - is stdout
     #[arg(long, value_name = "FILE")]
     pub(crate) csv: Option<PathBuf>,
 }

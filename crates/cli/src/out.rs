@@ -68,6 +68,11 @@ impl Out {
         write_out(text);
     }
 
+    /// Data that comes in pieces, as it is.
+    pub(crate) fn stream(&self) -> impl std::io::Write + use<> {
+        Stream
+    }
+
     /// The one document of `--json`; nothing otherwise.
     pub(crate) fn document(&self, document: &serde_json::Value) {
         if self.json {
@@ -147,6 +152,21 @@ impl Out {
 
     fn paint(&self, code: &str, text: &str) -> String {
         if self.color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}
+
+/// stdout; a reader that went away is no failure of ours.
+struct Stream;
+
+impl std::io::Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let _ = std::io::stdout().lock().write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        let _ = std::io::stdout().lock().flush();
+        Ok(())
     }
 }
 

@@ -201,3 +201,29 @@ fn the_call_sheet_is_a_page_and_a_table_of_its_own() {
     assert_eq!(table.lines().count(), 3, "{table}");
     assert!(table.starts_with("state,tier,phone,name,outlet,address,why\n"), "{table}");
 }
+
+/// Until 2026-11-28 a file named `-` was written.
+#[test]
+fn a_dash_is_stdout_and_stdout_carries_one_thing() {
+    let project = Project::new(vec![FakeSmtp::new()], 2);
+    assert_eq!(project.send(2, &[]).exit, Some(0));
+
+    let table = project.run(&["report", "--csv", "-"]);
+    let calls = project.run(&["report", "--csv", "-", "--call-sheet"]);
+    let page = project.run(&["report", "--html", "-", "--csv", "report.csv"]);
+    let both = project.run(&["report", "--html", "-", "--csv", "-"]);
+    let json = project.run(&["report", "--csv", "-", "--json"]);
+
+    let rows: Vec<&str> = table.stdout.lines().collect();
+    assert_eq!((table.exit, rows.len()), (Some(0), 3), "{table:?}");
+    assert!(rows[0].starts_with("state,address,") && rows[1].starts_with("accepted,"), "{rows:?}");
+    assert_eq!(calls.stdout, "state,tier,phone,name,outlet,address,why\n");
+    assert!(
+        page.stdout.starts_with("<!doctype html>") && page.stdout.trim_end().ends_with("</html>"),
+        "{page:?}"
+    );
+    assert_eq!(std::fs::read_to_string(project.path().join("report.csv")).unwrap(), table.stdout);
+    assert_eq!((both.exit, json.exit), (Some(2), Some(2)), "{both:?} {json:?}");
+    assert_eq!(json.document()["error"]["code"], "report.stdout");
+    assert!(!project.path().join("-").exists());
+}

@@ -5,8 +5,6 @@
 //! is escaped by minijinja. A long list is folded, a thousand people a fold, so that the page opens at once.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufWriter, Write as _};
 
 use jiff::Timestamp;
 use minijinja::value::Serde;
@@ -16,7 +14,7 @@ use serde_json::json;
 
 use super::chart::{self, Chart, Step};
 use super::sheet::{field, name, tier, why};
-use super::{Told, minute};
+use super::{Sink, Told, minute};
 use crate::args::Lang;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -70,7 +68,7 @@ struct Person {
 /// Writes the page. The rows of its two long tables come page by page, in place of their marks.
 pub(super) async fn write(
     report: &Told<'_>,
-    file: &mut BufWriter<File>,
+    file: Sink<'_>,
     only_calls: bool,
     context: &Context<'_>,
 ) -> Result<(), Failure> {
@@ -101,7 +99,7 @@ fn written(error: std::io::Error) -> Failure {
 /// A long table, fold after fold; the first one is open.
 async fn people(
     report: &Told<'_>,
-    file: &mut BufWriter<File>,
+    file: Sink<'_>,
     (row, groups): (&str, &[Group]),
     environment: &Environment<'_>,
     context: &Context<'_>,

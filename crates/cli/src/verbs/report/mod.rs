@@ -46,6 +46,10 @@ const COLUMNS: [&str; 12] = [
 
 /// Does what was asked.
 pub(crate) async fn run(asked: &Report, context: &Context<'_>) -> Done {
+    let on_stdout = [&asked.csv, &asked.html].into_iter().flatten().filter(|path| is_stdout(path)).count();
+    if on_stdout > usize::from(!context.out.json) {
+        return Err(Failure::usage("report.stdout", say!(context.out, "report-stdout")));
+    }
     let config = context.config()?;
     let journal = store::open(&config, context).await?;
     let run = match &asked.run {
@@ -60,7 +64,7 @@ pub(crate) async fn run(asked: &Report, context: &Context<'_>) -> Done {
     let overlay = Overlay::read(&*journal, &shown, config.at_risk).await?;
     let report = Told { shown: &shown, journal: &*journal, overlay: &overlay };
     if let Some(file) = &asked.csv {
-        write_file(file, async |file| match asked.call_sheet {
+        write_file(file, context.out, async |file| match asked.call_sheet {
             true => sheet::csv(&report, file, context).await,
             false => report.csv(file).await,
         })
@@ -68,7 +72,11 @@ pub(crate) async fn run(asked: &Report, context: &Context<'_>) -> Done {
     }
     if let Some(file) = &asked.html {
         let only_calls = asked.call_sheet;
-        write_file(file, async |file| html::write(&report, file, only_calls, context).await).await?;
+        let page = async |file: Sink<'_>| html::write(&report, file, only_calls, context).await;
+        write_file(file, context.out, page).await?;
+    }
+    if on_stdout > 0 {
+        return Ok(Exit::Done);
     }
     report.document(context.out).await?;
     if asked.call_sheet {
@@ -90,7 +98,7 @@ struct Told<'r> {
 const TABLE: usize = 1_000;
 
 impl Told<'_> {
-    async fn csv(&self, file: &mut BufWriter<File>) -> Result<(), Failure> {
+    async fn csv(&self, file: Sink<'_>) -> Result<(), Failure> {
         let mut table = csv::Writer::from_writer(file);
         table.write_record(COLUMNS).map_err(no_csv)?;
         let mut pages = self.overlay.pages(&ORDER);
@@ -202,13 +210,26 @@ fn write_safe<W: io::Write>(table: &mut csv::Writer<W>, cells: &[String]) -> Res
     table.write_record(safe.iter().map(|cell| cell.as_bytes())).map_err(no_csv)
 }
 
-/// Writes a file anew, as its content comes.
+/// Where a table or a page goes.
+type Sink<'s> = &'s mut dyn io::Write;
+
+/// `-` is stdout, which then carries nothing else.
+fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// Writes a file anew, or to stdout, as its content comes.
 async fn write_file(
     path: &Path,
-    content: impl AsyncFnOnce(&mut BufWriter<File>) -> Result<(), Failure>,
+    out: &Out,
+    content: impl AsyncFnOnce(Sink<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::file(path, &error);
-    let mut file = BufWriter::new(File::create(path).map_err(failed)?);
+    let target: Box<dyn io::Write> = match is_stdout(path) {
+        true => Box::new(out.stream()),
+        false => Box::new(File::create(path).map_err(failed)?),
+    };
+    let mut file = BufWriter::new(target);
     content(&mut file).await?;
     file.flush().map_err(failed)
 }

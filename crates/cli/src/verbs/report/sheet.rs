@@ -2,12 +2,9 @@
 //! refused or whose message bounced, by tier, with outlet, phone and the reason in plain words. It is text, so
 //! that it can be printed and read when nothing else works; `--csv` and `--html` give the same as files.
 
-use std::fs::File;
-use std::io::BufWriter;
-
 use depeche::journal::{DeliveryRecord, DeliveryState};
 
-use super::{Told, no_csv, write_safe};
+use super::{Sink, Told, no_csv, write_safe};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::run::overlay::{CALLS, Seen};
@@ -45,11 +42,7 @@ pub(super) async fn show(report: &Told<'_>, context: &Context<'_>) -> Result<(),
 }
 
 /// The same as a table that no spreadsheet calculates.
-pub(super) async fn csv(
-    report: &Told<'_>,
-    file: &mut BufWriter<File>,
-    context: &Context<'_>,
-) -> Result<(), Failure> {
+pub(super) async fn csv(report: &Told<'_>, file: Sink<'_>, context: &Context<'_>) -> Result<(), Failure> {
     let mut table = csv::Writer::from_writer(file);
     table.write_record(["state", "tier", "phone", "name", "outlet", "address", "why"]).map_err(no_csv)?;
     let mut pages = report.overlay.pages(&CALLS);
