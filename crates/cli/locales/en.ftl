@@ -103,6 +103,10 @@ run-line = { $run }: { $state }, { $count ->
 runs-none = there is no run yet
 cancelled = { $run } is cancelled; { $count } will never be sent
 handed-over = { $run } is handed over to the workers: { $count } pending. Follow it with: depeche status { $run }
+campaign-workers = workers cannot send this run: { $provider } is a campaign, which one process sends to everybody who is left; workers claim a few recipients each and would split it
+campaign-workers-alone = without --enqueue, `{ $command }` sends it
+campaign-workers-without = without --enqueue, `{ $command }` sends it; or leave the campaign out with --route { $route }
+work-left = { $run } is left alone: { $provider } is a campaign, which one process sends to everybody who is left. Go on with: depeche resume { $run }
 paused = { $run } is paused, { $count } pending; those in flight are finished. Go on with: depeche resume { $run }, or depeche resume { $run } --enqueue
 too-late = { $run } was to begin by { $until }; nothing was sent. If it is to go all the same: depeche resume { $run } --late
 schedule-at = `{ $text }` is no moment; write it like "2026-12-03 08:00 Europe/Paris"
@@ -277,11 +281,19 @@ plan-change-message-id = the Message-ID is the provider's own
 plan-change-file-names = attachments go under plain names: { $names }
 plan-change-images-linked = images are linked to, and not inside the message: { $names }
 plan-change-from = From may be rewritten: the domain is not authenticated there
-plan-change-members = recipients become members of the audience, and go out as one campaign
+plan-change-members = recipients become members of the audience, and go out as { $campaigns ->
+    [one] one campaign
+   *[other] { $campaigns } campaigns, one after the other: one takes { $most } at the most, all of whom are in memory at once
+}
+plan-change-alone = one process sends the campaign, and one release at a time in an audience: workers do not take this run (--enqueue), and another release that is on its way is waited for
 plan-change-opt-out = the opt-out link and the header List-Unsubscribe are the provider's own
 plan-change-reply-to = answers go to the From address, not to { $address }
-plan-cannot-campaign = cannot carry this release, others do: { $reason }
-plan-cannot-images = cannot carry this release, others do: no `url` to link to for { $names }
+plan-cannot-campaign = cannot carry this release: { $reason }
+plan-cannot-images = cannot carry this release: no `url` to link to for { $names }
+plan-passed-over = { $provider } is passed over: { $others } { $count ->
+    [one] carries it
+   *[other] carry it
+}
 route-cannot-carry = no provider of the route can carry this release:
     {"  "}{ $reasons }
 plan-nothing-sent = this was a plan, nothing was sent; send with --confirm { $count }

@@ -106,6 +106,10 @@ cancelled = { $run } est annulé ; { $count ->
    *[other] { $count } ne partiront
 } jamais
 handed-over = { $run } est confié aux postes d'envoi : { $count } en attente. Pour le suivre : depeche status { $run }
+campaign-workers = les postes d'envoi ne peuvent pas prendre cet envoi : { $provider } est une campagne, qu'un seul processus envoie à tous ceux qui restent ; les postes prennent quelques destinataires chacun et la morcelleraient
+campaign-workers-alone = sans --enqueue, `{ $command }` l'envoie
+campaign-workers-without = sans --enqueue, `{ $command }` l'envoie ; ou laissez la campagne de côté avec --route { $route }
+work-left = { $run } est laissé de côté : { $provider } est une campagne, qu'un seul processus envoie à tous ceux qui restent. Pour continuer : depeche resume { $run }
 paused = { $run } est en pause, { $count } en attente ; ce qui est en route se termine. Pour reprendre : depeche resume { $run }, ou depeche resume { $run } --enqueue
 too-late = { $run } devait commencer avant { $until } ; rien n'est parti. S'il doit partir malgré tout : depeche resume { $run } --late
 schedule-at = « { $text } » n'est pas un moment ; écrivez par exemple "2026-12-03 08:00 Europe/Paris"
@@ -301,11 +305,19 @@ plan-change-message-id = le Message-ID est celui du fournisseur
 plan-change-file-names = les pièces jointes partent sous des noms simples : { $names }
 plan-change-images-linked = les images sont liées, et non dans le message : { $names }
 plan-change-from = l'expéditeur peut être réécrit : le domaine n'y est pas authentifié
-plan-change-members = les destinataires deviennent membres de l'audience, et reçoivent une seule campagne
+plan-change-members = les destinataires deviennent membres de l'audience, et reçoivent { $campaigns ->
+    [one] une seule campagne
+   *[other] { $campaigns } campagnes l'une après l'autre : chacune prend { $most } destinataires au plus, tous en mémoire à la fois
+}
+plan-change-alone = un seul processus envoie la campagne, et un seul communiqué à la fois dans une audience : les postes d'envoi ne prennent pas cet envoi (--enqueue), et un autre communiqué en cours d'envoi est attendu
 plan-change-opt-out = le lien de désinscription et l'en-tête List-Unsubscribe sont ceux du fournisseur
 plan-change-reply-to = les réponses vont à l'adresse d'expédition, et non à { $address }
-plan-cannot-campaign = ne peut porter ce communiqué, d'autres le font : { $reason }
-plan-cannot-images = ne peut porter ce communiqué, d'autres le font : pas d'`url` vers laquelle lier pour { $names }
+plan-cannot-campaign = ne peut porter ce communiqué : { $reason }
+plan-cannot-images = ne peut porter ce communiqué : pas d'`url` vers laquelle lier pour { $names }
+plan-passed-over = { $provider } est laissé de côté : { $others } { $count ->
+    [one] le porte
+   *[other] le portent
+}
 route-cannot-carry = aucun fournisseur de la route ne peut porter ce communiqué :
     {"  "}{ $reasons }
 plan-nothing-sent = ceci est un plan, rien n'a été envoyé ; envoyez avec --confirm { $count }

@@ -25,6 +25,10 @@ struct Account {
     sends: usize,
     /// The answer to the send is never given.
     falls_silent: bool,
+    /// Nobody is taken now.
+    is_full: bool,
+    /// Campaigns that others made.
+    others: Vec<Value>,
     values: Vec<Value>,
 }
 
@@ -36,6 +40,7 @@ impl Account {
         match (seen.method.as_str(), parts.as_slice()) {
             ("GET", ["lists", _, "merge-fields"]) => ok(json!({"merge_fields": []})),
             ("POST", ["lists", _, "merge-fields"]) => ok(json!({"tag": body["tag"]})),
+            ("POST", ["lists", _]) if self.is_full => Says::json(429, "{}"),
             ("POST", ["lists", _]) => {
                 let members = body["members"].as_array().unwrap();
                 self.values = members.iter().map(|member| member["merge_fields"].clone()).collect();
@@ -53,10 +58,16 @@ impl Account {
                 ok(json!({"email_address": body["email_address"], "status": "unsubscribed"}))
             }
             ("POST", ["lists", _, "segments"]) => {
-                let addresses = body["static_segment"].as_array().unwrap().iter();
-                self.segment = addresses.map(|address| address.as_str().unwrap().to_owned()).collect();
+                assert_eq!(body["static_segment"], json!([]));
                 ok(json!({"id": 7}))
             }
+            ("POST", ["lists", _, "segments", "7"]) => {
+                let addresses = body["members_to_add"].as_array().unwrap().iter();
+                self.segment = addresses.map(|address| address.as_str().unwrap().to_owned()).collect();
+                ok(json!({"total_added": self.segment.len()}))
+            }
+            ("DELETE", ["lists", _, "segments", "7"] | ["campaigns", _]) => Says::json(204, ""),
+            ("GET", ["campaigns"]) => ok(json!({"campaigns": self.others.clone()})),
             ("POST", ["campaigns"]) => {
                 self.campaigns += 1;
                 ok(json!({"id": format!("c{}", self.campaigns)}))
@@ -223,4 +234,130 @@ fn nobody_stands_behind_a_campaign() {
         (said.exit, said.document()["error"]["code"].as_str().unwrap().to_owned()),
         (Some(2), "config.campaign".to_owned())
     );
+}
+
+/// Workers claim some recipients each: a campaign would go out in pieces.
+#[test]
+fn a_run_that_ends_in_a_campaign_is_not_handed_over_to_workers_and_the_way_out_is_told() {
+    let account = Arc::new(Mutex::new(Account::default()));
+    let (project, _stub) = chain(FakeSmtp::new(), 3, &account);
+    let send_words = ["send", "release.md", "--to", "contacts.csv", "--confirm", "3", "--enqueue"];
+    for (lang, reason, hint) in [
+        ("en", "workers cannot send this run: campagne is a campaign", "`depeche send` sends it; or leave"),
+        ("fr", "les postes d'envoi ne peuvent pas prendre cet envoi : campagne", "`depeche send` l'envoie"),
+    ] {
+        let mut command = common::depeche();
+        command.args(send_words).args(["--lang", lang]).current_dir(project.path());
+        let said = common::said(command.env("CAMPAIGN_KEY", "0-us1").output().unwrap());
+
+        assert_eq!(said.exit, Some(2), "{said:?}");
+        assert!(said.stderr.contains(reason) && said.stderr.contains(hint), "{said:?}");
+        assert!(said.stderr.contains("--route first"), "{said:?}");
+    }
+    let alone = send(&project, &[&send_words[..], &["--route", "campagne", "--json"]].concat());
+    let none = send(&project, &["runs", "--json"]);
+    let without = send(&project, &[&send_words[..], &["--route", "first", "--json"]].concat());
+
+    assert_eq!(alone.document()["error"]["code"], "campaign.workers");
+    assert!(!alone.document()["error"]["hint"].as_str().unwrap().contains("--route"), "{alone:?}");
+    assert_eq!(none.document()["runs"], json!([]), "nothing was frozen");
+    assert_eq!((without.exit, without.total("pending")), (Some(0), 3), "{without:?}");
+}
+
+/// A template that no campaign can say goes without one: workers may have it.
+#[test]
+fn a_release_that_no_campaign_carries_is_handed_over() {
+    let account = Arc::new(Mutex::new(Account::default()));
+    let (project, _stub) = chain(FakeSmtp::new(), 3, &account);
+    project.write("release.md", &format!("{RELEASE}\n{{% if contact.outlet %}}Média{{% endif %}}\n"));
+    let words = ["send", "release.md", "--to", "contacts.csv", "--confirm", "3", "--enqueue", "--json"];
+
+    let said = send(&project, &words);
+    let worked = send(&project, &["work", "--once", "--json"]);
+
+    assert_eq!((said.exit, said.total("pending")), (Some(0), 3), "{said:?}");
+    assert_eq!(worked.exit, Some(0), "{worked:?}");
+    assert_eq!(project.seen().len(), 3);
+}
+
+#[test]
+fn a_worker_leaves_a_run_with_a_campaign_to_one_process_wherever_it_comes_from() {
+    let account = Arc::new(Mutex::new(Account { is_full: true, ..Account::default() }));
+    let dead = FakeSmtp::new().rule(Rule::at(Phase::Mail).replies("452 4.3.1 disk full"));
+    let (project, _stub) = chain(dead, 4, &account);
+    let words = ["send", "release.md", "--to", "contacts.csv", "--confirm", "4", "--no-wait", "--json"];
+    let waiting = send(&project, &words);
+    assert_eq!((waiting.exit, waiting.total("pending")), (Some(4), 4), "{waiting:?}");
+    let run = waiting.document()["run"]["id"].as_str().unwrap().to_owned();
+    account.lock().unwrap().is_full = false;
+
+    let worked = send(&project, &["work", "--once", "--json"]);
+    let handed = send(&project, &["resume", &run, "--enqueue", "--json"]);
+
+    assert_eq!(worked.exit, Some(4), "{worked:?}");
+    assert!(worked.stderr.contains(&format!("Go on with: depeche resume {run}")), "{worked:?}");
+    assert_eq!(worked.document()["runs"][0]["totals"]["pending"], 4);
+    assert_eq!(account.lock().unwrap().sends, 0);
+    assert_eq!(handed.exit, Some(2), "{handed:?}");
+    let hint = handed.document()["error"]["hint"].as_str().unwrap().to_owned();
+    assert_eq!(hint, format!("without --enqueue, `depeche resume {run}` sends it"));
+}
+
+#[test]
+fn another_release_on_its_way_to_the_audience_is_waited_for_and_no_member_is_changed_until_then() {
+    let account = Arc::new(Mutex::new(Account::default()));
+    let now = jiff::Timestamp::now().to_string();
+    account.lock().unwrap().others = vec![json!({"id": "z9", "status": "sending", "create_time": now,
+        "settings": {"title": "depeche 0011223344556677 0192"}})];
+    let (project, _stub) = chain(FakeSmtp::new(), 4, &account);
+    let words = ["--confirm", "4", "--route", "campagne", "--no-wait", "--json"];
+    let waits = send(&project, &[&["send", "release.md", "--to", "contacts.csv"][..], &words].concat());
+
+    assert_eq!((waits.exit, waits.total("pending")), (Some(4), 4), "{waits:?}");
+    assert!(
+        waits.stderr.contains("another release is on its way to this audience: campaign z9"),
+        "{waits:?}"
+    );
+    assert!(account.lock().unwrap().values.is_empty(), "no member was changed");
+    assert_eq!(account.lock().unwrap().sends, 0);
+}
+
+#[test]
+fn plan_says_how_many_campaigns_and_that_workers_and_other_releases_stand_aside() {
+    let account = Arc::new(Mutex::new(Account::default()));
+    let (project, _stub) = chain(FakeSmtp::new(), 5_001, &account);
+
+    for (lang, count, alone) in [
+        (
+            "en",
+            "2 campaigns, one after the other: one takes 5000 at the most",
+            "workers do not take this run",
+        ),
+        ("fr", "2 campagnes l'une après l'autre", "les postes d'envoi ne prennent pas cet envoi"),
+    ] {
+        let mut plan = common::depeche();
+        plan.args(["plan", "release.md", "--to", "contacts.csv", "--lang", lang]).current_dir(project.path());
+        let said = common::said(plan.env("CAMPAIGN_KEY", "0-us1").output().unwrap());
+
+        assert_eq!(said.exit, Some(0), "{said:?}");
+        let changes: Vec<&str> = said.stdout.lines().filter(|line| line.contains("campagne")).collect();
+        assert!(changes.iter().any(|line| line.contains(count)), "{changes:?}");
+        assert!(changes.iter().any(|line| line.contains(alone)), "{changes:?}");
+    }
+}
+
+/// Until 2026-11-28 `plan` said "others do" of a provider that stood alone in the route.
+#[test]
+fn who_carries_what_a_campaign_cannot_is_named_where_somebody_does() {
+    let account = Arc::new(Mutex::new(Account::default()));
+    let (project, _stub) = chain(FakeSmtp::new(), 3, &account);
+    project.write("release.md", &format!("{RELEASE}\n{{% if contact.outlet %}}Média{{% endif %}}\n"));
+
+    let both = send(&project, &["plan", "release.md", "--to", "contacts.csv"]);
+    let only = send(&project, &["plan", "release.md", "--to", "contacts.csv", "--route", "campagne"]);
+
+    assert!(both.stdout.contains("campagne is passed over: first carries it\n"), "{both:?}");
+    assert_eq!(only.exit, Some(2), "{only:?}");
+    assert!(only.stderr.contains("no provider of the route can carry this release"), "{only:?}");
+    assert!(!only.stderr.contains("other"), "{only:?}");
 }

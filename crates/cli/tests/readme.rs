@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use depeche::clock::SystemClock;
-use depeche::provider::{Capability, Provider, ProviderName};
+use depeche::provider::{BlockList, Capability, EventList, Provider, ProviderName, Standing};
 use depeche::providers::brevo::{BrevoConfig, BrevoProvider};
 use depeche::providers::mailchimp::campaign::{CampaignConfig, CampaignProvider};
 use depeche::providers::mailchimp::transactional::{TransactionalConfig, TransactionalProvider};
@@ -19,12 +19,17 @@ use depeche::providers::smtp::{SmtpConfig, SmtpProvider};
 const BEGIN: &str = "<!-- capabilities -->\n";
 const END: &str = "<!-- /capabilities -->";
 
+/// Nobody listens there: whoever asks fails, and whoever cannot ask says so.
+const NOBODY: &str = "http://127.0.0.1:9";
+
 fn providers() -> Vec<Arc<dyn Provider>> {
     let name = || ProviderName::new("x").unwrap();
     let mut brevo = BrevoConfig::new(name(), "key".to_owned().into());
     brevo.batch = true;
-    let campaign = CampaignConfig::new(name(), "key-us1".to_owned().into(), "a1".to_owned()).unwrap();
-    let transactional = TransactionalConfig::new(name(), "key".to_owned().into());
+    brevo.http.base_url = NOBODY.to_owned();
+    let campaign = CampaignConfig::at(name(), "key".to_owned().into(), "a1".to_owned(), NOBODY);
+    let mut transactional = TransactionalConfig::new(name(), "key".to_owned().into());
+    transactional.http.base_url = NOBODY.to_owned();
     vec![
         Arc::new(SmtpProvider::new(SmtpConfig::new(name(), "smtp.example.org")).unwrap()),
         Arc::new(BrevoProvider::new(brevo, Arc::new(SystemClock)).unwrap()),
@@ -69,6 +74,35 @@ fn table() -> String {
             most => format!("1, or {most} with `batch = true`"),
         }),
         row("an answer that was lost", &again),
+        asked(&providers),
+    ]
+    .concat()
+}
+
+/// What each provider can be asked: one that cannot says so without trying.
+fn asked(providers: &[Arc<dyn Provider>]) -> String {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let row = |title: &str, cell: &dyn Fn(&Arc<dyn Provider>) -> &'static str| {
+        let cells: Vec<&str> = providers.iter().map(cell).collect();
+        format!("| {title} | {} |\n", cells.join(" | "))
+    };
+    let yes = |is: bool| if is { "yes" } else { "no" };
+    let since = jiff::Timestamp::now();
+    let events = |provider: &Arc<dyn Provider>| match runtime.block_on(provider.events(since)) {
+        EventList::CannotTell if provider.kind() == "smtp" => "by bounces in a mailbox",
+        EventList::CannotTell => "no",
+        _ => "yes",
+    };
+    let blocks = |provider: &Arc<dyn Provider>| {
+        yes(!matches!(runtime.block_on(provider.block_list()), BlockList::None))
+    };
+    let standing = |provider: &Arc<dyn Provider>| {
+        yes(!matches!(runtime.block_on(provider.standing("exemple.fr")), Standing::CannotTell))
+    };
+    [
+        row("asked for deliveries, bounces, opt-outs (`sync`)", &events),
+        row("a block list of its own (`suppress pull`)", &blocks),
+        row("its word on the sending domain counts (`domain check`)", &standing),
     ]
     .concat()
 }

@@ -25,10 +25,10 @@ pub(crate) struct Fidelity {
 }
 
 impl Fidelity {
-    /// What `one` makes of the release.
+    /// What `one` makes of the release for `count` recipients.
     pub(crate) fn of(
         one: &ProviderConfig,
-        release: &FrozenRelease,
+        (release, count): (&FrozenRelease, u64),
         verdict: Option<&Verdict>,
         out: &Out,
     ) -> Self {
@@ -48,7 +48,7 @@ impl Fidelity {
                     found.tracking(out);
                 }
             }
-            Kind::Campaign(_) => found.campaign(release, verdict, out),
+            Kind::Campaign(_) => found.campaign((release, count), verdict, out),
             Kind::Outbox(_) => {}
         }
         found
@@ -64,7 +64,7 @@ impl Fidelity {
         }
     }
 
-    fn campaign(&mut self, release: &FrozenRelease, verdict: Option<&Verdict>, out: &Out) {
+    fn campaign(&mut self, (release, count): (&FrozenRelease, u64), verdict: Option<&Verdict>, out: &Out) {
         if let Err(reason) = release.merge_form() {
             self.carries = false;
             self.changes.push((
@@ -73,7 +73,11 @@ impl Fidelity {
             ));
             return;
         }
-        self.changes.push(("campaign-members", say!(out, "plan-change-members")));
+        let most = depeche::providers::mailchimp::campaign::MOST as u64;
+        let campaigns = count.div_ceil(most).max(1);
+        let members = say!(out, "plan-change-members", campaigns = campaigns, most = most);
+        self.changes.push(("campaign-members", members));
+        self.changes.push(("campaign-alone", say!(out, "plan-change-alone")));
         self.changes.push(("message-id", say!(out, "plan-change-message-id")));
         self.changes.push(("opt-out", say!(out, "plan-change-opt-out")));
         let own = release.identity.reply_to.as_ref().filter(|own| **own != release.identity.from.address);

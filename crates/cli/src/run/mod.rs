@@ -2,6 +2,7 @@
 
 pub(crate) mod admission;
 mod bars;
+pub(crate) mod campaign;
 pub(crate) mod document;
 pub(crate) mod drive;
 pub(crate) mod evidence;

@@ -161,6 +161,14 @@ fn show_changes(fidelity: &[Fidelity], context: &Context<'_>) {
         for (_, change) in &one.changes {
             out.line(say!(out, "plan-changes", provider = &one.provider, change = change));
         }
+        if !one.carries {
+            // Somebody carries it, or there is no plan.
+            let others = fidelity.iter().filter(|other| other.carries);
+            let others: Vec<&str> = others.map(|other| other.provider.as_str()).collect();
+            let others = (others.len() as u64, others.join(", "));
+            let provider = &one.provider;
+            out.line(say!(out, "plan-passed-over", provider = provider, count = others.0, others = others.1));
+        }
     }
 }
 

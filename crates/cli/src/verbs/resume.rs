@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::failure::{Done, Failure};
 use crate::run::admission::DomainAdmission;
+use crate::run::campaign;
 use crate::run::document;
 use crate::run::drive::Drive;
 use crate::run::frozen::{self, Settings};
@@ -35,6 +36,11 @@ pub(crate) async fn run(asked: &Resume, context: &Context<'_>) -> Done {
     }
     mention_changes(&record, context);
     if asked.enqueue {
+        let route = route(&config, &record, &[], context)?;
+        if let Some(name) = campaign::of_run(&config, &route, &record) {
+            let alone = format!("depeche resume {}", record.id);
+            return Err(campaign::not_for_workers(name, &[], &alone, context));
+        }
         return send::hand_over(&*journal, &record.id, context).await;
     }
     let settings = Settings::of(&record);

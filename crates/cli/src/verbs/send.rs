@@ -20,6 +20,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
 use crate::run::admission::{DomainAdmission, Judged, Verdict};
+use crate::run::campaign;
 use crate::run::document;
 use crate::run::drive::Drive;
 use crate::run::fidelity::{Fidelity, somebody_carries};
@@ -118,7 +119,7 @@ impl Way {
         let of = |one: &ProviderConfig| {
             let verdict =
                 proofs.iter().find(|(name, _)| name == one.name.as_str()).map(|(_, judged)| &judged.verdict);
-            Fidelity::of(one, &prepared.frozen, verdict, context.out)
+            Fidelity::of(one, (&prepared.frozen, prepared.count()), verdict, context.out)
         };
         self.route.iter().filter_map(find).map(of).collect()
     }
@@ -150,6 +151,9 @@ pub(crate) async fn run(asked: &Send, context: &Context<'_>) -> Done {
     show_left_out(&prepared, 0, context).map_err(contacts::broken)?;
     somebody_is_left(&prepared, context)?;
     somebody_carries(&way.fidelity(&prepared, &[], context), context)?;
+    if asked.enqueue {
+        workers_may_have_it(&way, &prepared, context)?;
+    }
     // Secrets are read before anybody is asked: a missing one must not come after the confirmation.
     let mut chain = way.chain(context)?;
     if let Some(config) = &way.config {
@@ -208,6 +212,15 @@ impl Schedule {
             ));
         }
         Ok(Self { at: Some(at), not_after })
+    }
+}
+
+/// A run that ends in a campaign is sent by one process.
+fn workers_may_have_it(way: &Way, prepared: &Prepared, context: &Context<'_>) -> Result<(), Failure> {
+    let Some(config) = &way.config else { return Ok(()) };
+    match campaign::of_route(config, &way.route, &prepared.frozen) {
+        Some(name) => Err(campaign::not_for_workers(name, &way.route, "depeche send", context)),
+        None => Ok(()),
     }
 }
 

@@ -5,7 +5,7 @@
 //! finished, and every claim given back.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use depeche::engine::{Control, Ended, JOURNAL_FAILED, Level, Stop};
@@ -24,6 +24,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
 use crate::run::admission::DomainAdmission;
+use crate::run::campaign;
 use crate::run::drive::{Drive, interrupted};
 use crate::run::frozen::{self, Settings};
 use crate::run::{document, session, store, warmth};
@@ -48,7 +49,7 @@ pub(crate) async fn run(asked: &Work, context: &Context<'_>) -> Done {
     };
     let (stop, control) = Stop::new();
     context.out.note(say!(context.out, "work-begins"));
-    let worker = Worker { config, journal, session, control, asked, context };
+    let worker = Worker { config, journal, session, control, asked, context, left: Mutex::default() };
     let worked = tokio::select! {
         worked = worker.until_stopped() => worked?,
         never = interrupted(&stop, context) => match never {},
@@ -64,10 +65,19 @@ struct Worker<'w> {
     control: Control,
     asked: &'w Work,
     context: &'w Context<'w>,
+    /// What is known of each run that was due.
+    left: Mutex<BTreeMap<RunId, Left>>,
+}
+
+/// Whether a run is left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    No,
+    Told,
 }
 
 impl Worker<'_> {
-    /// The runs that it worked on.
+    /// The runs that it worked on, and those that it had to leave.
     async fn until_stopped(&self) -> Result<BTreeSet<RunId>, Failure> {
         let mut under_way = FuturesUnordered::new();
         let (mut busy, mut worked) = (BTreeSet::new(), BTreeSet::new());
@@ -89,6 +99,7 @@ impl Worker<'_> {
             }
             let is_over = self.control.level() != Level::Run || (self.asked.once && later.is_empty());
             if under_way.is_empty() && is_over {
+                worked.extend(self.left());
                 return Ok(worked);
             }
             tokio::select! {
@@ -118,13 +129,41 @@ impl Worker<'_> {
         for record in self.journal.open_runs().await? {
             let is_ours = record.kind == RunKind::Real && may_go_on(&record);
             let is_free = !busy.contains(&record.id) && later.get(&record.id).is_none_or(|at| *at <= now);
-            if is_ours && is_free && !self.journal.due(&record.id, now, 1).await?.is_empty() {
+            let has_due = is_ours && is_free && !self.journal.due(&record.id, now, 1).await?.is_empty();
+            if has_due && !self.is_left(&record).await? {
                 due.push(record);
             }
         }
         // The oldest first.
         due.reverse();
         Ok(due)
+    }
+
+    /// Whether the run ends in a campaign, which is one process's matter. Said once, unless one has it.
+    async fn is_left(&self, record: &RunRecord) -> Result<bool, JournalError> {
+        let known = self.left.lock().unwrap_or_else(PoisonError::into_inner).get(&record.id).copied();
+        if let Some(known) = known {
+            return Ok(known == Left::Told);
+        }
+        // A route that cannot be had is told where the run is joined.
+        let route = route(&self.config, record, &[], self.context).unwrap_or_default();
+        let left = match campaign::of_run(&self.config, &route, record) {
+            None => Left::No,
+            Some(_) if self.journal.holder(&record.id).await?.is_some() => return Ok(true),
+            Some(name) => {
+                let (out, provider) = (self.context.out, name.to_string());
+                out.warn(say!(out, "work-left", run = record.id.as_str(), provider = provider));
+                Left::Told
+            }
+        };
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).insert(record.id.clone(), left);
+        Ok(left == Left::Told)
+    }
+
+    /// The runs that it left alone.
+    fn left(&self) -> Vec<RunId> {
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        left.iter().filter(|(_, left)| **left == Left::Told).map(|(run, _)| run.clone()).collect()
     }
 
     /// Works on one run; when to look at it again, if it is not over.

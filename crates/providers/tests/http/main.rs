@@ -6,7 +6,9 @@
 
 mod after;
 mod arrange;
+mod bodies;
 mod campaign;
+mod campaign_wire;
 mod conformance;
 mod login;
 mod look_up;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use depeche_core::clock::Clock;
 use depeche_core::provider::ProviderName;
 use depeche_core::secret::Secret;
+use depeche_providers::http::HttpTimeouts;
 use depeche_providers::mailchimp::campaign::{CampaignConfig, CampaignProvider};
 use depeche_providers::mailchimp::member::subscriber_hash;
 use depeche_testkit::http::{HttpStub, Says, Seen};
@@ -21,7 +22,14 @@ pub(crate) struct Account {
     pub(crate) members: BTreeMap<String, String>,
     pub(crate) tags: BTreeSet<String>,
     pub(crate) segments: Vec<BTreeSet<String>>,
+    pub(crate) deleted_segments: BTreeSet<usize>,
     pub(crate) campaigns: Vec<Campaign>,
+    /// When campaigns are made, as Mailchimp writes it.
+    pub(crate) now: String,
+    /// Subject, and the merge fields of a member, of each message that was sent.
+    pub(crate) said: Vec<(String, Value)>,
+    /// The merge fields of each member.
+    pub(crate) fields: BTreeMap<String, Value>,
     pub(crate) sends: usize,
     /// Requests that were answered, in order: method, path.
     pub(crate) calls: Vec<(String, String)>,
@@ -32,6 +40,9 @@ pub(crate) struct Campaign {
     pub(crate) status: &'static str,
     pub(crate) sent_to: Vec<String>,
     pub(crate) html: String,
+    pub(crate) subject: String,
+    pub(crate) title: String,
+    pub(crate) made_at: String,
 }
 
 /// What it does otherwise than well.
@@ -85,6 +96,11 @@ impl Mailchimp {
         self.account.lock().unwrap().members[address].clone()
     }
 
+    /// What every campaign was made at from here on.
+    pub(crate) fn makes_campaigns_at(&self, time: &str) {
+        time.clone_into(&mut self.account.lock().unwrap().now);
+    }
+
     /// Status of each campaign; deleted ones say so.
     pub(crate) fn campaigns(&self) -> Vec<&'static str> {
         self.account.lock().unwrap().campaigns.iter().map(|campaign| campaign.status).collect()
@@ -92,9 +108,14 @@ impl Mailchimp {
 }
 
 pub(crate) fn provider_at(url: &str, clock: Arc<dyn Clock>) -> CampaignProvider {
+    provider_within(url, clock, short())
+}
+
+/// With these deadlines.
+pub(crate) fn provider_within(url: &str, clock: Arc<dyn Clock>, timeouts: HttpTimeouts) -> CampaignProvider {
     let name = ProviderName::new("campagne").unwrap();
     let mut config = CampaignConfig::at(name, Secret::from(KEY.to_owned()), "a1b2c3".to_owned(), url);
-    config.http.timeouts = short();
+    config.http.timeouts = timeouts;
     config.poll = Duration::from_millis(20);
     config.sent_within = Duration::from_millis(800);
     config.sender_domain = Some("exemple.fr".to_owned());
@@ -131,15 +152,30 @@ impl Account {
                 self.tags.insert(body["tag"].as_str().unwrap().to_owned());
                 ok(json!({"tag": body["tag"], "merge_id": 1}))
             }
+            ("GET", ["lists", _, "members"]) => {
+                let status = seen.target.split(['?', '&']).find_map(|part| part.strip_prefix("status="));
+                let fits = self.members.iter().filter(|(_, is)| Some(is.as_str()) == status);
+                let all: Vec<Value> = fits.map(|(address, _)| json!({"email_address": address})).collect();
+                let offset = query(&seen.target, "offset");
+                let page: Vec<&Value> = all.iter().skip(offset).take(query(&seen.target, "count")).collect();
+                ok(json!({"members": page, "total_items": all.len()}))
+            }
             ("POST", ["lists", _]) => self.add(&body),
             ("PUT", ["lists", _, "members", hash]) => self.update(hash, &body),
             ("POST", ["lists", _, "segments"]) => {
                 self.segments.push(addresses(&body["static_segment"]));
                 ok(json!({"id": self.segments.len()}))
             }
+            ("DELETE", ["lists", _, "segments", id]) => {
+                self.deleted_segments.insert(id.parse().unwrap());
+                Says::json(204, "")
+            }
             ("POST", ["lists", _, "segments", id]) => {
                 let id: usize = id.parse().unwrap();
-                self.segments[id - 1].extend(addresses(&body["members_to_add"]));
+                let more = addresses(&body["members_to_add"]);
+                assert!(more.len() <= 500, "500 members a call at the most");
+                assert!(more.iter().all(|address| self.members.contains_key(address)), "members only");
+                self.segments[id - 1].extend(more);
                 ok(json!({"total_added": 1}))
             }
             ("POST", ["campaigns"]) => {
@@ -150,8 +186,20 @@ impl Account {
                     status: "save",
                     sent_to: Vec::new(),
                     html: String::new(),
+                    subject: body["settings"]["subject_line"].as_str().unwrap().to_owned(),
+                    title: body["settings"]["title"].as_str().unwrap().to_owned(),
+                    made_at: self.now.clone(),
                 });
                 ok(json!({"id": format!("c{}", self.campaigns.len())}))
+            }
+            ("GET", ["campaigns"]) => {
+                assert!(seen.target.contains("list_id=a1b2c3"), "{}", seen.target);
+                let listed = (1..).zip(&self.campaigns).filter(|(_, one)| one.status != "deleted");
+                let listed = listed.map(|(number, one)| {
+                    json!({"id": format!("c{number}"), "status": one.status, "create_time": one.made_at,
+                        "settings": {"title": one.title}})
+                });
+                ok(json!({"campaigns": listed.collect::<Vec<_>>(), "total_items": self.campaigns.len()}))
             }
             (method, ["campaigns", id, rest @ ..]) => self.campaign(method, id, rest, &body, mood),
             ("GET", ["reports", id, "sent-to"]) => {
@@ -163,6 +211,8 @@ impl Account {
                     all.iter().skip(offset).take(query(&seen.target, "count")).cloned().collect();
                 ok(json!({"sent_to": page, "total_items": all.len()}))
             }
+            ("GET", ["reports", _, "unsubscribed"]) => ok(json!({"unsubscribes": [], "total_items": 0})),
+            ("GET", ["reports", _, "abuse-reports"]) => ok(json!({"abuse_reports": [], "total_items": 0})),
             _ => problem(404, "no such path"),
         }
     }
@@ -184,6 +234,7 @@ impl Account {
                 );
             } else {
                 self.members.insert(address.clone(), "subscribed".to_owned());
+                self.fields.insert(address.clone(), member["merge_fields"].clone());
                 new.push(json!({"email_address": address, "status": "subscribed"}));
             }
         }
@@ -191,9 +242,16 @@ impl Account {
     }
 
     fn update(&mut self, asked: &str, body: &Value) -> Says {
+        if body["status"] == "unsubscribed" {
+            let address = body["email_address"].as_str().unwrap();
+            assert_eq!(hash(address), asked);
+            self.members.insert(address.to_owned(), "unsubscribed".to_owned());
+            return ok(json!({"email_address": address, "status": "unsubscribed"}));
+        }
         assert!(body.get("status").is_none(), "the status of a member who is there is not ours to set");
         let found = self.members.iter().find(|(address, _)| hash(address) == asked);
         let (address, status) = found.expect("only those who are there are updated");
+        self.fields.insert(address.clone(), body["merge_fields"].clone());
         ok(json!({"email_address": address, "status": status}))
     }
 
@@ -211,6 +269,8 @@ impl Account {
                 self.sends += 1;
                 let (says, sends) = mood.send.clone().unwrap_or((Says::json(204, ""), true));
                 if sends {
+                    let said = segment.iter().map(|to| (campaign.subject.clone(), self.fields[to].clone()));
+                    self.said.extend(said);
                     campaign.status = "sent";
                     let reached = segment.into_iter().filter(|address| !mood.skips.contains(address));
                     campaign.sent_to = reached.collect();

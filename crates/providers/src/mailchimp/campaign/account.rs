@@ -1,7 +1,7 @@
 //! What a login shows: `/ping`, the audience, and `/verified-domains`, without sending anything.
 
 use depeche_core::outcome::Refusal;
-use depeche_core::provider::Login;
+use depeche_core::provider::{Login, Standing};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -38,8 +38,7 @@ struct Domain {
     domain: String,
     #[serde(default)]
     verified: bool,
-    #[serde(default)]
-    authenticated: bool,
+    authenticated: Option<bool>,
 }
 
 pub(super) async fn login(provider: &CampaignProvider) -> Result<Login, Refusal> {
@@ -56,22 +55,40 @@ pub(super) async fn login(provider: &CampaignProvider) -> Result<Login, Refusal>
     Ok(login)
 }
 
+/// Whether campaigns from that domain are signed for it.
+pub(super) async fn standing(provider: &CampaignProvider, sender: &str) -> Standing {
+    let domains = match ask::<Domains>(provider, "/verified-domains").await {
+        Ok(Domains { domains }) => domains,
+        Err(refusal) => return Standing::Failed(refusal.reply),
+    };
+    match domains.iter().find(|domain| domain.domain.eq_ignore_ascii_case(sender)) {
+        // What it does not say is no refusal.
+        Some(Domain { authenticated: None, .. }) => Standing::CannotTell,
+        Some(domain) if domain.verified && domain.authenticated == Some(true) => Standing::Authenticated,
+        Some(domain) => Standing::NotAuthenticated(state(domain).to_owned()),
+        None => Standing::NotAuthenticated("not known there".to_owned()),
+    }
+}
+
+fn state(domain: &Domain) -> &'static str {
+    match (domain.verified, domain.authenticated.unwrap_or_default()) {
+        (true, true) => "verified, authenticated",
+        (true, false) => "verified, not authenticated",
+        (false, _) => "not verified",
+    }
+}
+
 async fn ask<T: DeserializeOwned>(provider: &CampaignProvider, path: &str) -> Result<T, Refusal> {
     reply::read(provider.call(Request::fetch(path, Vec::new()), &|| ()).await, Blames::Account)
 }
 
 fn show_domains(domains: &Domains, sender: Option<&str>, login: &mut Login) {
-    let state = |domain: &Domain| match (domain.verified, domain.authenticated) {
-        (true, true) => "verified, authenticated",
-        (true, false) => "verified, not authenticated",
-        (false, _) => "not verified",
-    };
     for domain in &domains.domains {
         login.facts.push((format!("domain {}", domain.domain), state(domain).to_owned()));
     }
     let Some(sender) = sender else { return };
     match domains.domains.iter().find(|domain| domain.domain.eq_ignore_ascii_case(sender)) {
-        Some(domain) if domain.verified && domain.authenticated => {}
+        Some(domain) if domain.verified && domain.authenticated == Some(true) => {}
         Some(domain) if domain.verified => login.warnings.push(format!(
             "{sender} is not authenticated at Mailchimp: it signs with a domain of its own and may rewrite From"
         )),

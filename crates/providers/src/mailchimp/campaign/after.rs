@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::provider::{CampaignProvider, is_id};
 use super::reply::{self, Blames};
+use super::turn;
 use crate::http::Request;
 
 /// Rows a page: the most that Mailchimp gives.
@@ -39,14 +40,15 @@ async fn told(provider: &CampaignProvider, begin: Timestamp) -> Result<(Vec<Prov
         ("since_send_time", begin.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string()),
         ("fields", "campaigns.id,campaigns.settings.title,total_items".to_owned()),
     ];
-    let (campaigns, mut complete) = rows(provider, "/campaigns", "campaigns", &query, true).await?;
+    let (campaigns, mut complete) = rows(provider, "/campaigns", "campaigns", &query, Some(PAGES)).await?;
     let mut events = Vec::new();
     for campaign in campaigns.iter().filter(|campaign| is_ours(campaign)) {
         let Some(id) = campaign["id"].as_str().filter(|id| is_id(id)) else { continue };
         for report in REPORTS {
             let path = format!("/reports/{id}/{}", report.path);
             let fields = [("fields", report.fields.to_owned())];
-            let (found, all) = rows(provider, &path, report.list, &fields, report.has_pages).await?;
+            let (found, all) =
+                rows(provider, &path, report.list, &fields, report.has_pages.then_some(PAGES)).await?;
             complete &= all;
             events.extend(found.iter().filter_map(|row| event(id, &report, row)));
         }
@@ -97,25 +99,26 @@ const REPORTS: [Report; 3] = [
     },
 ];
 
-/// All rows of a list, page by page; false when there are more than could be read.
-async fn rows(
+/// All rows of a list, page by page (so many pages at the most), or at once where it has no pages; false
+/// when there are more than could be read.
+pub(super) async fn rows(
     provider: &CampaignProvider,
     path: &str,
     list: &str,
     query: &[(&'static str, String)],
-    has_pages: bool,
+    pages: Option<usize>,
 ) -> Result<(Vec<Value>, bool), Refusal> {
     let mut found: Vec<Value> = Vec::new();
-    for _ in 0..PAGES {
+    for _ in 0..pages.unwrap_or(1) {
         let mut query = query.to_vec();
-        if has_pages {
+        if pages.is_some() {
             query.extend([("count", PAGE.to_string()), ("offset", found.len().to_string())]);
         }
         let answer = provider.call(Request::fetch(path, query), &|| ()).await;
         let mut page: Value = reply::read(answer, Blames::Account)?;
         let Value::Array(rows) = page[list].take() else { return Ok((found, false)) };
         let all = page["total_items"].as_u64().unwrap_or(rows.len() as u64);
-        let is_last = rows.len() < PAGE || !has_pages;
+        let is_last = rows.len() < PAGE || pages.is_none();
         found.extend(rows);
         if is_last || found.len() as u64 >= all {
             return Ok((found.clone(), found.len() as u64 >= all));
@@ -125,7 +128,7 @@ async fn rows(
 }
 
 fn is_ours(campaign: &Value) -> bool {
-    campaign["settings"]["title"].as_str().is_some_and(|title| title.starts_with("depeche "))
+    campaign["settings"]["title"].as_str().is_some_and(turn::is_ours)
 }
 
 fn event(campaign: &str, report: &Report, row: &Value) -> Option<ProviderEvent> {

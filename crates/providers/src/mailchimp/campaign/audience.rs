@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use depeche_core::address::EmailAddress;
-use depeche_core::outcome::{Refusal, Trouble};
+use depeche_core::outcome::Refusal;
 use depeche_core::release::merge_tag;
 use futures_util::StreamExt as _;
 use serde::Deserialize;
@@ -165,7 +165,7 @@ fn reached(member: &Known) -> Result<(), Refusal> {
     }
 }
 
-/// A static segment of exactly these addresses; its id.
+/// A static segment without members; its id.
 ///
 /// # Errors
 ///
@@ -173,17 +173,42 @@ fn reached(member: &Known) -> Result<(), Refusal> {
 pub(super) async fn segment(
     provider: &CampaignProvider,
     name: &str,
-    addresses: &[String],
     heard: Heard<'_>,
 ) -> Result<u64, Refusal> {
-    let path = format!("/lists/{}/segments", provider.config().audience);
-    let mut chunks = addresses.chunks(MEMBERS);
-    let first = chunks.next().ok_or_else(|| Refusal::provider(Trouble::Fault, "nobody is left to mail"))?;
-    let request = Request::post(&path, payload::segment(name, first));
+    let request = Request::post(&segments(provider), payload::segment(name));
     let made: Made = reply::read(provider.call(request, heard).await, Blames::Account)?;
-    for more in chunks {
-        let request = Request::post(&format!("{path}/{}", made.id), payload::more_members(more));
+    Ok(made.id)
+}
+
+/// Puts these addresses, all of them members of the audience, into the segment.
+///
+/// # Errors
+///
+/// Why they are not in it.
+pub(super) async fn gather(
+    provider: &CampaignProvider,
+    segment: u64,
+    addresses: &[String],
+    heard: Heard<'_>,
+) -> Result<(), Refusal> {
+    for some in addresses.chunks(MEMBERS) {
+        let request =
+            Request::post(&format!("{}/{segment}", segments(provider)), payload::more_members(some));
         let _: serde_json::Value = reply::read(provider.call(request, heard).await, Blames::Account)?;
     }
-    Ok(made.id)
+    Ok(())
+}
+
+/// Deletes a segment that nobody needs.
+///
+/// # Errors
+///
+/// Why it is there still.
+pub(super) async fn disperse(provider: &CampaignProvider, segment: u64) -> Result<(), Refusal> {
+    let request = Request::delete(&format!("{}/{segment}", segments(provider)));
+    reply::done(provider.call(request, &|| ()).await, Blames::Account)
+}
+
+fn segments(provider: &CampaignProvider) -> String {
+    format!("/lists/{}/segments", provider.config().audience)
 }

@@ -15,12 +15,15 @@
 mod account;
 mod after;
 mod audience;
+mod batch;
+mod blocked;
 mod config;
 mod payload;
 mod provider;
 mod reply;
 mod report;
+mod turn;
 
 pub use config::CampaignConfig;
 pub use payload::NotFit;
-pub use provider::CampaignProvider;
+pub use provider::{CampaignProvider, MOST};

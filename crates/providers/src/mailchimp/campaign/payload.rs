@@ -62,6 +62,13 @@ struct KnownMember<'a> {
 }
 
 #[derive(Serialize)]
+struct OptedOut<'a> {
+    email_address: &'a str,
+    status_if_new: &'static str,
+    status: &'static str,
+}
+
+#[derive(Serialize)]
 struct MergeField<'a> {
     tag: &'a str,
     name: String,
@@ -73,7 +80,7 @@ struct MergeField<'a> {
 #[derive(Serialize)]
 struct Segment<'a> {
     name: &'a str,
-    static_segment: &'a [String],
+    static_segment: [&'a str; 0],
 }
 
 #[derive(Serialize)]
@@ -173,18 +180,24 @@ pub(super) fn known_member(member: &Member) -> Vec<u8> {
     })
 }
 
+/// `PUT /lists/{id}/members/{hash}`: one who wants no mail, member or not.
+pub(super) fn opted_out(address: &str) -> Vec<u8> {
+    let status = "unsubscribed";
+    to_json(&OptedOut { email_address: address, status_if_new: status, status })
+}
+
 /// `POST /lists/{id}/merge-fields`.
 pub(super) fn merge_field(tag: &str) -> Vec<u8> {
     let name = format!("depeche {}", tag.trim_start_matches("DEPECHE"));
     to_json(&MergeField { tag, name, r#type: "text", required: false, public: false })
 }
 
-/// `POST /lists/{id}/segments`, with the first members.
-pub(super) fn segment(name: &str, addresses: &[String]) -> Vec<u8> {
-    to_json(&Segment { name, static_segment: addresses })
+/// `POST /lists/{id}/segments`: one without members. An empty list says that it is a static one.
+pub(super) fn segment(name: &str) -> Vec<u8> {
+    to_json(&Segment { name, static_segment: [] })
 }
 
-/// `POST /lists/{id}/segments/{id}`: the next members.
+/// `POST /lists/{id}/segments/{id}`: its members, [`MEMBERS`] at the most.
 pub(super) fn more_members(addresses: &[String]) -> Vec<u8> {
     to_json(&MoreMembers { members_to_add: addresses })
 }
@@ -232,10 +245,10 @@ pub(super) fn content(form: &MergeForm) -> Vec<u8> {
     to_json(&Content { html: &form.html, plain_text: &form.text })
 }
 
-/// SHA-256 over what the campaign says.
+/// SHA-256 over what the campaign says, and over what its tags stand for.
 pub(super) fn digest(form: &MergeForm) -> [u8; 32] {
     let mut sum = Context::new(&SHA256);
-    for part in [&form.subject, &form.html, &form.text] {
+    for part in [&form.subject, &form.html, &form.text].into_iter().chain(&form.expressions) {
         sum.update(&(part.len() as u64).to_be_bytes());
         sum.update(part.as_bytes());
     }
@@ -302,6 +315,16 @@ mod tests {
             assert_eq!(body["settings"][switch], false, "{switch}");
         }
         assert_eq!(body["settings"]["reply_to"], "presse@exemple.fr");
+    }
+
+    /// Two releases may say the same and mean another field of the contact.
+    #[test]
+    fn the_digest_knows_what_a_tag_stands_for() {
+        let mut other = form();
+        other.expressions = vec!["contact.outlet".to_owned()];
+
+        assert_eq!(digest(&form()), digest(&form()));
+        assert_ne!(digest(&form()), digest(&other));
     }
 
     #[test]

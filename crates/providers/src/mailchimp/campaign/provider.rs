@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use depeche_core::address::EmailAddress;
 use depeche_core::clock::Clock;
 use depeche_core::outcome::{Doubt, DoubtCause, Outcome, Receipt, Refusal, Trouble};
 use depeche_core::provider::{
-    Capability, Commit, EarlierAttempt, EventList, Login, LookUp, Parcel, Provider, ProviderName,
+    BlockList, Capability, Commit, EarlierAttempt, EventList, Login, LookUp, Parcel, Provider, ProviderName,
+    Standing,
 };
 use depeche_core::release::MergeForm;
 use jiff::{SignedDuration, Timestamp};
@@ -18,10 +20,13 @@ use tokio::time::Instant;
 
 use super::account;
 use super::audience::{self, Heard};
+use super::batch::Batch;
+use super::blocked;
 use super::config::CampaignConfig;
 use super::payload::{self, Member};
 use super::reply::{self, Blames, Sent};
 use super::report::{self, SentTo, Status};
+use super::turn;
 use crate::http::{Answer, Failure, HttpClient, HttpConfigError, Request};
 
 /// Sends campaigns of Mailchimp Marketing.
@@ -43,17 +48,16 @@ enum Known {
     Open,
 }
 
-/// The recipients of one campaign, and what is known of each.
-struct Batch<'p> {
-    parcels: &'p [Parcel],
-    form: Option<Arc<MergeForm>>,
-    /// Who goes along, by place among the parcels.
-    members: Vec<(usize, Member)>,
-    outcomes: Vec<Option<Outcome>>,
+/// A campaign that is not sent yet.
+struct Draft {
+    id: String,
+    /// Its recipients.
+    segment: u64,
+    made_at: Timestamp,
 }
 
 #[derive(Deserialize)]
-struct Draft {
+struct Made {
     id: String,
 }
 
@@ -73,8 +77,10 @@ struct CheckItem {
     details: String,
 }
 
-/// Recipients of one campaign at the most: its members are made 500 a call, its intents in one commit.
-const MOST: usize = 5_000;
+/// Recipients of one campaign at the most. All of them are in memory while it is made, each with its own
+/// message, and their intents are one commit; a longer list goes out as several campaigns, one after the
+/// other.
+pub const MOST: usize = 5_000;
 /// How long a campaign is asked about; Mailchimp keeps reports for years.
 const ASKED_FOR: Duration = Duration::from_secs(30 * 86_400);
 /// A draft as old as this was never asked to be sent by anybody who still waits: no request is on its
@@ -101,43 +107,70 @@ impl CampaignProvider {
         &self.config
     }
 
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     pub(super) async fn call(&self, request: Request, heard: Heard<'_>) -> Result<Answer, Failure> {
         self.client.call(request, heard).await
     }
 
-    /// Everything up to the moment before the send: members, segment, draft, content, checklist. The id
-    /// of the draft; `None` when nobody of the batch can be reached.
+    /// Everything up to the moment before the send: a draft, its turn, members, content, checklist. `None`
+    /// when nobody of the batch can be reached.
     async fn draft(
         &self,
         batch: &mut Batch<'_>,
         form: &MergeForm,
         heard: Heard<'_>,
-    ) -> Result<Option<String>, Refusal> {
-        audience::fields(self, form.expressions.len(), heard).await?;
-        let members: Vec<Member> = batch.members.iter().map(|(_, member)| member.clone()).collect();
-        batch.keep(audience::join(self, &members, heard).await?);
-        let (Some((first, _)), addresses) = (batch.members.first(), batch.addresses()) else {
+    ) -> Result<Option<Draft>, Refusal> {
+        let Some(first) = batch.members.first().map(|(place, _)| &batch.parcels[*place]) else {
             return Ok(None);
         };
-        let first = &batch.parcels[*first];
-        let title = format!("depeche {}", first.attempt);
-        let segment = audience::segment(self, &title, &addresses, heard).await?;
+        audience::fields(self, form.expressions.len(), heard).await?;
+        let release = payload::digest(form);
+        let title = turn::title(&release, first.attempt);
+        let segment = audience::segment(self, &title, heard).await?;
         let body = payload::campaign(&self.config.audience, segment, &title, &first.message, form);
-        let draft: Draft =
-            reply::read(self.call(Request::post("/campaigns", body), heard).await, Blames::Message)?;
-        if !is_id(&draft.id) {
-            return Err(Refusal::provider(
-                Trouble::Fault,
-                format!("the campaign has no usable id: {}", draft.id),
-            ));
-        }
-        match self.fill(&draft.id, form, heard).await {
-            Ok(()) => Ok(Some(draft.id)),
+        let made = reply::read(self.call(Request::post("/campaigns", body), heard).await, Blames::Message);
+        let made = made.and_then(|Made { id }| if is_id(&id) { Ok(id) } else { Err(no_id(&id)) });
+        let draft = match made {
+            Ok(id) => Draft { id, segment, made_at: self.now() },
             Err(refusal) => {
-                self.discard(&draft.id).await;
-                Err(refusal)
+                self.disperse(segment).await;
+                return Err(refusal);
+            }
+        };
+        match self.prepare(&draft, &release, batch, form, heard).await {
+            Ok(()) if !batch.members.is_empty() => Ok(Some(draft)),
+            prepared => {
+                self.discard(&draft).await;
+                prepared.map(|()| None)
             }
         }
+    }
+
+    /// Its turn first: until then no member is changed.
+    async fn prepare(
+        &self,
+        draft: &Draft,
+        release: &[u8; 32],
+        batch: &mut Batch<'_>,
+        form: &MergeForm,
+        heard: Heard<'_>,
+    ) -> Result<(), Refusal> {
+        turn::take(self, &draft.id, release, heard).await?;
+        let members: Vec<Member> = batch.members.iter().map(|(_, member)| member.clone()).collect();
+        batch.keep(audience::join(self, &members, heard).await?);
+        if batch.members.is_empty() {
+            return Ok(());
+        }
+        audience::gather(self, draft.segment, &batch.addresses(), heard).await?;
+        self.fill(&draft.id, form, heard).await?;
+        if self.now() > draft.made_at + turn::PREPARED_WITHIN {
+            // By now another release may take this draft for one that was left behind.
+            return Err(Refusal::provider(Trouble::Throttled, "the campaign took too long to be made"));
+        }
+        Ok(())
     }
 
     /// Content and Mailchimp's own checklist.
@@ -156,10 +189,17 @@ impl CampaignProvider {
     }
 
     /// Deletes a draft that was not sent; one that cannot be deleted stays, and harms nobody.
-    async fn discard(&self, id: &str) {
-        let deleted = self.delete(id).await;
-        if let Err(refusal) = deleted {
+    async fn discard(&self, draft: &Draft) {
+        let Draft { id, segment, .. } = draft;
+        if let Err(refusal) = self.delete(id).await {
             tracing::warn!(campaign = id, reason = refusal.reply, "the draft could not be deleted");
+        }
+        self.disperse(*segment).await;
+    }
+
+    async fn disperse(&self, segment: u64) {
+        if let Err(refusal) = audience::disperse(self, segment).await {
+            tracing::warn!(segment, reason = refusal.reply, "the segment could not be deleted");
         }
     }
 
@@ -269,14 +309,15 @@ impl Provider for CampaignProvider {
         let Some(form) = batch.form.clone() else {
             return batch.all(Outcome::Refused(Refusal::message(payload::NotFit::NoForm.to_string())));
         };
-        let id = match self.draft(&mut batch, &form, &heard).await {
-            Ok(Some(id)) => id,
+        let draft = match self.draft(&mut batch, &form, &heard).await {
+            Ok(Some(draft)) => draft,
             Ok(None) => return batch.all(Outcome::Refused(Refusal::message("nobody is left to mail"))),
             Err(refusal) => return batch.all(Outcome::Refused(refusal)),
         };
         // The id is durable before the one request that sends.
-        if let Err(denied) = commit.intent_under(Some(payload::digest(&form)), &id).await {
-            self.discard(&id).await;
+        let id = &draft.id;
+        if let Err(denied) = commit.intent_under(Some(payload::digest(&form)), id).await {
+            self.discard(&draft).await;
             return vec![Outcome::NotStarted(denied); parcels.len()];
         }
         let request = Request::post(&format!("/campaigns/{id}/actions/send"), Vec::new());
@@ -284,12 +325,12 @@ impl Provider for CampaignProvider {
             Sent::Yes => Ok(()),
             Sent::Unclear(detail) => Err(detail),
             Sent::No(refusal) => {
-                self.discard(&id).await;
+                self.discard(&draft).await;
                 return batch.all(Outcome::Refused(refusal));
             }
         };
-        match self.until_sent(&id, taken, &heard).await {
-            Ok(emails) => self.reconcile(batch, &id, emails, &heard).await,
+        match self.until_sent(id, taken, &heard).await {
+            Ok(emails) => self.reconcile(batch, id, emails, &heard).await,
             Err(doubt) => batch.all(Outcome::Unknown(doubt)),
         }
     }
@@ -300,6 +341,18 @@ impl Provider for CampaignProvider {
 
     async fn events(&self, since: Timestamp) -> EventList {
         super::after::events(self, since).await
+    }
+
+    async fn block_list(&self) -> BlockList {
+        blocked::block_list(self).await
+    }
+
+    async fn block(&self, address: &EmailAddress, _comment: &str) -> Result<bool, Refusal> {
+        blocked::block(self, address).await
+    }
+
+    async fn standing(&self, domain: &str) -> Standing {
+        account::standing(self, domain).await
     }
 
     async fn look_up(&self, earlier: &EarlierAttempt) -> LookUp {
@@ -321,53 +374,6 @@ impl Provider for CampaignProvider {
     }
 }
 
-impl<'p> Batch<'p> {
-    /// Those who fit; the others are refused each with its own reason.
-    fn of(parcels: &'p [Parcel]) -> Self {
-        let form = parcels.iter().find_map(|parcel| parcel.message.merge.as_ref());
-        let form = form.map(|merge| Arc::clone(&merge.form));
-        let mut batch =
-            Self { parcels, form: form.clone(), members: Vec::new(), outcomes: vec![None; parcels.len()] };
-        let Some(form) = form else { return batch };
-        for (place, parcel) in parcels.iter().enumerate() {
-            match payload::member(&parcel.message, &form) {
-                Ok(member) => batch.members.push((place, member)),
-                Err(not_fit) => batch.refuse(place, Refusal::message(not_fit.to_string())),
-            }
-        }
-        batch
-    }
-
-    fn refuse(&mut self, place: usize, refusal: Refusal) {
-        self.outcomes[place] = Some(Outcome::Refused(refusal));
-    }
-
-    /// Keeps those whom a campaign reaches.
-    fn keep(&mut self, joined: Vec<Result<(), Refusal>>) {
-        let members = std::mem::take(&mut self.members);
-        for ((place, member), joined) in members.into_iter().zip(joined) {
-            match joined {
-                Ok(()) => self.members.push((place, member)),
-                Err(refusal) => self.refuse(place, refusal),
-            }
-        }
-    }
-
-    fn addresses(&self) -> Vec<String> {
-        self.members.iter().map(|(_, member)| member.email_address.clone()).collect()
-    }
-
-    /// The same outcome for all who have none yet.
-    fn all(self, outcome: Outcome) -> Vec<Outcome> {
-        self.each(|_| outcome.clone())
-    }
-
-    fn each(self, outcome: impl Fn(&Parcel) -> Outcome) -> Vec<Outcome> {
-        let both = self.outcomes.into_iter().zip(self.parcels);
-        both.map(|(known, parcel)| known.unwrap_or_else(|| outcome(parcel))).collect()
-    }
-}
-
 /// What the list of those who got a campaign says of one of its recipients.
 fn outcome(sent_to: &SentTo, parcel: &Parcel, id: &str) -> Outcome {
     if sent_to.has(&parcel.message.to.address) {
@@ -378,6 +384,10 @@ fn outcome(sent_to: &SentTo, parcel: &Parcel, id: &str) -> Outcome {
         return Outcome::Refused(Refusal::message(format!("the campaign {id} was not sent to this address")));
     }
     Outcome::Unknown(open(id, "the list of those who got it is not complete"))
+}
+
+fn no_id(id: &str) -> Refusal {
+    Refusal::provider(Trouble::Fault, format!("the campaign has no usable id: {id}"))
 }
 
 fn open(id: &str, detail: &str) -> Doubt {
