@@ -1,5 +1,8 @@
 """pyspf (PyPI) and depeche evaluate the same 500 generated records over the same zone; a difference that
-docs/spf-agreement.md does not judge is a failure. The records are made from a fixed seed: every run sees the same."""
+docs/spf-agreement.md does not judge is a failure. The records are made from a fixed seed: every run sees the same.
+
+    foreign_spf.py DEPECHE [RECORDS SEED]        another seed looks for what is not judged yet
+"""
 
 import concurrent.futures
 import json
@@ -94,8 +97,8 @@ class Maker:
         space = self.random.choice([" "] * 8 + ["  "])
         return space.join(part for part in ["v=spf1", *terms, end] if part)
 
-    def cases(self):
-        for number in range(RECORDS):
+    def cases(self, records):
+        for number in range(records):
             domain = f"r{number}.t.example"
             self.zone[domain] = {"TXT": [quoted(self.record().encode())], "A": ["192.0.2.9"]}
             ip = self.random.choice([HOST.format(self.random.choice([1, 2, 3, 9, 103])), "198.51.100.2", "203.0.113.7", "2001:db8::1"])
@@ -141,9 +144,9 @@ def ours(binary, server, case):
 
 
 def main():
-    binary = sys.argv[1]
-    maker = Maker(SEED)
-    cases = list(maker.cases())
+    binary, records, seed = sys.argv[1], *(map(int, sys.argv[2:]) if sys.argv[2:] else (RECORDS, SEED))
+    maker = Maker(seed)
+    cases = list(maker.cases(records))
     server = Server(maker.zone)
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         mine = list(pool.map(lambda case: ours(binary, server, case), cases))
@@ -162,7 +165,7 @@ def main():
     for line in new:
         print(line)
     shown = ", ".join(f"{count} {result}" for result, count in sorted(seen.items()))
-    print(f"pyspf: {agree} of {RECORDS} records end the same ({shown}); {len(known)} differences judged, {len(new)} not")
+    print(f"pyspf: {agree} of {records} records end the same ({shown}); {len(known)} differences judged, {len(new)} not")
     # A generator that makes only one kind of record would prove nothing.
     assert len(seen) >= 6 and min(seen.values()) >= 5, seen
     return 1 if new else 0
