@@ -32,18 +32,21 @@ pub(super) fn records(text: &str, origin: &str) -> Result<Vec<ZoneRecord>, ZoneE
 /// What is wrong with an entry, and where.
 #[derive(Debug)]
 struct Fault {
+    line: usize,
     span: Span,
     what: What,
 }
 
 impl Fault {
+    fn at(word: &Word, what: What) -> Self {
+        Self { line: word.line, span: word.span, what }
+    }
+
     fn placed(self, text: &str, entry: &Entry) -> ZoneProblem {
-        // Values in parentheses stand on lines of their own.
-        let line = entry.line + text[entry.words[0].span.start..self.span.start].matches('\n').count();
         // What begins a later line without white space was to be a record of its own.
-        let is_next = line > entry.line && text[..self.span.start].ends_with('\n');
+        let is_next = self.line > entry.line && text[..self.span.start].ends_with('\n');
         let what = if is_next { fault::still_open(entry.line) } else { self.what };
-        ZoneProblem::of(text, line, self.span, what)
+        ZoneProblem::of(text, self.line, self.span, what)
     }
 }
 
@@ -57,32 +60,37 @@ struct Reader {
 /// The words of an entry that are not read yet.
 struct Words<'a> {
     left: Peekable<Iter<'a, Word>>,
-    /// Behind the last one read: where the next is missing.
-    end: usize,
+    /// The line and the octet behind the last one read: where the next is missing.
+    end: (usize, usize),
     /// What is being read, for the example of a cure: a record type or a directive.
     kind: String,
 }
 
 impl<'a> Words<'a> {
     fn of(entry: &'a Entry) -> Self {
-        Self { left: entry.words.iter().peekable(), end: 0, kind: "TXT".to_owned() }
+        Self {
+            left: entry.words.iter().peekable(),
+            end: (entry.line, entry.words[0].span.start),
+            kind: "TXT".to_owned(),
+        }
     }
 
     fn take(&mut self) -> Option<&'a Word> {
         let word = self.left.next()?;
-        self.end = word.span.end;
+        self.end = (word.line, word.span.end);
         Some(word)
     }
 
     fn next(&mut self, wanted: Wanted) -> Result<&'a Word, Fault> {
-        let (end, kind) = (self.end, self.kind.clone());
-        self.take().ok_or_else(|| Fault { span: Span::new(end, end), what: fault::missing(wanted, &kind) })
+        let ((line, end), kind) = (self.end, self.kind.clone());
+        let missing = || Fault { line, span: Span::new(end, end), what: fault::missing(wanted, &kind) };
+        self.take().ok_or_else(missing)
     }
 
     fn parsed<T>(&mut self, wanted: Wanted, read: impl Fn(&str) -> Option<T>) -> Result<T, Fault> {
         let word = self.next(wanted)?;
         let text = word.text();
-        let wrong = || Fault { span: word.span, what: fault::is_not(&text, wanted, &self.kind) };
+        let wrong = || Fault::at(word, fault::is_not(&text, wanted, &self.kind));
         read(&text).ok_or_else(wrong)
     }
 }
@@ -102,7 +110,7 @@ impl Reader {
             words.take();
             self.owner = Some(self.absolute(first)?);
         }
-        let nobody = || Fault { span: first.span, what: fault::no_owner() };
+        let nobody = || Fault::at(first, fault::no_owner());
         let owner = self.owner.clone().ok_or_else(nobody)?;
         self.read_record(owner, entry.line, words)
     }
@@ -114,9 +122,9 @@ impl Reader {
             "$ORIGIN" => self.origin = self.target(&mut words)?,
             "$TTL" => self.ttl = words.parsed(A_TTL, seconds)?,
             "$INCLUDE" | "$GENERATE" => {
-                return Err(Fault { span: word.span, what: fault::not_followed(&words.kind) });
+                return Err(Fault::at(word, fault::not_followed(&words.kind)));
             }
-            _ => return Err(Fault { span: word.span, what: fault::unknown_directive(&text) }),
+            _ => return Err(Fault::at(word, fault::unknown_directive(&text))),
         }
         nothing_more(words)
     }
@@ -165,7 +173,7 @@ impl Reader {
             "DS" => return Ok((Some(RecordType::Ds), Data::Other)),
             "TLSA" => return Ok((Some(RecordType::Tlsa), Data::Other)),
             _ if is_type_name(&name) => return Ok((None, Data::Other)),
-            _ => return Err(Fault { span: kind.span, what: fault::unknown_type(&kind.text()) }),
+            _ => return Err(Fault::at(kind, fault::unknown_type(&kind.text()))),
         };
         nothing_more(words)?;
         Ok((Some(kind), data))
@@ -195,7 +203,7 @@ impl Reader {
         let text = word.text();
         let full = match text.as_str() {
             "@" if self.origin.is_empty() => {
-                return Err(Fault { span: word.span, what: fault::no_origin(&text) });
+                return Err(Fault::at(word, fault::no_origin(&text)));
             }
             "@" => self.origin.clone(),
             "." => return Ok(String::new()),
@@ -205,7 +213,7 @@ impl Reader {
         if name::is_well_formed(&full) {
             return Ok(full);
         }
-        Err(Fault { span: word.span, what: fault::no_name(&text) })
+        Err(Fault::at(word, fault::no_name(&text)))
     }
 }
 
@@ -214,7 +222,7 @@ fn strings(words: &mut Words<'_>) -> Result<Data, Fault> {
     let mut strings = Vec::new();
     loop {
         if word.bytes.len() > 255 {
-            return Err(Fault { span: word.span, what: fault::long_string(word.bytes.len()) });
+            return Err(Fault::at(word, fault::long_string(word.bytes.len())));
         }
         strings.push(word.bytes.clone());
         match words.take() {
@@ -227,7 +235,7 @@ fn strings(words: &mut Words<'_>) -> Result<Data, Fault> {
 fn nothing_more(mut words: Words<'_>) -> Result<(), Fault> {
     match words.take() {
         None => Ok(()),
-        Some(word) => Err(Fault { span: word.span, what: fault::too_much(&word.text(), &words.kind) }),
+        Some(word) => Err(Fault::at(word, fault::too_much(&word.text(), &words.kind))),
     }
 }
 
@@ -359,6 +367,25 @@ mod tests {
         #[test]
         fn no_text_makes_the_reader_panic(text in "[ -~\n\t\u{e9}]{0,200}") {
             let _ = records(&text, "example.org");
+        }
+
+        #[test]
+        fn every_problem_lies_where_it_says(
+            text in proptest::collection::vec(
+                prop_oneof![
+                    Just("a"), Just("@"), Just(" "), Just("\n"), Just("TXT"), Just("A"), Just("MX"), Just("\""),
+                    Just("("), Just(")"), Just(";"), Just("$TTL"), Just("\\"), Just("\u{e9}"), Just("192.0.2.1"),
+                ],
+                0..60,
+            ).prop_map(|words| words.concat())
+        ) {
+            let Err(error) = records(&text, "example.org") else { return Ok(()) };
+            for problem in &error.problems {
+                let line = text.split('\n').nth(problem.line - 1).unwrap();
+                let before: usize = text.split('\n').take(problem.line - 1).map(|line| line.len() + 1).sum();
+                let at = line.char_indices().map(|(at, _)| at).chain([line.len()]).nth(problem.column - 1);
+                prop_assert_eq!(at.map(|at| before + at), Some(problem.span.start));
+            }
         }
     }
 }

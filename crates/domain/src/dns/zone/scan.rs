@@ -14,6 +14,8 @@ const MAX_UNCLOSED: usize = 32;
 pub(super) struct Word {
     pub(super) bytes: Vec<u8>,
     pub(super) span: Span,
+    /// Its line, from 1: values in parentheses stand on lines of their own.
+    pub(super) line: usize,
 }
 
 impl Word {
@@ -149,7 +151,7 @@ impl Scanner<'_> {
         {
             self.push(c, &mut bytes);
         }
-        Word { bytes, span: Span::new(start, self.at) }
+        Word { bytes, span: Span::new(start, self.at), line: self.line }
     }
 
     /// A quoted string; `None` and a problem when its line ends first.
@@ -160,7 +162,7 @@ impl Scanner<'_> {
         while let Some(c) = self.peek().filter(|c| *c != '\n') {
             if c == '"' {
                 self.next();
-                return Some(Word { bytes, span: Span::new(start, self.at) });
+                return Some(Word { bytes, span: Span::new(start, self.at), line });
             }
             self.push(c, &mut bytes);
         }
