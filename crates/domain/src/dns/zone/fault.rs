@@ -181,6 +181,19 @@ pub(super) fn unknown_type(word: &str) -> What {
     }
 }
 
+pub(super) fn cut_text(text: &str) -> What {
+    What {
+        message: both!(
+            "the text ends at the ; behind `{text}`: the rest is a remark, and would not be published",
+            "le texte s'arrête au « ; » après « {text} » : la suite est une remarque, et ne serait pas publiée"
+        ),
+        cure: both!(
+            "put the whole text in quotes: \"v=DMARC1; p=none; rua=mailto:dmarc@exemple.fr\"",
+            "mettez tout le texte entre guillemets : \"v=DMARC1; p=none; rua=mailto:dmarc@exemple.fr\""
+        ),
+    }
+}
+
 pub(super) fn long_string(octets: usize) -> What {
     What {
         message: both!(

@@ -224,12 +224,20 @@ fn strings(words: &mut Words<'_>) -> Result<Data, Fault> {
         if word.bytes.len() > 255 {
             return Err(Fault::at(word, fault::long_string(word.bytes.len())));
         }
+        if word.is_cut && is_tag(&word.bytes) {
+            return Err(Fault::at(word, fault::cut_text(&word.text())));
+        }
         strings.push(word.bytes.clone());
         match words.take() {
             Some(next) => word = next,
             None => return Ok(Data::Txt(strings)),
         }
     }
+}
+
+/// Whether a text is the first tag of a record of tags (`v=DMARC1`, `k=rsa`, `p=…`), which no record is alone.
+fn is_tag(text: &[u8]) -> bool {
+    matches!(text, [b'v' | b'k' | b'p', b'=', ..]) && !text.starts_with(b"v=spf1")
 }
 
 fn nothing_more(mut words: Words<'_>) -> Result<(), Fault> {
@@ -342,6 +350,15 @@ mod tests {
             [(3, 1, "b"), (5, 5, "no")]
         );
         assert_eq!(places("a A 192.0.2.1 )\nb A no\n"), [(1, 15, ")"), (2, 5, "no")]);
+    }
+
+    /// BIND publishes `v=DMARC1` here, and says nothing.
+    #[test]
+    fn a_text_that_a_semicolon_cuts_is_refused_and_a_remark_is_none() {
+        assert_eq!(places("_dmarc TXT v=DMARC1; p=none\n"), [(1, 12, "v=DMARC1")]);
+        assert_eq!(places("s._domainkey TXT ( k=rsa;p=MIIB\n )\nb A no\n")[0], (1, 20, "k=rsa"));
+        let fine = "a TXT v=DMARC1 ; a remark\nb TXT \"v=DMARC1; p=none\";remark\nc TXT v=DMARC1\\;p=none\nd TXT x;y\n";
+        assert_eq!(records(fine, "example.org").unwrap().len(), 4);
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub(super) struct Word {
     pub(super) span: Span,
     /// Its line, from 1: values in parentheses stand on lines of their own.
     pub(super) line: usize,
+    /// Whether a remark begins right behind it, without a space: it was perhaps to be a part of it.
+    pub(super) is_cut: bool,
 }
 
 impl Word {
@@ -151,7 +153,8 @@ impl Scanner<'_> {
         {
             self.push(c, &mut bytes);
         }
-        Word { bytes, span: Span::new(start, self.at), line: self.line }
+        let is_cut = self.peek() == Some(';');
+        Word { bytes, span: Span::new(start, self.at), line: self.line, is_cut }
     }
 
     /// A quoted string; `None` and a problem when its line ends first.
@@ -162,7 +165,7 @@ impl Scanner<'_> {
         while let Some(c) = self.peek().filter(|c| *c != '\n') {
             if c == '"' {
                 self.next();
-                return Some(Word { bytes, span: Span::new(start, self.at), line });
+                return Some(Word { bytes, span: Span::new(start, self.at), line, is_cut: false });
             }
             self.push(c, &mut bytes);
         }
