@@ -72,8 +72,8 @@ pub enum DkimKeyError {
     },
 }
 
-/// Signs messages.
-pub(super) struct Signer {
+/// Signs messages with every key that a provider's section names.
+pub struct DkimSigner {
     keys: Vec<Key>,
 }
 
@@ -83,15 +83,23 @@ struct Key {
     template: Signature,
 }
 
-impl Signer {
+impl DkimSigner {
     /// Reads the keys.
-    pub(super) fn new(configs: &[DkimConfig]) -> Result<Self, DkimKeyError> {
+    ///
+    /// # Errors
+    ///
+    /// [`DkimKeyError`] when one of them is not in PEM, or of a kind that cannot sign.
+    pub fn new(configs: &[DkimConfig]) -> Result<Self, DkimKeyError> {
         let keys = configs.iter().map(Key::new).collect::<Result<_, _>>()?;
         Ok(Self { keys })
     }
 
     /// The message with one signature in front per key, made at `now`; none when there is no key.
-    pub(super) fn sign(&self, mime: &Mime, now: Timestamp) -> Result<Option<Mime>, String> {
+    ///
+    /// # Errors
+    ///
+    /// Why not: a message without an end of its header, or a key that the library cannot use.
+    pub fn sign(&self, mime: &Mime, now: Timestamp) -> Result<Option<Mime>, String> {
         if self.keys.is_empty() {
             return Ok(None);
         }
@@ -245,10 +253,10 @@ mod tests {
         "From: a@example.org\r\nSubject: one\r\n two\r\nTo: b@example.org\r\n\r\nBody  here\r\n\r\nEnd\r\n";
 
     /// RFC 8032, section 7.1, test 1, in the PKCS #8 form of RFC 8410: its signatures do not vary.
-    fn signer() -> Signer {
+    fn signer() -> DkimSigner {
         let pem = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n-----END PRIVATE KEY-----\n";
         let (domain, selector) = ("example.org".to_owned(), "s1".to_owned());
-        Signer::new(&[DkimConfig { domain, selector, key: Secret::from(pem.to_owned()) }]).unwrap()
+        DkimSigner::new(&[DkimConfig { domain, selector, key: Secret::from(pem.to_owned()) }]).unwrap()
     }
 
     fn signed(pieces: &[&str], now: i64) -> String {

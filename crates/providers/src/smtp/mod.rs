@@ -35,7 +35,7 @@ mod source;
 pub use classify::{Classified, classify};
 pub use config::{Credentials, SmtpConfig, SmtpConfigError, Timeouts, Tls};
 pub use connect::{Resolve, SystemResolver};
-pub use dkim::{DkimConfig, DkimKeyError};
+pub use dkim::{DkimConfig, DkimKeyError, DkimSigner};
 pub use envelope::{EnvelopeFrom, EnvelopeFromError};
 pub use presets::{Preset, preset, presets};
 pub use provider::SmtpProvider;

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::body::examine;
 use super::config::{SmtpConfig, SmtpConfigError, Tls};
 use super::connect::{Dialer, Resolve, SystemResolver};
-use super::dkim::Signer;
+use super::dkim::DkimSigner;
 use super::prepared::Prepared;
 use super::session::{End, Session};
 
@@ -24,7 +24,7 @@ use super::session::{End, Session};
 /// accepted; dropped after it the outcome is unknown.
 pub struct SmtpProvider {
     dialer: Dialer,
-    signer: Signer,
+    signer: DkimSigner,
     clock: Arc<dyn Clock>,
     lanes: Vec<Mutex<Option<Session>>>,
 }
@@ -46,7 +46,7 @@ impl SmtpProvider {
     /// As [`SmtpProvider::new`].
     pub fn with_resolver(config: SmtpConfig, resolver: Arc<dyn Resolve>) -> Result<Self, SmtpConfigError> {
         let lanes = (0..config.connections).map(|_| Mutex::new(None)).collect();
-        let signer = Signer::new(&config.dkim)?;
+        let signer = DkimSigner::new(&config.dkim)?;
         Ok(Self { dialer: Dialer::new(config, resolver)?, signer, clock: Arc::new(SystemClock), lanes })
     }
 
