@@ -352,9 +352,20 @@ def clocks():
     run = office.enqueue(60)
     office.work("faketime", "-f", "+1h"), office.work("faketime", "-f", "-1h"), office.work()
     statuses = office.over(run)
+    seconds_of(office, 10, "clocks an hour off")
     office.close()
     gaps_of(receiver, 0.1, "clocks an hour off")
     judge("clocks an hour off", receiver, statuses)
+
+
+def seconds_of(office, limit, name):
+    """No sliding second has more places than its limit, as the journal gave them."""
+    places = [int(at) for at in psql("SELECT started_at FROM attempt ORDER BY started_at", office.url).split()]
+    over = [b - a for a, b in zip(places, places[limit:]) if b - a < 1_000_000]
+    rate = (len(places) - 1) / (places[-1] - places[0]) * 1_000_000
+    print(f"{name}: {len(places)} places, {rate:.2f} a second at a limit of {limit}; {len(over)} sliding seconds with more", flush=True)
+    if over:
+        raise SystemExit(f"{name}: {limit + 1} places in {min(over)} microseconds")
 
 
 def gaps_of(receiver, gap, name):

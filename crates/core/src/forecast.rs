@@ -52,7 +52,7 @@ fn room(limits: &Limits, usage: &Usage, now: Timestamp) -> u64 {
 fn pace(limits: &Limits, messages: u64) -> Option<Duration> {
     let gaps = messages.saturating_sub(1);
     let spacing =
-        limits.per_second.map(|limit| Duration::from_secs_f64(gaps as f64 / f64::from(limit.max(1))));
+        limits.spacing().map(|spacing| Duration::from_secs_f64(gaps as f64 * spacing.gap.as_secs_f64()));
     // After each full minute the next begins.
     let minutes = limits.per_minute.map(|limit| Duration::from_secs(gaps / u64::from(limit.max(1)) * 60));
     spacing.into_iter().chain(minutes).max()
@@ -89,8 +89,8 @@ mod tests {
 
         let (shares, waits) = forecast(&[(ovh, used), (brevo, Usage::default())], 500, at(90_100));
 
-        // By hand: 150 at 2 a second are 149 gaps of 0.5 s; 300 go to Brevo; 50 wait.
-        assert_eq!(shares[0], Share { messages: 150, lasts: Some(Duration::from_millis(74_500)) });
+        // By hand: 150 at 2 a second are 149 gaps of 0.510002 s (`Spacing`); 300 go to Brevo; 50 wait.
+        assert_eq!(shares[0], Share { messages: 150, lasts: Some(Duration::from_micros(75_990_298)) });
         assert_eq!(shares[1], Share { messages: 300, lasts: None });
         assert_eq!(waits, 50);
     }

@@ -18,6 +18,7 @@ use super::item::Item;
 use super::link::AttemptWatch;
 use super::prior::Prior;
 use super::render::Render;
+use super::turns::{MOMENT, Turns};
 use crate::budget::DomainPace;
 use crate::clock::{Clock, Entropy};
 use crate::journal::{DeliveryId, DeliveryRecord, Intent, Journal, JournalError, RunId};
@@ -30,6 +31,7 @@ pub(super) struct Attempt {
     pub(super) run: RunId,
     pub(super) provider: Arc<dyn Provider>,
     pub(super) limits: crate::budget::Limits,
+    pub(super) turns: Arc<Turns>,
     pub(super) lane: usize,
     pub(super) deliveries: Vec<(DeliveryRecord, Option<Arc<Message>>)>,
     /// Of the deliveries' domains, in their order.
@@ -159,6 +161,7 @@ impl Attempt {
             run: self.run.clone(),
             provider: self.provider.name().clone(),
             limits: self.limits,
+            turns: Arc::clone(&self.turns),
             request_id,
             intents: intents.collect(),
             watch: Arc::clone(&self.watch),
@@ -219,10 +222,14 @@ async fn wait_for(prior: Option<&Arc<Prior>>) {
     }
 }
 
-/// A place in a window that comes free so soon is waited for …
-const MOMENT: Duration = Duration::from_millis(1_100);
-/// … and for all such waits together no longer than this.
+/// A place in a window that comes free within [`MOMENT`] is waited for, and for all such waits together no
+/// longer than this.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// So long is it until then, and the millisecond that a timer may be early by the clock.
+fn until(moment: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(moment.duration_since(now)).unwrap_or_default() + Duration::from_millis(1)
+}
 
 struct IntentDraft {
     pace: Option<DomainPace>,
@@ -237,6 +244,7 @@ struct AttemptCommit {
     run: RunId,
     provider: ProviderName,
     limits: crate::budget::Limits,
+    turns: Arc<Turns>,
     request_id: Uuid,
     intents: Vec<IntentDraft>,
     watch: Arc<AttemptWatch>,
@@ -270,22 +278,28 @@ impl AttemptCommit {
         provider_id: Option<&str>,
     ) -> Result<(), Denied> {
         let begun = Instant::now();
+        let now = self.maker.clock.now();
+        let turn = self.turns.take(now).map_err(|until| Denied::BudgetSpent { until })?;
+        if turn > now {
+            tokio::time::sleep(until(turn, now)).await;
+        }
         loop {
             let at = self.maker.clock.now();
             let intended = self.intend_after_prior(self.to_intents(request_digest, provider_id, at)).await;
             if intended.is_ok() {
                 self.watch.intend(at);
             }
-            let (Err(Denied::BudgetSpent { until }) | Err(Denied::PaceSpent { until, .. })) = &intended
-            else {
-                return intended;
+            let free = match &intended {
+                Err(Denied::BudgetSpent { until }) => until,
+                // A request of several does not wait for the domain of one.
+                Err(Denied::PaceSpent { until, .. }) if self.intents.len() == 1 => until,
+                _ => return intended,
             };
-            let wait = Duration::try_from(until.duration_since(at)).unwrap_or_default();
-            let is_soon = wait <= MOMENT && begun.elapsed() + wait <= PATIENCE;
+            let is_soon = *free <= at + MOMENT && begun.elapsed() + until(*free, at) <= PATIENCE;
             if !is_soon || self.control.level() == Level::Leave {
                 return intended;
             }
-            tokio::time::sleep(wait + Duration::from_millis(1)).await;
+            tokio::time::sleep(until(*free, at)).await;
         }
     }
 

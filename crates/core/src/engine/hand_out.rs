@@ -188,6 +188,7 @@ impl Work<'_> {
             run: self.run.clone(),
             provider: Arc::clone(&link.provider),
             limits: link.limits,
+            turns: Arc::clone(&link.turns),
             lane: lane_index,
             paces: items.iter().map(|item| self.paces.of(item.record.address.domain())).collect(),
             deliveries: items.iter().map(|item| (item.record.clone(), item.message.clone())).collect(),
@@ -205,7 +206,6 @@ impl Work<'_> {
             suspect_after: self.engine.policy.suspect_after,
         };
         let started_at = self.engine.clock.now();
-        link.begins(started_at);
         items.iter().for_each(|item| self.paces.begins(item.record.address.domain(), started_at));
         self.told_waiting = None;
         self.stale_after = None;

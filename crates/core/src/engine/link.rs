@@ -13,6 +13,7 @@ use super::ahead::Next;
 use super::item::Item;
 use super::prior::Prior;
 use super::render::Needs;
+use super::turns::Turns;
 use crate::breaker::{Breaker, BreakerPolicy, Opening, Permit};
 use crate::budget::{Limits, Room, Window};
 use crate::journal::{BreakerRecord, Usage};
@@ -39,7 +40,10 @@ pub(super) struct Link {
     /// Whether its attempts ask who comes next.
     pub(super) announces: bool,
     pub(super) limits: Limits,
+    /// Without its `last`, which is the turns'.
     pub(super) usage: Usage,
+    /// Whose turn it is under `per_second`; its attempts share it.
+    pub(super) turns: Arc<Turns>,
     pub(super) breaker: Breaker,
     pub(super) resting_until: Option<Timestamp>,
     pub(super) lanes: Vec<Lane>,
@@ -144,7 +148,7 @@ pub(super) enum Readiness {
 impl Link {
     pub(super) fn new(
         config: &LinkConfig,
-        usage: Usage,
+        mut usage: Usage,
         kept: Option<&BreakerRecord>,
         policy: &BreakerPolicy,
         answered: Arc<Notify>,
@@ -166,6 +170,7 @@ impl Link {
             capability,
             announces: config.provider.announces(),
             limits: config.limits,
+            turns: Arc::new(Turns::new(&config.limits, usage.last.take())),
             usage,
             breaker,
             resting_until: kept.and_then(|record| record.resting_until).filter(|until| *until > now),
@@ -201,6 +206,9 @@ impl Link {
                 Readiness::Later { until, full: Some(window) }
             }
             Room::Full { until, .. } => Readiness::Busy { until: Some(until) },
+            Room::Free(_) if self.next_turn_begins(now).is_some() => {
+                Readiness::Busy { until: self.next_turn_begins(now) }
+            }
             Room::Free(_) if self.idle_lane().is_none() || self.gate == Gate::Asking => {
                 Readiness::Busy { until: None }
             }
@@ -236,23 +244,27 @@ impl Link {
         u32::try_from(places.sum::<usize>()).unwrap_or(u32::MAX)
     }
 
-    /// Keeps the even spacing while the intent is not made yet.
-    pub(super) fn begins(&mut self, at: Timestamp) {
-        self.usage.last = self.usage.last.max(Some(at));
+    /// When one more attempt may begin under `per_second`, if not now: those in flight that have no turn yet,
+    /// and those that come next on their lanes, go before it.
+    fn next_turn_begins(&self, now: Timestamp) -> Option<Timestamp> {
+        let open = self.lanes.iter().filter_map(|lane| lane.open.as_ref());
+        let waiting =
+            open.map(|open| usize::from(open.watch.has_no_turn()) + usize::from(open.next.is_taken()));
+        self.turns.may_begin(waiting.sum(), now)
     }
 
     /// Counts what a journalled intent took.
     pub(super) fn used(&mut self, messages: usize, at: Timestamp) {
         let count = u32::try_from(messages).unwrap_or(u32::MAX);
         *self.usage.buckets.entry(at.as_second()).or_default() += count;
-        self.usage.last = self.usage.last.max(Some(at));
         let oldest = (at - self.limits.horizon()).as_second();
         self.usage.buckets = self.usage.buckets.split_off(&oldest);
     }
 
     /// What the journal says of its windows now, after it denied a place in them.
     pub(super) fn reload(&mut self, usage: Usage, resting_until: Option<Timestamp>, now: Timestamp) {
-        self.usage = usage;
+        self.turns.hear(usage.last);
+        self.usage = Usage { last: None, ..usage };
         self.resting_until = self.resting_until.max(resting_until).filter(|until| *until > now);
         let denied_until = self.denied_until.take().filter(|until| *until > now);
         // The journal knows of something that is not in its windows: what it said stands.
@@ -419,6 +431,11 @@ impl AttemptWatch {
     pub(super) fn begins_intent(&self) -> bool {
         let held = self.stage.compare_exchange(OPEN, INTENDING, Ordering::AcqRel, Ordering::Acquire);
         held.is_ok() || held == Err(INTENDING)
+    }
+
+    /// Whether its intent was not asked for yet.
+    fn has_no_turn(&self) -> bool {
+        self.stage.load(Ordering::Acquire) == OPEN
     }
 
     /// Takes a silent attempt's recipients back, which is possible until its intent is asked for.

@@ -28,6 +28,7 @@ mod pace;
 mod prior;
 mod render;
 mod take_in;
+mod turns;
 mod waiting;
 mod work;
 

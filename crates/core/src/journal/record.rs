@@ -426,7 +426,8 @@ pub type UsageBuckets = BTreeMap<i64, u32>;
 pub struct Usage {
     /// Messages by second (UTC, since 1970).
     pub buckets: UsageBuckets,
-    /// The moment of the last message, to the millisecond, for the even spacing of `per_second`.
+    /// When the last message was due, to the microsecond, for the even spacing of `per_second`
+    /// ([`crate::budget::Limits::last_after`]); without one, when it came.
     pub last: Option<Timestamp>,
 }
 

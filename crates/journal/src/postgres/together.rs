@@ -7,7 +7,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use depeche_core::budget::Spacing;
 use depeche_core::journal::{Intent, Settlement};
+use jiff::SignedDuration;
 use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
@@ -48,9 +50,14 @@ pub(crate) async fn intend(c: &mut PgConnection, intents: &[&Intent]) -> Result<
         .bind(asked.hours)
         .bind(asked.days)
         .bind(names)
+        .bind(asked.lateness)
         .fetch_one(c)
         .await?;
     Ok(row.try_get::<i64, _>(0)? == i64::try_from(intents.len()).unwrap_or(-1))
+}
+
+fn to_micros(span: SignedDuration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// What the intents ask of each provider.
@@ -60,8 +67,9 @@ struct Asked {
     places: Vec<i64>,
     requests: Vec<i64>,
     at: Vec<i64>,
-    /// Microseconds between two requests.
+    /// The schedule of `per_second` (`budget::Spacing`), in microseconds.
     gaps: Vec<Option<i64>>,
+    lateness: Vec<Option<i64>>,
     minutes: Vec<Option<i64>>,
     hours: Vec<Option<i64>>,
     days: Vec<Option<i64>>,
@@ -83,7 +91,9 @@ impl Asked {
             asked.places.push(i64::try_from(intents.len()).unwrap_or(i64::MAX));
             asked.requests.push(i64::try_from(requests.len()).unwrap_or(i64::MAX));
             asked.at.push(intents.iter().map(|intent| micros(intent.at)).max().unwrap_or_default());
-            asked.gaps.push(least(|intent| intent.limits.per_second).map(|rate| 1_000_000 / rate.max(1)));
+            let slowest = intents.iter().filter_map(|intent| intent.limits.per_second).min().map(Spacing::of);
+            asked.gaps.push(slowest.map(|spacing| to_micros(spacing.gap)));
+            asked.lateness.push(slowest.map(|spacing| to_micros(spacing.lateness)));
             asked.minutes.push(least(|intent| intent.limits.per_minute));
             asked.hours.push(least(|intent| intent.limits.per_hour));
             asked.days.push(least(|intent| intent.limits.per_day));
@@ -127,15 +137,15 @@ pub(crate) async fn forget_usage(c: &mut PgConnection, second: i64) -> Result<()
 }
 
 /// One compare-and-set that takes the places as well. A second counts until the window has passed its end;
-/// a place that another process took up to 2 s later than ours is kept apart (`budget::spacing_room`).
+/// a place that another process took up to 2 s later than ours is kept apart (`budget::Spacing`).
 const INTEND: &str = "
 WITH v AS (SELECT * FROM unnest($1::TEXT[], $2::BIGINT[], $3::BIGINT[], $4::TEXT[], $5::TEXT[], $6::TEXT[],
         $7::TEXT[], $8::BYTEA[], $9::BIGINT[], $18::TEXT[])
         AS v (attempt, delivery, fence, run, provider, request_id, idempotency_key, request_digest, at,
             provider_id)),
     asked AS (SELECT * FROM unnest($10::TEXT[], $11::BIGINT[], $12::BIGINT[], $13::BIGINT[], $14::BIGINT[],
-        $15::BIGINT[], $16::BIGINT[], $17::BIGINT[])
-        AS n (provider, places, requests, at, gap, per_minute, per_hour, per_day)),
+        $15::BIGINT[], $16::BIGINT[], $17::BIGINT[], $19::BIGINT[])
+        AS n (provider, places, requests, at, gap, per_minute, per_hour, per_day, lateness)),
     used AS (SELECT n.provider,
         SUM(u.count) FILTER (WHERE u.second >= n.at / 1000000 - 60) AS minute,
         SUM(u.count) FILTER (WHERE u.second >= n.at / 1000000 - 3600) AS hour,
@@ -169,8 +179,13 @@ WITH v AS (SELECT * FROM unnest($1::TEXT[], $2::BIGINT[], $3::BIGINT[], $4::TEXT
     counted AS (INSERT INTO usage (provider, second, count)
         SELECT provider, at / 1000000, COUNT(*) FROM v GROUP BY 1, 2
         ON CONFLICT (provider, second) DO UPDATE SET count = usage.count + excluded.count),
-    latest AS (INSERT INTO usage_last (provider, at) SELECT provider, MAX(at) FROM v GROUP BY 1
-        ON CONFLICT (provider) DO UPDATE SET at = GREATEST(usage_last.at, excluded.at))
+    due AS (SELECT n.provider, CASE
+            WHEN n.gap IS NULL THEN GREATEST(l.at, n.at)
+            WHEN l.at IS NULL OR l.at > n.at + 2000000 THEN n.at
+            ELSE GREATEST(l.at + n.gap, n.at - n.lateness) END AS at
+        FROM asked n LEFT JOIN usage_last l ON l.provider = n.provider),
+    latest AS (INSERT INTO usage_last (provider, at) SELECT provider, at FROM due
+        ON CONFLICT (provider) DO UPDATE SET at = excluded.at)
 SELECT COUNT(*) FROM moved";
 
 const SETTLE: &str = "

@@ -3,10 +3,10 @@
 use super::rows::{self, column, micros, to_json};
 use super::{Connection, TAKE, keeping, read_failed, write_failed};
 use depeche_core::address::RecipientKey;
-use depeche_core::budget::{DomainPace, Room};
+use depeche_core::budget::{DomainPace, Limits, Room};
 use depeche_core::journal::{
     AttemptState, AuditEntry, Decision, DeliveryRecord, DeliveryState, Intent, JournalError, RunId,
-    SettledAttempt, Settlement,
+    SettledAttempt, Settlement, Usage,
 };
 use depeche_core::outcome::Denied;
 use jiff::Timestamp;
@@ -54,14 +54,16 @@ async fn take_places(c: &mut Connection, intent: &Intent, messages: u32) -> Resu
     if let Some(until) = resting.filter(|until| *until > intent.at) {
         return Err(NotIntended(Denied::BudgetSpent { until }));
     }
+    let mut due = None;
     if !intent.limits.is_unlimited() {
         let used = keeping::usage(c, intent.provider.as_str(), intent.at - intent.limits.horizon()).await?;
         match intent.limits.room(&used, messages - 1, intent.at) {
             Room::Free(_) => {}
             Room::Full { until, .. } => return Err(NotIntended(Denied::BudgetSpent { until })),
         }
+        due = due_after(&intent.limits, &used, intent.at);
     }
-    keeping::use_window(c, intent.provider.as_str(), messages, intent.at).await?;
+    keeping::use_window(c, intent.provider.as_str(), messages, intent.at, due).await?;
     Ok(())
 }
 
@@ -73,8 +75,12 @@ async fn take_place_of_domain(c: &mut Connection, intent: &Intent) -> Result<(),
     if let Room::Full { until, .. } = pace.limits.room(&used, 0, intent.at) {
         return Err(NotIntended(Denied::PaceSpent { domain: pace.domain.clone(), until }));
     }
-    keeping::use_window(c, &key, 1, intent.at).await?;
+    keeping::use_window(c, &key, 1, intent.at, due_after(&pace.limits, &used, intent.at)).await?;
     Ok(())
+}
+
+fn due_after(limits: &Limits, used: &Usage, at: Timestamp) -> Option<Timestamp> {
+    limits.spacing().map(|spacing| spacing.last_after(used.last, at))
 }
 
 async fn not_suppressed(c: &mut Connection, intent: &Intent) -> Result<(), NotIntended> {

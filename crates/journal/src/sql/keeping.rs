@@ -76,12 +76,14 @@ pub(crate) async fn usage(c: &mut Connection, name: &str, since: Timestamp) -> R
     })
 }
 
-/// Counts `messages` at `at`, and forgets what no window looks at any more.
+/// Counts `messages` at `at`, and forgets what no window looks at any more. `due` is what the spacing of
+/// `per_second` goes by from then on, where there is one (`Limits::last_after`).
 pub(crate) async fn use_window(
     c: &mut Connection,
     name: &str,
     messages: u32,
     at: Timestamp,
+    due: Option<Timestamp>,
 ) -> Result<(), JournalError> {
     sqlx::query(
         "INSERT INTO usage (provider, second, count) VALUES ($1, $2, $3)
@@ -96,10 +98,11 @@ pub(crate) async fn use_window(
     sqlx::query(
         "INSERT INTO usage_last (provider, at) VALUES ($1, $2)
          ON CONFLICT (provider) DO UPDATE SET at =
-         CASE WHEN excluded.at > usage_last.at THEN excluded.at ELSE usage_last.at END",
+         CASE WHEN $3 = 1 OR excluded.at > usage_last.at THEN excluded.at ELSE usage_last.at END",
     )
     .bind(name)
-    .bind(micros(at))
+    .bind(micros(due.unwrap_or(at)))
+    .bind(i64::from(due.is_some()))
     .execute(&mut *c)
     .await
     .map_err(|error| write_failed(&error))?;
