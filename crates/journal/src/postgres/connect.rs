@@ -9,6 +9,7 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions as _, PgConnection, PgPool};
 
 use super::PostgresConfig;
+use super::words::why_unreached;
 use crate::describe;
 
 /// So many connections read, claim and keep leases, beside the one that writes.
@@ -37,6 +38,9 @@ pub(crate) fn options(config: &PostgresConfig) -> Result<PgConnectOptions, Strin
         options = options.password(password.expose_secret());
     }
     if let Some(file) = &config.ca_file {
+        // The driver would only say that it found no file, not which.
+        std::fs::File::open(file)
+            .map_err(|error| format!("the CA file {} cannot be read: {error}", file.display()))?;
         options = options.ssl_root_cert(file);
     }
     Ok(options.options([
@@ -76,7 +80,7 @@ fn ssl_mode(url: &str, is_this_machine: bool) -> Result<PgSslMode, String> {
 /// Connections that read; tables and server are looked at first.
 pub(crate) async fn pool(options: &PgConnectOptions) -> Result<PgPool, String> {
     let pool = PgPoolOptions::new().max_connections(READERS).acquire_timeout(CONNECT);
-    let pool = pool.connect_with(options.clone()).await.map_err(|error| describe(&error))?;
+    let pool = pool.connect_with(options.clone()).await.map_err(|error| why_unreached(&error))?;
     let mut connection = pool.acquire().await.map_err(|error| describe(&error))?;
     let doubt = doubt(&mut connection).await.map_err(|error| describe(&error))?;
     if let Some(doubt) = doubt {

@@ -13,6 +13,7 @@ mod connect;
 mod door;
 mod hold;
 mod together;
+mod words;
 
 // The same for every database: see the crate's documentation.
 #[path = "../sql/attempts.rs"]
