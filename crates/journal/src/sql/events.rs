@@ -9,6 +9,8 @@ use depeche_core::event::{EventKind, ProviderEvent, StoredEvent};
 use depeche_core::journal::{
     AttemptState, AuditEntry, DeliveryId, DeliveryState, JournalError, Recorded, RecordedEvent, RunId,
 };
+use depeche_core::message::MessageId;
+use depeche_core::opt_out::DeliveryReference;
 use depeche_core::provider::ProviderName;
 use jiff::Timestamp;
 
@@ -95,12 +97,8 @@ async fn owner(
 
 /// The delivery with the Message-ID, and its attempt if only one can have reached the wire.
 async fn by_message_id(c: &mut Connection, id: &str) -> Result<Option<Owner>, JournalError> {
-    let bracketed = format!("<{}>", id.trim_matches(['<', '>']));
-    let question = "SELECT id AS delivery, run, recipient_key FROM delivery WHERE message_id = $1
-         ORDER BY id DESC LIMIT 1";
-    let found = one(c, question.to_owned(), &[&bracketed]).await?;
-    let Some(row) = found.first() else { return Ok(None) };
-    let delivery: i64 = column(row, "delivery")?;
+    let Some(row) = named(c, id).await? else { return Ok(None) };
+    let delivery: i64 = column(&row, "delivery")?;
     let wired: Vec<(String, String)> = sqlx::query_as(
         "SELECT id, state FROM attempt WHERE delivery = $1
          AND state IN ('intent', 'accepted', 'held', 'unknown', 'superseded')",
@@ -113,8 +111,27 @@ async fn by_message_id(c: &mut Connection, id: &str) -> Result<Option<Owner>, Jo
         [(id, state)] => Some((id.clone(), parsed::<AttemptState>(state, "an attempt's state")?)),
         _ => None,
     };
-    Ok(Some(Owner { delivery, run: run_id(column(row, "run")?)?, key: key_of(row)?, attempt }))
+    Ok(Some(Owner { delivery, run: run_id(column(&row, "run")?)?, key: key_of(&row)?, attempt }))
 }
+
+/// The newest delivery with the Message-ID, by the reference that is made of it: one index serves both. Those
+/// frozen before there were references have an index of their own.
+async fn named(c: &mut Connection, id: &str) -> Result<Option<Row>, JournalError> {
+    let bracketed = format!("<{}>", id.trim_matches(['<', '>']));
+    let Ok(id) = MessageId::new(&bracketed) else { return Ok(None) };
+    let reference = DeliveryReference::of(&id).0.to_vec();
+    let found = sqlx::query(BY_REFERENCE).bind(reference).bind(id.as_str()).fetch_optional(&mut *c).await;
+    if let Some(row) = found.map_err(|error| read_failed(&error))? {
+        return Ok(Some(row));
+    }
+    let older = sqlx::query(BY_MESSAGE_ID).bind(id.as_str()).fetch_optional(&mut *c).await;
+    older.map_err(|error| read_failed(&error))
+}
+
+pub(crate) const BY_REFERENCE: &str = "SELECT id AS delivery, run, recipient_key FROM delivery
+     WHERE reference = $1 AND message_id = $2 ORDER BY id DESC LIMIT 1";
+pub(crate) const BY_MESSAGE_ID: &str = "SELECT id AS delivery, run, recipient_key FROM delivery
+     WHERE message_id = $1 AND reference IS NULL ORDER BY id DESC LIMIT 1";
 
 fn attempt_of(row: &Row) -> Result<Owner, JournalError> {
     let state = parsed::<AttemptState>(column(row, "attempt_state")?, "an attempt's state")?;

@@ -223,6 +223,8 @@ pub(crate) async fn bad_addresses(
     found.iter().map(entry).collect()
 }
 
+/// Of those keys, the ones that accepted a release since then. Asked run by run, each by the index that keeps
+/// its recipients apart: there are few runs, and an index over all recipients would cost every acceptance.
 pub(crate) async fn accepted_since(
     c: &mut Connection,
     keys: &[RecipientKey],
@@ -230,15 +232,8 @@ pub(crate) async fn accepted_since(
 ) -> Result<Vec<RecipientKey>, JournalError> {
     let mut found = Vec::new();
     for keys in keys.chunks(KEYS) {
-        let places = vec!["?"; keys.len()].join(", ");
-        let question = format!(
-            "SELECT DISTINCT recipient_key FROM delivery WHERE kind = 'real' AND state = 'accepted'
-             AND at >= ? AND NOT EXISTS (SELECT 1 FROM event e WHERE e.delivery = delivery.id AND e.kind IN
-             ('bounced_hard', 'bounced_soft', 'invalid_address', 'blocked', 'failed'))
-             AND recipient_key IN ({places})"
-        );
         // Only places are put into the text.
-        let question = sqlx::AssertSqlSafe(numbered(question));
+        let question = sqlx::AssertSqlSafe(numbered(who_accepted(keys.len())));
         let mut query = sqlx::query_as::<_, (String,)>(question).bind(micros(since));
         for key in keys {
             query = query.bind(key.as_str());
@@ -247,6 +242,18 @@ pub(crate) async fn accepted_since(
         found.extend(rows.into_iter().map(|(key,)| RecipientKey::from_stored(key)));
     }
     Ok(found)
+}
+
+/// Who of so many keys accepted since a moment.
+pub(crate) fn who_accepted(keys: usize) -> String {
+    let places = vec!["?"; keys].join(", ");
+    format!(
+        "SELECT DISTINCT d.recipient_key FROM run r CROSS JOIN delivery d WHERE r.kind = 'real'
+         AND d.run = r.id AND d.state = 'accepted' AND d.at >= ?
+         AND NOT EXISTS (SELECT 1 FROM event e WHERE e.delivery = d.id AND e.kind IN
+         ('bounced_hard', 'bounced_soft', 'invalid_address', 'blocked', 'failed'))
+         AND d.recipient_key IN ({places})"
+    )
 }
 
 /// So many addresses are asked for at once; SQLite takes 32 766 values.

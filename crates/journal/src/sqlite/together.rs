@@ -183,6 +183,24 @@ mod tests {
         c
     }
 
+    /// The plans, as SQLite's EXPLAIN QUERY PLAN words them.
+    #[tokio::test]
+    async fn who_accepted_lately_and_whose_a_message_id_is_are_found_by_an_index() {
+        use crate::sqlite::{events, reading};
+        let mut c = database().await;
+        let by_key = reading::who_accepted(500);
+        for (question, index) in [
+            (by_key.as_str(), "SEARCH d USING INDEX sqlite_autoindex_delivery_1 (run=? AND recipient_key=?)"),
+            (events::BY_REFERENCE, "SEARCH delivery USING INDEX delivery_by_reference (reference=?)"),
+            (events::BY_MESSAGE_ID, "SEARCH delivery USING INDEX delivery_by_message_id (message_id=?)"),
+        ] {
+            let explain = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {question}")));
+            let rows = explain.fetch_all(&mut c).await.unwrap();
+            let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+            assert!(plan.iter().any(|step| step == index), "{plan:#?}");
+        }
+    }
+
     fn at(number: i64) -> Timestamp {
         Timestamp::from_millisecond(1_000_000_500 + 40 * number).unwrap()
     }
