@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 
-from send import depeche_project, machine, replace
+from send import built, depeche_project, machine, replace
 
 TRUST = 40
 
@@ -47,7 +47,7 @@ def start_up(binary, folder):
 
 def main():
     write, sizes = sys.argv[1], [int(size) for size in sys.argv[2:]]
-    binary = str(pathlib.Path("target/release/depeche").resolve())
+    binary = built()
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     lines = [f"{datetime.date.today()}, commit {commit}; {machine()}.", "", "| contacts | command | seconds | largest memory, MiB | microseconds a contact |", "|---|---|---|---|---|"]
     with tempfile.TemporaryDirectory() as name:

@@ -1,15 +1,17 @@
 """How much one journal on PostgreSQL carries: 1, 2 and 4 workers, alternating, median of several rounds.
 Started by bench/fleet.sh, which starts the server. The receiver answers at once and counts."""
 
+import datetime
 import os
 import pathlib
-import platform
 import statistics
+import subprocess
 import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests"))
 import fleet  # noqa: E402
+from send import machine, replace  # noqa: E402
 
 RECIPIENTS = int(os.environ.get("RECIPIENTS", "1000"))
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
@@ -39,7 +41,17 @@ if __name__ == "__main__":
     for _ in range(ROUNDS):
         for workers, measured in rates.items():
             measured.append(once(workers))
-    print(f"{platform.platform()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}; {RECIPIENTS} recipients, {CONNECTIONS} connections for each worker, {os.path.basename(os.path.dirname(fleet.DEPECHE))} build")
-    print("| workers | messages a second (median of %d) | all rounds |\n|---|---|---|" % ROUNDS)
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    kind = pathlib.Path(fleet.DEPECHE).resolve().parent.name
+    lines = [
+        f"{datetime.date.today()}, commit {commit}, {kind} build; {machine()}, load {os.getloadavg()[0]:.1f} at the end.",
+        f"{RECIPIENTS} recipients, {CONNECTIONS} connections for each worker; workers, PostgreSQL and receiver on this one machine.",
+        "",
+        f"| workers | messages a second (median of {ROUNDS}) | all rounds |",
+        "|---|---|---|",
+    ]
     for workers, measured in rates.items():
-        print(f"| {workers} | {statistics.median(measured):.0f} | {', '.join(f'{rate:.0f}' for rate in measured)} |")
+        lines.append(f"| {workers} | {statistics.median(measured):.0f} | {', '.join(f'{rate:.0f}' for rate in measured)} |")
+    print("\n".join(lines))
+    if len(sys.argv) > 1 and sys.argv[1] != "-":
+        replace(sys.argv[1], "fleet", "\n".join(lines))

@@ -443,4 +443,5 @@ def main():
 
 
 BINARY = str(pathlib.Path(sys.argv[1]).resolve())
-main()
+if __name__ == "__main__":
+    main()
