@@ -529,6 +529,37 @@ limits = {{ connections = 2 }}"""
     judge("429 with a reset", api, statuses)
 
 
+def decided():
+    """A person says of an uncertain recipient that it was sent, while a worker goes on with the others; to have one
+    sent again the run must be paused first."""
+    receiver = Receiver(0.05)
+    office = Office(receiver)
+    run = office.enqueue(400)
+    first = office.work()
+    office.until(run, lambda status: status["totals"]["accepted"] > 10)
+    receiver.stalled = True
+    time.sleep(1)
+    first.kill()
+    first.wait()
+    receiver.stalled = False
+    office.work()
+    status = office.until(run, lambda status: status["totals"]["unknown"] > 0 and status["totals"]["accepted"] > 60)
+    uncertain = [one["address"] for one in status["recipients"] if one["state"] == "unknown"]
+    if len(uncertain) != 2 or any(receiver.copies()[one] != 1 for one in uncertain):
+        raise SystemExit(f"one on each connection was to be uncertain, and received: {uncertain}")
+    refused = office.run("resolve", run, uncertain[1], "--resend", "--reason", "not there", check=(5,))
+    if "pause" not in refused.stderr:
+        raise SystemExit(f"how to go on is not told: {refused.stderr}")
+    office.run("resolve", run, uncertain[0], "--sent", "--reason", "called")
+    status = office.status(run)
+    states = {one["address"]: one["state"] for one in status["recipients"]}
+    if (states[uncertain[0]], states[uncertain[1]]) != ("accepted", "unknown") or not status["totals"]["pending"]:
+        raise SystemExit(f"{[states[one] for one in uncertain]}, {status['totals']['pending']} pending")
+    statuses = office.over(run)
+    office.close()
+    judge("decided while a worker goes on", receiver, statuses, 1)
+
+
 def scheduled():
     """A run begins at its hour and not before; one whose hour has passed begins only when a person says so."""
     receiver = Receiver()
@@ -555,8 +586,8 @@ def scheduled():
     judge("scheduled, and too late", receiver, statuses)
 
 
-SCENARIOS = {one.__name__: one for one in (killed, stopped, clocks, restarted, orders, throttled, reset, cut, scheduled, budget)}
-QUICK = ["killed", "stopped", "restarted", "orders", "throttled", "reset", "cut", "scheduled"]
+SCENARIOS = {one.__name__: one for one in (killed, stopped, clocks, restarted, orders, throttled, reset, cut, decided, scheduled, budget)}
+QUICK = ["killed", "stopped", "restarted", "orders", "throttled", "reset", "cut", "decided", "scheduled"]
 
 if __name__ == "__main__":
     asked = [word for word in sys.argv[1:] if word != "--quick"]

@@ -119,6 +119,7 @@ look-up-found = { $address }: { $provider } knows it and has not decided; ask ag
 look-up-not-found = { $address }: { $provider } finds nothing, which proves nothing
 look-up-cannot-tell = { $address }: { $provider } cannot say what became of it
 look-up-failed = { $address }: { $provider } could not be asked: { $reason }
+resolve-pause-first = `depeche pause { $run }` first (workers let go of it within a second or two), and `depeche resume { $run } --enqueue` afterwards
 resolved = decided: { $count }
 at-risk-who = { $count ->
     [one] 1 recipient

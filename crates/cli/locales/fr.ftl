@@ -122,6 +122,7 @@ look-up-found = { $address } : { $provider } le connaît et n’a pas décidé ;
 look-up-not-found = { $address } : { $provider } ne trouve rien, ce qui ne prouve rien
 look-up-cannot-tell = { $address } : { $provider } ne peut pas dire ce qu’il en est
 look-up-failed = { $address } : { $provider } n’a pas pu être interrogé : { $reason }
+resolve-pause-first = d'abord `depeche pause { $run }` (les machines le lâchent en une ou deux secondes), ensuite `depeche resume { $run } --enqueue`
 resolved = décidés : { $count }
 at-risk-who = { $run } : { $count ->
     [one] { $count } destinataire accepté avec risque recevrait

@@ -6,12 +6,15 @@ use std::sync::Arc;
 
 use depeche::address::{EmailAddress, RecipientKey};
 use depeche::engine::{LinkConfig, Render};
-use depeche::journal::{AttemptState, Decision, DeliveryRecord, DeliveryState, Hold, Journal, RunRecord};
+use depeche::journal::{
+    AttemptState, Decision, DeliveryRecord, DeliveryState, Hold, HoldError, Journal, RunRecord,
+};
 use depeche::outcome::{Blame, Outcome};
 use depeche::provider::{EarlierAttempt, LookUp, Parcel};
 use serde_json::{Value, json};
 
 use crate::args::Resolve;
+use crate::config::Config;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
@@ -27,7 +30,7 @@ pub(crate) async fn run(asked: &Resolve, context: &Context<'_>) -> Done {
     let run = store::run_named(&*journal, &asked.run, context).await?;
     let keys = keys(&asked.addresses)?;
     let journal = session::begin_deciding(&config, journal, context).await?;
-    let hold = journal.hold(&run.id).await?;
+    let hold = hold(&*journal, &run, asked, &config, context).await?;
     // Open attempts of a killed process are unknown as well.
     journal.adopt_orphans(&*hold, context.clock.now()).await?;
     let (moved, told) = if asked.at_risk {
@@ -58,6 +61,30 @@ pub(crate) async fn run(asked: &Resolve, context: &Context<'_>) -> Done {
     }
     journal.close().await;
     Ok(Exit::Done)
+}
+
+/// That somebody was reached is an end, and a compare-and-set: workers may go on beside it. Whoever is to be sent
+/// again wants the run alone, for a worker may be repeating its uncertain request at this very moment, and
+/// that and a new attempt would be two copies; so does a look-up, which repeats it too.
+async fn hold(
+    journal: &dyn Journal,
+    run: &RunRecord,
+    asked: &Resolve,
+    config: &Config,
+    context: &Context<'_>,
+) -> Result<Box<dyn Hold>, Failure> {
+    let held = match asked.sent && !asked.at_risk {
+        true => journal.join(&run.id).await,
+        false => journal.hold(&run.id).await,
+    };
+    held.map_err(|error| match config.state_dir() {
+        // Workers let go of a run that is paused.
+        None if matches!(error, HoldError::Held { .. }) => {
+            let hint = say!(context.out, "resolve-pause-first", run = run.id.as_str());
+            Failure::from(error).with_hint(hint)
+        }
+        _ => error.into(),
+    })
 }
 
 fn keys(addresses: &[String]) -> Result<Vec<RecipientKey>, Failure> {
