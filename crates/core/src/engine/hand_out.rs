@@ -143,20 +143,27 @@ impl Work<'_> {
     fn take_batch(&mut self, index: usize, link: usize, places: u32, now: Timestamp) -> Vec<Item> {
         let size = self.links[link].capability.batch.min(places as usize).max(1);
         let mut items = vec![self.ready.remove(index)];
-        let is_paced = |item: &Item| self.paces.of(item.record.address.domain()).is_some();
-        let size = if is_paced(&items[0]) { 1 } else { size };
-        while items.len() < size && index < self.ready.len() {
-            let fits = !is_paced(&self.ready[index])
-                && matches!(
-                    self.choose(&self.ready[index], now),
-                    Choice::Take { link: chosen, is_probe: false, .. } if chosen == link
-                );
-            if !fits {
+        let mut at = index;
+        while items.len() < size && at < self.ready.len() {
+            if self.is_held_back(&self.ready[at], &items, now) {
+                // Nobody behind waits for its domain.
+                at += 1;
+                continue;
+            }
+            let choice = self.choose(&self.ready[at], now);
+            if !matches!(choice, Choice::Take { link: chosen, is_probe: false, .. } if chosen == link) {
                 break;
             }
-            items.push(self.ready.remove(index));
+            items.push(self.ready.remove(at));
         }
         items
+    }
+
+    /// Whether the pace of its domain has no place for a recipient beside those of the same request.
+    fn is_held_back(&self, item: &Item, beside: &[Item], now: Timestamp) -> bool {
+        let domain = item.record.address.domain();
+        let Some(room) = self.paces.room(domain, now) else { return false };
+        beside.iter().filter(|other| other.record.address.domain() == domain).count() >= room as usize
     }
 
     /// Whether this link takes the recipient now, in no other role than everybody's.

@@ -2,7 +2,8 @@
 //!
 //! The journal takes the places with the intent, for all processes on it ([`crate::budget::DomainPace`]); what
 //! stands here only keeps the engine from trying before its time. A recipient whose domain is full waits, and
-//! the others go on. It is never announced ahead and never shares a request, so that waiting costs nobody else.
+//! the others go on. It is never announced ahead, and shares a request only where its domain has room; a request that
+//! the journal denies for one domain is not waited with, but put together again without it: waiting costs nobody else.
 
 use std::collections::BTreeMap;
 
@@ -52,6 +53,18 @@ impl Paces {
     /// Until when nobody of this domain may go; `None` when somebody may.
     pub(super) fn full_until(&self, domain: &str, now: Timestamp) -> Option<Timestamp> {
         self.0.get(domain).and_then(|pace| pace.full_until(now))
+    }
+
+    /// How many of this domain may go now; `None` without a pace.
+    pub(super) fn room(&self, domain: &str, now: Timestamp) -> Option<u32> {
+        let pace = self.0.get(domain)?;
+        Some(match pace.full_until(now) {
+            Some(_) => 0,
+            None => match pace.limits.room(&pace.usage, pace.reserved, now) {
+                Room::Free(places) => places,
+                Room::Full { .. } => 0,
+            },
+        })
     }
 
     /// When the next full domain has room again.

@@ -118,3 +118,28 @@ async fn nobody_is_refused_because_providers_fail() {
         assert_eq!((totals.pending, totals.refused), (1, 0), "{:?}", told.ended.why);
     }
 }
+
+/// Every second one is at orange.fr, which takes 2 a minute: by hand, 40 recipients are 20 others and 2 of them, in
+/// requests of 8 at the most, so 3 requests; the others at orange.fr wait and split no request.
+#[tokio::test]
+async fn a_batch_takes_along_whom_a_domains_pace_allows_and_passes_the_others_over() {
+    let mut list = recipients(0..40);
+    for one in list.iter_mut().filter(|one| one.position % 2 == 0) {
+        one.address = depeche::address::EmailAddress::parse(&format!("j{}@orange.fr", one.position)).unwrap();
+    }
+    let mut story = Story::with(list).await;
+    story.policy.pace.insert("orange.fr".to_owned(), Limits { per_minute: Some(2), ..Limits::default() });
+    story.policy.no_wait = true;
+    let provider = batches([]);
+
+    let told = story.tell(chain(&provider)).await;
+
+    let totals = story.judge_scripted(&[&provider]).await;
+    assert_eq!((told.ended.why, totals.accepted, totals.pending), (Why::WouldWait, 22, 18));
+    let mut requests = std::collections::BTreeSet::new();
+    for delivery in story.deliveries().await {
+        let attempts = story.journal.attempts(delivery.id).await.unwrap();
+        requests.extend(attempts.iter().map(|attempt| attempt.request_id));
+    }
+    assert_eq!(requests.len(), 3, "8, 8 and 6");
+}
