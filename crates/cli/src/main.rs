@@ -21,11 +21,12 @@ use std::process::ExitCode;
 
 use clap::FromArgMatches as _;
 
-use args::{Cli, Lang};
+use args::{Cli, Command, Lang};
 use context::Context;
 use exit::Exit;
 use failure::{Done, Failure};
 use out::Out;
+use tokio::runtime::Builder;
 
 fn main() -> ExitCode {
     unix::no_core_dump();
@@ -48,12 +49,23 @@ fn run(cli: Cli, out: &Out) -> Done {
     if let Some(folder) = &cli.global.directory {
         std::env::set_current_dir(folder).map_err(|error| Failure::file(folder, &error))?;
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let runtime = runtime_for(&cli.command)
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Problems, "runtime", error))?;
     let context = Context::new(cli.global, out);
     runtime.block_on(verbs::dispatch(cli.command, &context))
+}
+
+/// Whoever only looks something up waits for one answer after the other: threads to hand it over between would
+/// cost more than the look.
+fn runtime_for(command: &Command) -> Builder {
+    match command {
+        Command::Runs | Command::Status(_) | Command::Config(_) | Command::Explain(_) => {
+            Builder::new_current_thread()
+        }
+        _ => Builder::new_multi_thread(),
+    }
 }
 
 /// The language of the help: it must be known before the command line can be read.
