@@ -1,7 +1,6 @@
 """Measures long contact lists and the start of depeche; see contacts.sh."""
 
 import datetime
-import os
 import pathlib
 import shutil
 import subprocess
@@ -16,13 +15,12 @@ TRUST = 40
 
 def measured(command, ends=(0,)):
     """Seconds and the largest resident size, in MiB, of one command that ends in one of these ways."""
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    error = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    spent = time.perf_counter() - start
-    assert os.waitstatus_to_exitcode(status) in ends, error.decode()[-2000:]
-    return spent, usage.ru_maxrss / 1024
+    # ru_maxrss of wait4(2) begins with what the parent held when it forked, so a small one stands between.
+    launched = [sys.executable, "-I", "-S", str(pathlib.Path(__file__).with_name("launch.py")), *command]
+    done = subprocess.run(launched, capture_output=True, text=True)
+    code, seconds, kibibytes = done.stdout.split()
+    assert int(code) in ends, done.stderr[-2000:]
+    return float(seconds), int(kibibytes) / 1024
 
 
 def write_list(path, count):
