@@ -72,7 +72,21 @@ fn fact_name(out: &Out, name: &str) -> String {
         "hourly quota" => say!(out, "fact-quota"),
         "backlog" => say!(out, "fact-backlog"),
         "reputation" => say!(out, "fact-reputation"),
-        other => other.to_owned(),
+        "health" => say!(out, "fact-health"),
+        "audience" => say!(out, "fact-audience"),
+        "members" => say!(out, "fact-members"),
+        other => fact_about(out, other),
+    }
+}
+
+/// A fact that names what it is about.
+fn fact_about(out: &Out, name: &str) -> String {
+    let plan = name.strip_prefix("credits left (").and_then(|rest| rest.strip_suffix(')'));
+    match (plan, name.split_once(' ')) {
+        (Some(plan), _) => say!(out, "fact-credits", plan = plan),
+        (None, Some(("domain", domain))) => say!(out, "fact-domain", domain = domain),
+        (None, Some(("record", record))) => say!(out, "fact-record", record = record),
+        _ => name.to_owned(),
     }
 }
 
