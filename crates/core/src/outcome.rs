@@ -202,6 +202,14 @@ impl Refusal {
         }
     }
 
+    /// A refusal that blames the message for this recipient and for now: the provider took the others of
+    /// its request, and proves that it left this one out. Another provider may reach it; where there is
+    /// none, the same one later.
+    #[must_use]
+    pub fn left_out(reply: impl AsRef<str>) -> Self {
+        Self { persistence: Persistence::Transient, ..Self::message(reply) }
+    }
+
     /// The same refusal with the wait that the provider stated.
     #[must_use]
     pub fn with_retry_after(mut self, wait: Option<Duration>) -> Self {

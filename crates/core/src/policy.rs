@@ -118,19 +118,23 @@ fn after_refusal(refusal: &Refusal, history: History, policy: &Policy) -> Step {
     match (refusal.blames, refusal.persistence) {
         // No fallback: a second provider only burns reputation.
         (Blame::Recipient, Persistence::Permanent) => Step::Stop(DeliveryState::Refused),
-        (Blame::Recipient, Persistence::Transient) => {
-            let waits_used = history.transient_refusals as usize;
-            match policy.transient.get(waits_used) {
-                Some(wait) => Step::RetryLater(refusal.retry_after.unwrap_or(*wait).max(*wait)),
-                None => Step::Stop(DeliveryState::Refused),
-            }
-        }
+        (Blame::Recipient, Persistence::Transient) => later(refusal, history, policy),
         // One other provider at the most.
         (Blame::Message, _) if history.message_refusals == 0 && history.another_fits => {
             Step::TryNext { avoid: true }
         }
+        // Left out of a request that was taken: the same provider later, where no other fits.
+        (Blame::Message, Persistence::Transient) if !history.another_fits => later(refusal, history, policy),
         (Blame::Message, _) => Step::Stop(DeliveryState::Refused),
         (Blame::Provider, _) => Step::TryNext { avoid: false },
+    }
+}
+
+/// Pending after the next of the waits; refused when all are used up.
+fn later(refusal: &Refusal, history: History, policy: &Policy) -> Step {
+    match policy.transient.get(history.transient_refusals as usize) {
+        Some(wait) => Step::RetryLater(refusal.retry_after.unwrap_or(*wait).max(*wait)),
+        None => Step::Stop(DeliveryState::Refused),
     }
 }
 
@@ -184,6 +188,18 @@ mod tests {
         let second = History { message_refusals: 1, another_fits: true, ..History::default() };
         assert_eq!(step(refused(), second), Step::Stop(DeliveryState::Refused));
         assert_eq!(step(refused(), History::default()), Step::Stop(DeliveryState::Refused));
+    }
+
+    /// As a Mailchimp campaign that did not go to one of its recipients.
+    #[test]
+    fn whoever_was_left_out_goes_to_another_provider_or_waits_for_the_same_one() {
+        let left_out = || Outcome::Refused(Refusal::left_out("not on the list"));
+        let alone = |transient_refusals| History { transient_refusals, ..History::default() };
+
+        let among_others = History { another_fits: true, ..History::default() };
+        assert_eq!(step(left_out(), among_others), Step::TryNext { avoid: true });
+        assert_eq!(step(left_out(), alone(0)), Step::RetryLater(Duration::from_secs(300)));
+        assert_eq!(step(left_out(), alone(5)), Step::Stop(DeliveryState::Refused));
     }
 
     #[test]

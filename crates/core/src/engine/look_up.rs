@@ -18,7 +18,7 @@ use crate::journal::{
     Settlement, Urgency,
 };
 use crate::message::Message;
-use crate::outcome::{Blame, Outcome, Receipt, Refusal};
+use crate::outcome::{Blame, Outcome, Persistence, Receipt, Refusal};
 use crate::provider::{EarlierAttempt, LookUp, Parcel, Provider};
 
 /// What asking proved.
@@ -87,12 +87,14 @@ impl LookUpTask {
         self.message.clone().or_else(|| render().ok()?.ok().map(Arc::new))
     }
 
-    /// Pending again; where the provider left out this very recipient, for others only.
+    /// Pending again; where the provider refused this very recipient for good, for others only.
     fn not_accepted(&self, attempt: &AttemptRecord, refusal: &Refusal) -> Settlement {
         let proof = Receipt::new(attempt.provider_id.clone(), &refusal.reply);
         let mut settlement = self.accepted(attempt, &proof);
         settlement.to = DeliveryState::Pending;
-        settlement.avoid = (refusal.blames == Blame::Message).then(|| attempt.provider.clone());
+        settlement.avoid = (refusal.blames == Blame::Message
+            && refusal.persistence == Persistence::Permanent)
+            .then(|| attempt.provider.clone());
         if let Some(attempt) = &mut settlement.attempt {
             attempt.state = AttemptState::NotAccepted;
         }

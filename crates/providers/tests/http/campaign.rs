@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use depeche_core::address::EmailAddress;
 use depeche_core::clock::Clock;
 use depeche_core::event::EventKind;
-use depeche_core::outcome::{Blame, Denied, Outcome, Refusal, Trouble};
+use depeche_core::outcome::{Blame, Denied, Outcome, Persistence, Refusal, Trouble};
 use depeche_core::provider::{
     BlockList, Blocked, EarlierAttempt, LookUp, Parcel, Provider, ProviderName, Standing,
 };
@@ -155,11 +155,16 @@ async fn a_draft_after_a_lost_answer_is_uncertain_and_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn who_did_not_get_it_may_go_to_another_provider() {
+async fn who_did_not_get_it_is_pending_again_once_the_count_stands_still() {
     let skips = vec!["j2@journal.example".to_owned()];
     let mailchimp = Mailchimp::start(Mood { skips, ..Mood::default() }).await;
+    let begun = std::time::Instant::now();
 
     let (outcomes, _) = attempt(&mailchimp.provider(), &campaign_parcels(3)).await;
+
+    // `settled_after` of the arrangement: a count that lacks somebody may be a count that goes on.
+    assert!(begun.elapsed() >= Duration::from_millis(100));
+    assert_eq!(refusal(&outcomes[1]).persistence, Persistence::Transient);
 
     assert!(matches!(outcomes[0], Outcome::Accepted(_)) && matches!(outcomes[2], Outcome::Accepted(_)));
     assert_eq!(refusal(&outcomes[1]).blames, Blame::Message);
@@ -174,6 +179,32 @@ async fn a_list_that_is_not_complete_proves_nothing_of_those_who_are_missing() {
 
     assert!(matches!(outcomes[0], Outcome::Accepted(_)));
     assert!(matches!(outcomes[1], Outcome::Unknown(_)), "{outcomes:?}");
+}
+
+/// The prefix of the base stands before every path, and what has a body says what it is.
+#[tokio::test]
+async fn every_request_of_a_campaign_has_the_prefix_and_names_its_content_type() {
+    let stub = HttpStub::start(|seen| match (seen.method.as_str(), &*seen.target) {
+        ("GET", target) if target.starts_with("/proxy/3.0/lists/a1b2c3/merge-fields") => {
+            Says::json(200, r#"{"merge_fields":[]}"#)
+        }
+        ("POST", "/proxy/3.0/lists/a1b2c3/merge-fields") => Says::json(200, r#"{"tag":"DEPECHE1"}"#),
+        ("POST", "/proxy/3.0/lists/a1b2c3/segments") => Says::json(200, r#"{"id":1}"#),
+        _ => problem(400, "no"),
+    })
+    .await;
+    let clock = Arc::new(depeche_core::clock::SystemClock);
+    let provider = provider_at(&format!("{}/proxy/3.0/", stub.base_url()), clock);
+
+    attempt(&provider, &campaign_parcels(1)).await;
+
+    let seen = stub.seen();
+    assert_eq!(seen.len(), 5, "{seen:?}");
+    for request in &seen {
+        assert!(request.target.starts_with("/proxy/3.0/"), "{}", request.target);
+        let content_type = request.header("content-type");
+        assert_eq!(content_type, (!request.body.is_empty()).then_some("application/json"), "{request:?}");
+    }
 }
 
 #[tokio::test]

@@ -118,6 +118,7 @@ pub(crate) fn provider_within(url: &str, clock: Arc<dyn Clock>, timeouts: HttpTi
     config.http.timeouts = timeouts;
     config.poll = Duration::from_millis(20);
     config.sent_within = Duration::from_millis(800);
+    config.settled_after = Duration::from_millis(100);
     config.sender_domain = Some("exemple.fr".to_owned());
     CampaignProvider::new(config, clock).unwrap()
 }

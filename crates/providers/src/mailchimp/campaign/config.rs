@@ -22,6 +22,9 @@ pub struct CampaignConfig {
     pub poll: Duration,
     /// How long a campaign may take to be sent; after that its recipients are uncertain.
     pub sent_within: Duration,
+    /// How long a count of those who were sent it must stand still where it lacks somebody; only then is
+    /// whoever is missing proved not to have got it.
+    pub settled_after: Duration,
     /// The domain of the release's From, to be checked at login.
     pub sender_domain: Option<String>,
 }
@@ -52,6 +55,7 @@ impl CampaignConfig {
             http: HttpConfig::new(base_url),
             poll: Duration::from_secs(5),
             sent_within: Duration::from_secs(1_800),
+            settled_after: Duration::from_secs(60),
             sender_domain: None,
         }
     }

@@ -209,17 +209,31 @@ impl CampaignProvider {
     }
 
     /// Waits until the campaign is sent: its answer to all of its recipients.
-    async fn until_sent(&self, id: &str, taken: Result<(), String>, heard: Heard<'_>) -> Result<u64, Doubt> {
+    async fn until_sent(
+        &self,
+        id: &str,
+        expected: u64,
+        taken: Result<(), String>,
+        heard: Heard<'_>,
+    ) -> Result<u64, Doubt> {
         let begun = Instant::now();
         let (mut asked, mut counted) = (0, None);
         loop {
             let status = report::status(self, id, heard).await;
             asked += 1;
             let seen = match (&taken, status) {
-                // Twice the same number: what is still being counted is no proof of anything.
-                (_, Ok(Status::Sent(emails))) if counted == Some(emails) => return Ok(emails),
+                // What is still being counted is no proof of anything: the same number twice, and for a
+                // while where it lacks somebody.
                 (_, Ok(Status::Sent(emails))) => {
-                    counted = Some(emails);
+                    let stood = counted.filter(|(count, _)| *count == emails).map(|(_, since)| since);
+                    match stood {
+                        Some(_) if emails >= expected => return Ok(emails),
+                        Some(since) if Instant::elapsed(&since) >= self.config.settled_after => {
+                            return Ok(emails);
+                        }
+                        Some(_) => {}
+                        None => counted = Some((emails, Instant::now())),
+                    }
                     "it is being counted".to_owned()
                 }
                 (_, Ok(Status::Sending)) => "it is being sent".to_owned(),
@@ -329,7 +343,7 @@ impl Provider for CampaignProvider {
                 return batch.all(Outcome::Refused(refusal));
             }
         };
-        match self.until_sent(id, taken, &heard).await {
+        match self.until_sent(id, batch.members.len() as u64, taken, &heard).await {
             Ok(emails) => self.reconcile(batch, id, emails, &heard).await,
             Err(doubt) => batch.all(Outcome::Unknown(doubt)),
         }
@@ -380,8 +394,10 @@ fn outcome(sent_to: &SentTo, parcel: &Parcel, id: &str) -> Outcome {
         return Outcome::Accepted(Receipt::new(Some(id.to_owned()), format!("sent by campaign {id}")));
     }
     if sent_to.complete {
-        // Proved not sent: another provider may reach it.
-        return Outcome::Refused(Refusal::message(format!("the campaign {id} was not sent to this address")));
+        // Proved not sent: another provider may reach it, or another campaign.
+        return Outcome::Refused(Refusal::left_out(format!(
+            "the campaign {id} was not sent to this address"
+        )));
     }
     Outcome::Unknown(open(id, "the list of those who got it is not complete"))
 }
