@@ -284,6 +284,10 @@ impl AttemptCommit {
             tokio::time::sleep(until(turn, now)).await;
         }
         loop {
+            // Somebody may have lost patience meanwhile.
+            if self.control.level() == Level::Leave {
+                return Err(Denied::Interrupted);
+            }
             let at = self.maker.clock.now();
             let intended = self.intend_after_prior(self.to_intents(request_digest, provider_id, at)).await;
             if intended.is_ok() {
@@ -295,8 +299,7 @@ impl AttemptCommit {
                 Err(Denied::PaceSpent { until, .. }) if self.intents.len() == 1 => until,
                 _ => return intended,
             };
-            let is_soon = *free <= at + MOMENT && begun.elapsed() + until(*free, at) <= PATIENCE;
-            if !is_soon || self.control.level() == Level::Leave {
+            if *free > at + MOMENT || begun.elapsed() + until(*free, at) > PATIENCE {
                 return intended;
             }
             tokio::time::sleep(until(*free, at)).await;

@@ -13,7 +13,7 @@ use super::ahead::Next;
 use super::item::Item;
 use super::prior::Prior;
 use super::render::Needs;
-use super::turns::Turns;
+use super::turns::{MOMENT, Turns};
 use crate::breaker::{Breaker, BreakerPolicy, Opening, Permit};
 use crate::budget::{Limits, Room, Window};
 use crate::journal::{BreakerRecord, Usage};
@@ -267,8 +267,11 @@ impl Link {
         self.usage = Usage { last: None, ..usage };
         self.resting_until = self.resting_until.max(resting_until).filter(|until| *until > now);
         let denied_until = self.denied_until.take().filter(|until| *until > now);
+        // A turn of `per_second` that others were quicker for is waited for; nobody goes elsewhere for it.
+        let is_turn =
+            self.limits.spacing().is_some() && denied_until.is_some_and(|until| until <= now + MOMENT);
         // The journal knows of something that is not in its windows: what it said stands.
-        if matches!(self.readiness(OnBudget::Next, now), Readiness::Ready { .. }) {
+        if !is_turn && matches!(self.readiness(OnBudget::Next, now), Readiness::Ready { .. }) {
             self.resting_until = self.resting_until.max(denied_until);
         }
     }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use depeche::budget::Limits;
 use depeche::engine::{Control, Event, Events, Stop, Why};
 use depeche::journal::{DeliveryState, Journal, RunState};
 use depeche_testkit::smtp::{FakeSmtp, Fault, Phase, Rule};
 
-use super::common::{Story, link};
+use super::common::{Story, limited, link};
 
 /// Each answer to the final dot takes so long: time to stop in the middle.
 fn slow(millis: u64) -> FakeSmtp {
@@ -140,4 +141,24 @@ async fn a_run_has_one_worker_at_a_time() {
     drop(hold);
     assert!(other.hold(&story.run).await.is_ok());
     drop(Arc::clone(&story.journal));
+}
+
+/// At one message a second the second one waits after 354 for its turn when the run is left: nothing of it is sent.
+#[tokio::test]
+async fn leaving_while_a_message_waits_for_its_turn_sends_nothing_more() {
+    let story = Story::of(10).await;
+    let first = FakeSmtp::new().start().await;
+    let one_a_second = Limits { per_second: Some(1), ..Limits::default() };
+    let (stop, control) = Stop::new();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        stop.leave();
+    });
+
+    let told = story.tell_until(vec![limited("ovh", &first, 2, one_a_second)], control).await;
+
+    let totals = story.judge(&[&first]).await;
+    assert_eq!(told.ended.why, Why::Interrupted);
+    assert_eq!((totals.accepted, totals.unknown, totals.pending), (1, 0, 9));
+    assert_eq!(first.accepted().len(), 1);
 }
