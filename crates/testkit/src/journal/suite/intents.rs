@@ -6,6 +6,7 @@ use depeche_core::budget::{DomainPace, Limits};
 use depeche_core::journal::*;
 use depeche_core::outcome::Denied;
 use depeche_core::provider::ProviderName;
+use jiff::SignedDuration;
 
 use super::super::fixtures::{intent_for, new_run, recipients};
 use super::{JournalHarness, all, at, due, opened, ovh, run_of, totals};
@@ -181,6 +182,32 @@ pub(super) async fn a_receiving_domains_windows_are_shared_and_kept(harness: &dy
     batch.push(Intent { delivery: waiting[3].id, ..three[0].clone() });
     assert!(matches!(third.intend(batch).await, Err(Denied::PaceSpent { .. })));
     third.intend(three).await.expect("a minute has passed");
+}
+
+/// By hand, at 2 a second: a turn every 510.002 ms (two turns are 1 s and 20 ms, and 2 microseconds of rounding).
+/// Whoever comes up to 20 ms after its turn moves nobody; whoever comes later moves the others by what is more.
+pub(super) async fn a_second_is_a_schedule_that_lateness_does_not_move(harness: &dyn JournalHarness) {
+    let journal = harness.fresh().await;
+    let entropy = CountingEntropy::default();
+    let run = run_of(journal.as_ref(), 5).await;
+    let other = harness.reopened().await;
+    let waiting = due(journal.as_ref(), &run).await;
+    let limits = Limits { per_second: Some(2), ..Limits::default() };
+    let after = |micros: i64| at(1) + SignedDuration::from_micros(micros);
+    let intent = |place: usize, micros: i64| {
+        vec![Intent { limits, ..intent_for(&run, &waiting[place], &ovh(), &entropy, after(micros)) }]
+    };
+    let too_early = |turn: i64| Err(Denied::BudgetSpent { until: after(turn) });
+
+    journal.intend(intent(0, 0)).await.expect("the first");
+    assert_eq!(other.intend(intent(1, 510_001)).await, too_early(510_002));
+    other.intend(intent(1, 510_002 + 15_000)).await.expect("15 ms after its turn");
+    assert_eq!(journal.intend(intent(2, 1_020_003)).await, too_early(1_020_004));
+    journal.intend(intent(2, 1_020_004)).await.expect("on its turn");
+    // 200 ms after its turn at 1 530 006: it counts as one that was due 20 ms before it came.
+    other.intend(intent(3, 1_730_006)).await.expect("after its turn");
+    assert_eq!(journal.intend(intent(4, 2_220_007)).await, too_early(2_220_008));
+    harness.reopened().await.intend(intent(4, 2_220_008)).await.expect("after a new beginning too");
 }
 
 pub(super) async fn racing_processes_open_one_attempt_each(harness: &dyn JournalHarness) {

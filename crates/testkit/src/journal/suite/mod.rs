@@ -47,6 +47,7 @@ pub async fn journal_conformance(harness: &dyn JournalHarness) {
     intents::an_intent_is_denied_for_a_reason_and_costs_nothing(harness).await;
     intents::windows_are_shared_and_kept(harness).await;
     intents::a_receiving_domains_windows_are_shared_and_kept(harness).await;
+    intents::a_second_is_a_schedule_that_lateness_does_not_move(harness).await;
     intents::racing_processes_open_one_attempt_each(harness).await;
     outcomes::every_transition_is_a_compare_and_set(harness).await;
     outcomes::only_allowed_transitions_are_made(harness).await;
