@@ -43,14 +43,18 @@ impl Drop for Held {
 pub(crate) async fn opening(journal: &Path) -> std::io::Result<File> {
     let mut name = journal.as_os_str().to_owned();
     name.push(".opening");
-    let lock = move || {
-        let path = PathBuf::from(name);
-        super::unix::private_file(&path)?;
-        let file = File::options().append(true).open(&path)?;
-        file.lock()?;
-        Ok(file)
-    };
-    tokio::task::spawn_blocking(lock).await.map_err(std::io::Error::other)?
+    let path = PathBuf::from(name);
+    super::unix::private_file(&path)?;
+    let file = File::options().append(true).open(&path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        // Whoever has to wait does so on a thread.
+        Err(TryLockError::WouldBlock) => {
+            let wait = move || file.lock().map(|()| file);
+            tokio::task::spawn_blocking(wait).await.map_err(std::io::Error::other)?
+        }
+        Err(TryLockError::Error(error)) => Err(error),
+    }
 }
 
 impl Holds {
