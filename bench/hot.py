@@ -10,7 +10,8 @@ from send import machine, replace
 
 def main():
     lines = pathlib.Path(sys.argv[1]).read_text(encoding="utf-8").splitlines()
-    tables = [line.rstrip() for line in lines if line[:1] in "├╰│ht" and line.strip()]
+    begins = next(at for at, line in enumerate(lines) if line.startswith("hot "))
+    tables = [line.rstrip() for line in lines[begins:] if line.strip()]
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     text = f"{datetime.date.today()}, commit {commit}; {machine()}.\n\n```text\n" + "\n".join(tables) + "\n```"
     print(text)

@@ -46,7 +46,7 @@ fn now() -> Timestamp {
 
 fn renderer() -> Renderer {
     let head = "---\ntitle: \"L’usine rouvre\"\nlang: fr\ncity: Grenoble\n---\nBonjour {{ contact.first_name }},\n\n";
-    let release = Release::parse(&format!("{head}{}", PARAGRAPH.repeat(150))).unwrap();
+    let release = Release::parse(&format!("{head}{}", PARAGRAPH.repeat(100))).unwrap();
     let frozen = release.freeze(&Identity::example(), &Assets::empty(), &date()).unwrap();
     Renderer::new(&frozen, Vec::new(), date()).unwrap()
 }
