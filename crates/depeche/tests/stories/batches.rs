@@ -143,3 +143,38 @@ async fn a_batch_takes_along_whom_a_domains_pace_allows_and_passes_the_others_ov
     }
     assert_eq!(requests.len(), 3, "8, 8 and 6");
 }
+
+/// A campaign that went out, and to these two it proves that it did not.
+#[tokio::test]
+async fn whoever_a_request_left_out_gets_one_copy_from_another_provider_or_later_from_the_same() {
+    let left_out = || Act::RefuseLate(Refusal::left_out("not on its list"));
+    let mut alone = Story::of(2).await;
+    alone.policy.transient = vec![std::time::Duration::from_millis(200)];
+    let sole = batches([left_out()]);
+
+    let told = alone.tell(chain(&sole)).await;
+
+    let totals = alone.judge_scripted(&[&sole]).await;
+    assert_eq!((told.ended.why, totals.accepted), (Why::Done, 2));
+    let two = Story::of(2).await;
+    let (first, second) = (batches([left_out()]), Arc::new(ScriptedProvider::new("second", [])));
+    let mut both = chain(&first);
+    both.extend(chain(&second));
+    let told = two.tell(both).await;
+    let totals = two.judge_scripted(&[&first, &second]).await;
+    assert_eq!((told.ended.why, totals.accepted, second.taken().len()), (Why::Done, 2, 2));
+}
+
+/// It is refused in the end, and told: a list that never has it would be asked for ever.
+#[tokio::test]
+async fn whoever_is_left_out_every_time_is_refused_once_the_waits_are_used_up() {
+    let left_out = || Act::RefuseLate(Refusal::left_out("not on its list"));
+    let mut story = Story::of(1).await;
+    story.policy.transient = vec![std::time::Duration::from_millis(100); 2];
+    let sole = batches([left_out(), left_out(), left_out()]);
+
+    let told = story.tell(chain(&sole)).await;
+
+    let totals = story.judge_scripted(&[&sole]).await;
+    assert_eq!((told.ended.why, totals.refused), (Why::Done, 1));
+}
