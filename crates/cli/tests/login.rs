@@ -45,9 +45,9 @@ fn says(target: &str) -> Says {
     )
 }
 
-#[test]
-fn a_login_shows_quota_sender_and_domains_in_the_users_language_and_sends_nothing() {
-    let project = Project::new(vec![], 1);
+/// The three accounts in order of fallback, and a stub that answers for all.
+fn accounts(contacts: usize) -> (Project, HttpStub) {
+    let project = Project::new(vec![], contacts);
     let stub = project.runtime.block_on(HttpStub::start(|seen| says(&seen.target)));
     let url = stub.base_url();
     let account = |name: &str, kind: &str, base: &str, more: &str| {
@@ -60,15 +60,51 @@ fn a_login_shows_quota_sender_and_domains_in_the_users_language_and_sends_nothin
         account("brevo", "brevo", "/v3", ""),
         account("mandrill", "mailchimp-transactional", "/1.0", ""),
         account("campagne", "mailchimp-campaign", "/3.0", "audience = \"a1b2c3\"\n"),
+        "[fallback]\nrequire_authenticated = false\n".to_owned(),
     ];
     project.write("depeche.toml", &toml.concat());
-    let said = |lang: &str| {
-        let mut command = common::depeche();
-        command.args(["provider", "test", "--lang", lang]).current_dir(project.path());
-        common::said(command.env("KEY", "geheim-us1").output().unwrap())
-    };
+    (project, stub)
+}
 
-    let (english, french) = (said("en"), said("fr"));
+fn said(project: &Project, words: &[&str]) -> common::Said {
+    let mut command = common::depeche();
+    common::said(command.args(words).current_dir(project.path()).env("KEY", "geheim-us1").output().unwrap())
+}
+
+/// 250 credits at Brevo, 250 messages an hour at Mailchimp Transactional: 600 need the campaign too.
+#[test]
+fn plan_forecasts_with_the_quota_that_a_login_showed() {
+    let (project, _stub) = accounts(600);
+    let plan = ["plan", "release.md", "--to", "contacts.csv"];
+
+    let before = said(&project, &[&plan[..], &["--json"]].concat()).document();
+    said(&project, &["provider", "test"]);
+    let after = said(&project, &[&plan[..], &["--json"]].concat());
+    let told = said(&project, &[&plan[..], &["--lang", "fr"]].concat());
+
+    let counts = |plan: &serde_json::Value| -> Vec<u64> {
+        plan["forecast"].as_array().unwrap().iter().map(|one| one["count"].as_u64().unwrap()).collect()
+    };
+    assert_eq!((counts(&before), &before["quotas"]), (vec![600, 0, 0], &serde_json::json!([])));
+    common::schemas::judge(&["plan", "--json"], &after.stdout);
+    let after = after.document();
+    assert_eq!(counts(&after), [250, 250, 100], "{}", after["quotas"]);
+    let quota = |place: usize| {
+        let one = &after["quotas"][place];
+        (one["provider"].as_str().unwrap(), one["left"].as_u64(), one["per_hour"].as_u64())
+    };
+    assert_eq!((quota(0), quota(1)), (("brevo", Some(250), None), ("mandrill", None, Some(250))));
+    assert!(told.stdout.contains("brevo avait encore 250 messages, à ce qu'il a dit le "), "{told:?}");
+    assert!(told.stdout.contains("mandrill prend 250 messages par heure"), "{told:?}");
+}
+
+#[test]
+fn a_login_shows_quota_sender_and_domains_in_the_users_language_and_sends_nothing() {
+    let (project, stub) = accounts(1);
+    let (english, french) = (
+        said(&project, &["provider", "test", "--lang", "en"]),
+        said(&project, &["provider", "test", "--lang", "fr"]),
+    );
 
     assert_eq!((english.exit, french.exit), (Some(0), Some(0)), "{french:?}");
     for line in [

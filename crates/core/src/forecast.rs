@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::budget::Limits;
 use crate::journal::Usage;
+use crate::provider::Quota;
 
 /// What one provider of the route will take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,17 +34,42 @@ pub fn forecast(route: &[(Limits, Usage)], messages: u64, now: Timestamp) -> (Ve
     (shares, left)
 }
 
+/// The limits of a provider whose account had this quota at `heard_at`: never wider than the user's own.
+/// `usage` reaches back to a day before now, and to `heard_at`.
+#[must_use]
+pub fn within_quota(
+    limits: &Limits,
+    usage: &Usage,
+    quota: Quota,
+    heard_at: Timestamp,
+    now: Timestamp,
+) -> Limits {
+    let narrower = |stated: Option<u32>, places: u64| {
+        let places = u32::try_from(places).unwrap_or(u32::MAX);
+        Some(stated.map_or(places, |stated| stated.min(places)))
+    };
+    match quota {
+        Quota::PerHour(places) => Limits { per_hour: narrower(limits.per_hour, places), ..*limits },
+        Quota::Left(places) => {
+            // What was sent since is gone; the window of a day counts what was sent before as well.
+            let left = places.saturating_sub(used_since(usage, heard_at));
+            let day = left.saturating_add(used_since(usage, now - SignedDuration::from_hours(24)));
+            Limits { per_day: narrower(limits.per_day, day), ..*limits }
+        }
+    }
+}
+
+fn used_since(usage: &Usage, since: Timestamp) -> u64 {
+    usage.buckets.range(since.as_second()..).map(|(_, count)| u64::from(*count)).sum()
+}
+
 /// Places left now in the windows of an hour and of a day.
 fn room(limits: &Limits, usage: &Usage, now: Timestamp) -> u64 {
-    let used_since = |window: SignedDuration| {
-        let since = (now - window).as_second();
-        usage.buckets.range(since..).map(|(_, count)| u64::from(*count)).sum::<u64>()
-    };
     let windows =
         [(limits.per_hour, SignedDuration::from_hours(1)), (limits.per_day, SignedDuration::from_hours(24))];
     let stated = windows.into_iter().filter_map(|(limit, window)| Some((limit?, window)));
     stated
-        .map(|(limit, window)| u64::from(limit).saturating_sub(used_since(window)))
+        .map(|(limit, window)| u64::from(limit).saturating_sub(used_since(usage, now - window)))
         .min()
         .unwrap_or(u64::MAX)
 }
@@ -78,6 +104,24 @@ mod tests {
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
+    }
+
+    /// Brevo's free plan: 300 a day, of which 40 were left at 90 000 s; ten went out since, 60 before.
+    #[test]
+    fn what_the_account_has_left_narrows_the_day_and_an_hourly_quota_the_hour() {
+        let limits = Limits { per_day: Some(300), ..Limits::default() };
+        let usage = Usage { buckets: [(80_000, 60), (90_001, 10)].into(), last: None };
+        let left = within_quota(&limits, &usage, Quota::Left(40), at(90_000), at(91_000));
+
+        let (shares, waits) = forecast(&[(left, usage.clone())], 100, at(91_000));
+        assert_eq!((shares[0].messages, waits), (30, 70), "40 less the ten that went out since");
+
+        let spent = within_quota(&limits, &usage, Quota::Left(5), at(90_000), at(91_000));
+        assert_eq!(forecast(&[(spent, usage.clone())], 100, at(91_000)).1, 100);
+        let hour = within_quota(&limits, &usage, Quota::PerHour(50), at(90_000), at(91_000));
+        assert_eq!(forecast(&[(hour, usage.clone())], 100, at(91_000)).0[0].messages, 40);
+        let wide = within_quota(&limits, &usage, Quota::PerHour(1_000), at(90_000), at(91_000));
+        assert_eq!((wide.per_hour, wide.per_day), (Some(1_000), Some(300)), "never wider than our own");
     }
 
     #[test]

@@ -100,6 +100,18 @@ pub struct Login {
     pub facts: Vec<(String, String)>,
     /// What will go wrong later if nothing is done.
     pub warnings: Vec<String>,
+    /// How much the account may send, where the provider says so.
+    pub quota: Option<Quota>,
+}
+
+/// How much an account may send, in the provider's own word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quota {
+    /// So many messages are left.
+    Left(u64),
+    /// So many messages an hour; the provider keeps what is more.
+    PerHour(u64),
 }
 
 /// What a search for an earlier attempt found.

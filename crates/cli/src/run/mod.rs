@@ -12,6 +12,7 @@ pub(crate) mod outage;
 pub(crate) mod overlay;
 pub(crate) mod pace;
 pub(crate) mod prepare;
+pub(crate) mod quota;
 pub(crate) mod session;
 pub(crate) mod store;
 mod tell;

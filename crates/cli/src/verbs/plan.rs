@@ -2,11 +2,12 @@
 
 use depeche::domain::outage::Survey;
 use depeche::domain::report;
-use depeche::forecast::{Share, forecast};
+use depeche::forecast::{Share, forecast, within_quota};
 use depeche::journal::BreakerRecord;
 use depeche::message::Message;
 use depeche::provider::ProviderName;
 use futures_util::future::join_all;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::send::{Way, show_left_out, somebody_is_left};
@@ -20,6 +21,7 @@ use crate::run::fidelity::{Fidelity, somebody_carries};
 use crate::run::outage;
 use crate::run::pace::Planned;
 use crate::run::prepare::Prepared;
+use crate::run::quota::{self, Heard};
 use crate::run::warmth::{Warm, Warning};
 use crate::verbs::{config, contacts, domain, release};
 use crate::words::say;
@@ -48,12 +50,14 @@ pub(crate) async fn run(asked: &Plan, context: &Context<'_>) -> Done {
         context,
     )
     .await?;
-    let (shares, waits) = shares(&way, &fidelity, &warm, prepared.count(), context).await?;
+    let quotas = quotas(&way, context).await?;
+    let (shares, waits) = shares(&way, &fidelity, (&warm, &quotas), prepared.count(), context).await?;
     let mut shown = head(&way, &prepared, &breakers, &proofs, asked);
     shown["forecast"] = shares.iter().map(|(name, share)| {
         json!({ "provider": name, "count": share.messages, "seconds": share.lasts.map(|lasts| lasts.as_secs()) })
     }).collect();
     shown["forecast_waits"] = json!(waits);
+    shown["quotas"] = quotas.iter().map(|(name, heard)| heard.document(name)).collect();
     let paces = Planned::of(way.config.as_ref().filter(|_| way.outbox.is_none()), &prepared)?;
     shown["pace"] = paces.documents().into();
     shown["spares"] = warm.documents();
@@ -69,6 +73,7 @@ pub(crate) async fn run(asked: &Plan, context: &Context<'_>) -> Done {
         show(&way, &prepared, &breakers, &proofs, context).map_err(contacts::broken)?;
         show_changes(&fidelity, context);
         warm.show(context);
+        quotas.iter().for_each(|(name, heard)| context.out.line(heard.line(name, context)));
         show_forecast(&shares, waits, context);
         paces.show(context);
         surveys.iter().for_each(|one| context.out.raw(&report::outage_text(one, lang)));
@@ -126,11 +131,21 @@ fn links(way: &Way, breakers: &[BreakerRecord]) -> Vec<Value> {
     shown.collect()
 }
 
+/// What the providers of the route said of their accounts, in its order.
+async fn quotas(way: &Way, context: &Context<'_>) -> Result<Vec<(ProviderName, Heard)>, Failure> {
+    if way.outbox.is_some() {
+        return Ok(Vec::new());
+    }
+    let heard = quota::heard(&*way.journal, context.clock.now()).await?;
+    let of = |name: &ProviderName| heard.iter().find(|(other, _)| other == name).cloned();
+    Ok(way.route.iter().filter_map(of).collect())
+}
+
 /// Who would take how many, and for how long, from what the journal says of the windows.
 async fn shares(
     way: &Way,
     fidelity: &[Fidelity],
-    warm: &Warm,
+    (warm, quotas): (&Warm, &[(ProviderName, Heard)]),
     count: u64,
     context: &Context<'_>,
 ) -> Result<(Vec<(String, Share)>, u64), Failure> {
@@ -143,9 +158,14 @@ async fn shares(
         |name: &ProviderName| fidelity.iter().all(|one| one.carries || one.provider != name.as_str());
     for name in way.route.iter().filter(|name| carries(name)) {
         let Some(one) = config.providers.iter().find(|one| one.name == *name) else { continue };
-        let usage = way.journal.usage(name, now - one.limits.horizon()).await?;
+        let heard = quotas.iter().find(|(other, _)| other == name).map(|(_, heard)| heard);
+        // A quota is told of a day, whatever windows the user stated.
+        let day = SignedDuration::from_hours(heard.map_or(0, |_| 25));
+        let usage = way.journal.usage(name, now - one.limits.horizon().max(day)).await?;
+        let limits =
+            heard.map_or(one.limits, |heard| within_quota(&one.limits, &usage, heard.quota, heard.at, now));
         names.push(name.to_string());
-        windows.push((one.limits, usage));
+        windows.push((limits, usage));
     }
     // The spares have their share of the list; the chain takes the rest in its order.
     let (mut shares, waits) = forecast(&windows, count - warm.total(), now);

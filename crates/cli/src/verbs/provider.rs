@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::failure::{Done, Failure};
 use crate::out::Out;
 use crate::run::warmth::{self, Warning};
-use crate::run::{evidence, store};
+use crate::run::{evidence, quota, store};
 use crate::verbs::config;
 use crate::verbs::domain::chain;
 use crate::words::say;
@@ -149,6 +149,7 @@ async fn test(asked: &ProviderTest, context: &Context<'_>) -> Done {
                 for warning in &login.warnings {
                     out.warn(format!("  {}", out.words.library(warning)));
                 }
+                quota::keep(&*journal, link.provider.name(), login.quota, context.clock.now()).await?;
                 let authenticated = standing(link, &config, &*journal, context).await?;
                 if let Some(address) = &asked.message {
                     let (document, exit) =

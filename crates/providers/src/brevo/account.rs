@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use depeche_core::outcome::{Refusal, Trouble, one_line};
-use depeche_core::provider::{Login, Standing};
+use depeche_core::provider::{Login, Quota, Standing};
 use serde::Deserialize;
 
 use super::provider::BrevoProvider;
@@ -132,6 +132,9 @@ fn show_account(account: &Account, login: &mut Login) {
     }
     let left: Vec<f64> =
         account.plan.iter().filter(|plan| plan.kind != "sms").filter_map(|plan| plan.credits).collect();
+    // Below zero, or no number: nothing is left.
+    let whole = |credits: &f64| credits.max(0.0) as u64;
+    login.quota = (!left.is_empty()).then(|| Quota::Left(left.iter().map(whole).sum()));
     if !left.is_empty() && left.iter().all(|credits| *credits < 1.0) {
         login.warnings.push("no credit is left: Brevo will refuse every message".to_owned());
     }

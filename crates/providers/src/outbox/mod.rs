@@ -113,6 +113,7 @@ impl Provider for OutboxProvider {
         Ok(Login {
             facts: vec![folder],
             warnings: vec!["an outbox writes files and sends nothing".to_owned()],
+            quota: None,
         })
     }
 }

@@ -221,7 +221,7 @@ fn describe(config: &SmtpConfig, session: &Session) -> Login {
     if config.dsn && !session.features.dsn {
         warnings.push("no DSN: a lost answer can only be resolved by hand".to_owned());
     }
-    Login { facts, warnings }
+    Login { facts, warnings, quota: None }
 }
 
 /// `Provider::close` promises 5 s for all connections together; they leave at the same time.

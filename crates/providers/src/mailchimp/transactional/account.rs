@@ -2,7 +2,7 @@
 //! `senders/check-domain`, which looks at DNS now, and `metadata/list`, without sending anything.
 
 use depeche_core::outcome::{Outcome, Refusal, Trouble};
-use depeche_core::provider::{Login, Standing};
+use depeche_core::provider::{Login, Quota, Standing};
 use depeche_core::secret::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -144,6 +144,7 @@ fn show_info(info: &Info, login: &mut Login) {
     fact("hourly quota", info.hourly_quota.to_string());
     fact("backlog", info.backlog.to_string());
     fact("reputation", format!("{} of 100", info.reputation));
+    login.quota = u64::try_from(info.hourly_quota).ok().map(Quota::PerHour);
     if info.backlog > 0 {
         login.warnings.push(format!(
             "{} messages wait at Mailchimp for the hourly quota; more would wait behind them",
