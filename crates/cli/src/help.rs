@@ -164,7 +164,7 @@ fn in_words(arg: Arg, lang: Lang, say: &impl Fn(String) -> String) -> Arg {
         arg.get_value_names().unwrap_or_default().iter().filter_map(|name| french_name(name)).collect();
     let takes_words = !arg.get_possible_values().is_empty() && arg.get_action().takes_values();
     let default: Vec<_> = arg.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
-    if !default.is_empty() && arg.get_action().takes_values() {
+    if !default.is_empty() && !arg.is_hide_default_value_set() && arg.get_action().takes_values() {
         help.push_str(&format!(" [par défaut : {}]", default.join(", ")));
     }
     if takes_words {

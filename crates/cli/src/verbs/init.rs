@@ -108,13 +108,20 @@ mod tests {
     #[test]
     fn every_remark_of_the_configuration_has_its_french() {
         let french = config_template(Lang::Fr);
-        let remark = |line: &str| line.split_once("# ").map(|(_, remark)| remark.trim().to_owned());
-        let is_english = |remark: &String| {
-            let words = [" the ", " that ", " or ", " where ", " and ", " with ", "Providers "];
-            words.iter().any(|word| format!(" {remark} ").contains(word)) && !remark.contains(" = ")
-        };
-        let left: Vec<String> = french.lines().filter_map(remark).filter(is_english).collect();
+        let keys: Vec<&str> =
+            FRENCH.lines().filter_map(|line| line.split_once(" => ")).map(|(key, _)| key).collect();
+        // The last remark of a line; what is an example of a setting is no remark.
+        let remark = |line: &'static str| line.rsplit_once("# ").map(|(_, remark)| remark.trim());
+        let is_setting =
+            |remark: &&str| remark.parse::<toml_edit::DocumentMut>().is_ok() || remark.starts_with("chmod ");
+        let left: Vec<_> = CONFIG
+            .lines()
+            .filter_map(remark)
+            .filter(|text| !is_setting(text) && !keys.contains(text))
+            .collect();
         assert!(left.is_empty(), "not in locales/template.fr.txt: {left:#?}");
+        let unused: Vec<_> = keys.iter().filter(|key| !CONFIG.contains(**key)).collect();
+        assert!(unused.is_empty(), "not in the template any more: {unused:#?}");
         assert!(french.parse::<toml_edit::DocumentMut>().is_ok());
     }
 }
