@@ -45,7 +45,7 @@ if __name__ == "__main__":
     kind = pathlib.Path(fleet.DEPECHE).resolve().parent.name
     lines = [
         f"{datetime.date.today()}, commit {commit}, {kind} build; {machine()}, load {os.getloadavg()[0]:.1f} at the end.",
-        f"{RECIPIENTS} recipients, {CONNECTIONS} connections for each worker; workers, PostgreSQL and receiver on this one machine.",
+        f"{RECIPIENTS} recipients, {CONNECTIONS} connections for each worker; workers, PostgreSQL (over TLS, fsync on) and receiver on this one machine.",
         "",
         f"| workers | messages a second (median of {ROUNDS}) | all rounds |",
         "|---|---|---|",

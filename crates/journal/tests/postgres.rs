@@ -107,6 +107,7 @@ async fn no_server_at_all_is_told_with_its_place_and_without_a_password() {
     let said = refused(&config).await;
 
     assert!(said.contains("127.0.0.1:1/depeche") && !said.contains("geheim"), "{said}");
+    assert!(said.contains("Connection refused"), "{said}");
 }
 
 #[tokio::test]

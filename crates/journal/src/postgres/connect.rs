@@ -80,7 +80,10 @@ fn ssl_mode(url: &str, is_this_machine: bool) -> Result<PgSslMode, String> {
 /// Connections that read; tables and server are looked at first.
 pub(crate) async fn pool(options: &PgConnectOptions) -> Result<PgPool, String> {
     let pool = PgPoolOptions::new().max_connections(READERS).acquire_timeout(CONNECT);
-    let pool = pool.connect_with(options.clone()).await.map_err(|error| why_unreached(&error))?;
+    let pool = match pool.connect_with(options.clone()).await {
+        Ok(pool) => pool,
+        Err(error) => return Err(reason(&error, options).await),
+    };
     let mut connection = pool.acquire().await.map_err(|error| describe(&error))?;
     let doubt = doubt(&mut connection).await.map_err(|error| describe(&error))?;
     if let Some(doubt) = doubt {
@@ -95,6 +98,17 @@ pub(crate) async fn pool(options: &PgConnectOptions) -> Result<PgPool, String> {
         other => other.to_string(),
     })?;
     Ok(pool)
+}
+
+/// A pool that waited in vain does not say for what: one connection more does.
+async fn reason(error: &sqlx::Error, options: &PgConnectOptions) -> String {
+    if !matches!(error, sqlx::Error::PoolTimedOut) {
+        return why_unreached(error);
+    }
+    match tokio::time::timeout(CONNECT, options.connect()).await {
+        Ok(Err(error)) => why_unreached(&error),
+        Ok(Ok(_)) | Err(_) => "the server does not answer in time".to_owned(),
+    }
 }
 
 /// Hears of every run that changes its state.
