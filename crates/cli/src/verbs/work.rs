@@ -5,12 +5,13 @@
 //! finished, and every claim given back.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use depeche::engine::{Control, Ended, JOURNAL_FAILED, Level, Stop};
 use depeche::journal::{HoldError, Journal, JournalError, RunId, RunKind, RunRecord, RunState};
 use depeche::mirror::MirroredJournal;
+use depeche::provider::ProviderName;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
@@ -70,9 +71,11 @@ struct Worker<'w> {
 }
 
 /// Whether a run is left alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Left {
     No,
+    /// For this campaign; another process has it.
+    Quietly(ProviderName),
     Told,
 }
 
@@ -99,7 +102,9 @@ impl Worker<'_> {
             }
             let is_over = self.control.level() != Level::Run || (self.asked.once && later.is_empty());
             if under_way.is_empty() && is_over {
-                worked.extend(self.left());
+                let left = self.left();
+                worked
+                    .extend(left.iter().filter(|(_, left)| **left == Left::Told).map(|(run, _)| run.clone()));
                 return Ok(worked);
             }
             tokio::select! {
@@ -139,31 +144,32 @@ impl Worker<'_> {
         Ok(due)
     }
 
-    /// Whether the run ends in a campaign, which is one process's matter. Said once, unless one has it.
+    /// Whether the run ends in a campaign, which is one process's matter. Said once, and not while one has it.
     async fn is_left(&self, record: &RunRecord) -> Result<bool, JournalError> {
-        let known = self.left.lock().unwrap_or_else(PoisonError::into_inner).get(&record.id).copied();
-        if let Some(known) = known {
-            return Ok(known == Left::Told);
-        }
-        // A route that cannot be had is told where the run is joined.
-        let route = route(&self.config, record, &[], self.context).unwrap_or_default();
-        let left = match campaign::of_run(&self.config, &route, record) {
-            None => Left::No,
-            Some(_) if self.journal.holder(&record.id).await?.is_some() => return Ok(true),
-            Some(name) => {
-                let (out, provider) = (self.context.out, name.to_string());
+        let known = self.left().get(&record.id).cloned();
+        let left = known.unwrap_or_else(|| self.leaves(record));
+        let told = match &left {
+            Left::Quietly(provider) if self.journal.holder(&record.id).await?.is_none() => {
+                let (out, provider) = (self.context.out, provider.to_string());
                 out.warn(say!(out, "work-left", run = record.id.as_str(), provider = provider));
                 Left::Told
             }
+            _ => left,
         };
-        self.left.lock().unwrap_or_else(PoisonError::into_inner).insert(record.id.clone(), left);
-        Ok(left == Left::Told)
+        let is_left = told != Left::No;
+        self.left().insert(record.id.clone(), told);
+        Ok(is_left)
     }
 
-    /// The runs that it left alone.
-    fn left(&self) -> Vec<RunId> {
-        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        left.iter().filter(|(_, left)| **left == Left::Told).map(|(run, _)| run.clone()).collect()
+    fn leaves(&self, record: &RunRecord) -> Left {
+        // A route that cannot be had is told where the run is joined.
+        let route = route(&self.config, record, &[], self.context).unwrap_or_default();
+        let campaign = campaign::of_run(&self.config, &route, record);
+        campaign.map_or(Left::No, |provider| Left::Quietly(provider.clone()))
+    }
+
+    fn left(&self) -> MutexGuard<'_, BTreeMap<RunId, Left>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Works on one run; when to look at it again, if it is not over.
