@@ -527,6 +527,7 @@ column-tier = tier
 column-why = why
 why-at-risk = accepted by { $provider } at { $at }; { $outage }
 why-unknown = nobody knows whether { $provider } took it
+why-told = { $what }: { $reason }
 why-held = held by { $provider }
 why-pending = not sent yet
 report-not-delivered = Accepted means that a provider took the message; delivered is what an event says afterwards. Ask for events with: depeche sync

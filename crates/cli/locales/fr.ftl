@@ -581,6 +581,7 @@ column-tier = rang
 column-why = pourquoi
 why-at-risk = accepté par { $provider } le { $at } ; { $outage }
 why-unknown = nul ne sait si { $provider } l'a pris
+why-told = { $what } : { $reason }
 why-held = retenu par { $provider }
 why-pending = pas encore envoyé
 report-not-delivered = Accepté veut dire qu'un fournisseur a pris le message ; distribué est ce qu'un événement dit ensuite. Pour demander les événements : depeche sync

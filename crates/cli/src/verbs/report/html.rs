@@ -30,7 +30,7 @@ const PAGE: &str = include_str!("../../templates/report.html");
 const TO_RING: &str = "<!--to-ring-->\n";
 const PEOPLE: &str = "<!--people-->\n";
 const CALL: &str = r#"<tr><td class="{{ state }}">{{ word }}</td><td>{{ tier }}</td><td class="phone">{{ phone }}</td><td>{{ name }}</td><td>{{ outlet }}</td><td class="long">{{ address }}</td><td class="long">{{ why }}</td></tr>"#;
-const PERSON: &str = r#"<tr><td class="{{ state }}">{{ word }}</td><td class="long">{{ address }}</td><td>{{ name }}</td><td>{{ outlet }}</td><td>{{ provider }}</td><td>{{ at }}</td><td>{{ later }}</td><td class="long">{{ reply }}</td></tr>"#;
+const PERSON: &str = r#"<tr><td class="{{ state }}">{{ word }}</td><td class="long">{{ address }}</td><td>{{ name }}</td><td>{{ outlet }}</td><td>{{ provider }}</td><td class="when">{{ at }}</td><td>{{ later }}</td><td class="long">{{ reply }}</td></tr>"#;
 /// So many outlets and domains are shown; the rest is one row.
 const MOST_ROWS: usize = 20;
 /// So many people are one fold.

@@ -78,16 +78,17 @@ pub(super) fn why(one: &Seen, report: &Told<'_>, context: &Context<'_>) -> Strin
         return say!(out, "why-at-risk", provider = provider, at = at, outage = outage);
     }
     if let Some(later) = one.later.as_ref().filter(|later| later.event.kind.is_loss()) {
-        return told(kind_word(out, later.event.kind), later.event.reason.as_deref().unwrap_or_default());
+        let reason = later.event.reason.as_deref().unwrap_or_default();
+        return told(kind_word(out, later.event.kind), reason, context);
     }
     match report.shown.state_of(&one.delivery) {
         DeliveryState::Unknown => say!(out, "why-unknown", provider = provider),
-        DeliveryState::Held => told(say!(out, "why-held", provider = provider), &reply),
+        DeliveryState::Held => told(say!(out, "why-held", provider = provider), &reply, context),
         DeliveryState::Pending => say!(out, "why-pending"),
         _ => reply,
     }
 }
 
-fn told(what: String, reason: &str) -> String {
-    if reason.is_empty() { what } else { format!("{what}: {reason}") }
+fn told(what: String, reason: &str, context: &Context<'_>) -> String {
+    if reason.is_empty() { what } else { say!(context.out, "why-told", what = what, reason = reason) }
 }
