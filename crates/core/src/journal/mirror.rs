@@ -1,8 +1,9 @@
 //! A second place for what the journal must not lose with its machine.
 //!
-//! All that depeche asks of such a place is that a name can be written once and never again: on that
-//! alone stand the order of what is written and the fence against a machine that was given up
-//! (crate `depeche-mirror`). Folders, object stores and anything else with that one property fit.
+//! All that depeche asks of such a place is that of two who create a name one is refused: on that alone stand
+//! the order of what is written and the fence against a machine that was given up (crate `depeche-mirror`).
+//! Folders, object stores and anything else with that one property fit. What stands under a name can be
+//! replaced; a name never comes free.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use bytes::Bytes;
 /// What a place made of [`MirrorTarget::create`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Created {
-    /// It holds the bytes now, for good.
+    /// It holds the bytes now.
     New,
     /// The name was taken before; nothing is changed.
     Exists,
@@ -43,6 +44,19 @@ pub trait MirrorTarget: Send + Sync {
     ///
     /// As [`MirrorTarget::create`].
     async fn read(&self, name: &str) -> Result<Option<Bytes>, TargetFailed>;
+
+    /// Keeps `bytes` in place of what stands under `name`, which was created before: durable when it returns. At
+    /// no moment is the name free, and whoever reads gets the one or the other whole.
+    ///
+    /// Only compaction replaces. A place that cannot is a mirror all the same; nobody is forgotten in it.
+    ///
+    /// # Errors
+    ///
+    /// As [`MirrorTarget::create`].
+    async fn replace(&self, name: &str, bytes: Bytes) -> Result<(), TargetFailed> {
+        let _ = (name, bytes);
+        Err(TargetFailed::new("this place replaces nothing"))
+    }
 
     /// How the place is shown to people, without keys; also what tells one place from another.
     fn shown(&self) -> String;

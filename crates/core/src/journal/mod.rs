@@ -10,6 +10,7 @@
 
 mod list;
 pub mod mirror;
+pub mod pseudonym;
 pub mod record;
 pub mod state;
 
@@ -421,6 +422,14 @@ pub trait Journal: Send + Sync {
     ///
     /// When the journal cannot be read, or written with `adopt`.
     async fn forgotten_key(&self, adopt: Option<[u8; 32]>) -> Result<Option<[u8; 32]>, JournalError>;
+
+    /// How this journal names those recipients: whoever was forgotten ([`Journal::forget`]) by the pseudonym, everybody
+    /// else as asked. In the order of `keys`.
+    ///
+    /// Made here for a journal that forgets nobody; one that does must answer for itself.
+    async fn known_as(&self, keys: &[RecipientKey]) -> Result<Vec<RecipientKey>, JournalError> {
+        Ok(keys.to_vec())
+    }
 
     /// Keeps that a provider is, or was, out of service, with a line in the audit. The same provider and
     /// beginning again replace what was said before.

@@ -233,6 +233,10 @@ impl Journal for NotedJournal {
         self.inner.forgotten_key(adopt).await
     }
 
+    async fn known_as(&self, keys: &[RecipientKey]) -> Result<Vec<RecipientKey>, JournalError> {
+        self.inner.known_as(keys).await
+    }
+
     async fn declare_outage(&self, outage: Outage) -> Result<(), JournalError> {
         self.inner.declare_outage(outage).await
     }

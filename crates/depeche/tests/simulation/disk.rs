@@ -286,6 +286,10 @@ impl Journal for Disk {
         at_once(self.journal.forgotten_key(adopt))
     }
 
+    async fn known_as(&self, keys: &[RecipientKey]) -> Result<Vec<RecipientKey>, JournalError> {
+        at_once(self.journal.known_as(keys))
+    }
+
     async fn declare_outage(&self, outage: Outage) -> Result<(), JournalError> {
         at_once(self.journal.declare_outage(outage))
     }

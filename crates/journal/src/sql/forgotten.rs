@@ -1,9 +1,7 @@
 //! People who are to be forgotten, and are never to be mailed again all the same.
 //!
-//! Their address is replaced by a pseudonym: the first 16 octets of HMAC-SHA-256 (RFC 2104) over their
-//! recipient key, under a random key that the journal made for itself, written as an address of
-//! `forgotten.invalid` (RFC 2606, section 2: no mail ever goes there). The pseudonym stands on the
-//! suppression list, and every address that is asked about is asked about under its pseudonym too. The
+//! Their address is replaced by a pseudonym ([`depeche_core::journal::pseudonym`]), under a random key that the
+//! journal made for itself. The pseudonym stands on the suppression list, and every address that is asked about is asked about under its pseudonym too. The
 //! same person has the same pseudonym, so that the index over (release, recipient) holds on.
 //!
 //! # Not covered
@@ -13,11 +11,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_lc_rs::hmac;
 use depeche_core::address::RecipientKey;
-use depeche_core::block_list::FORGOTTEN as DOMAIN;
 use depeche_core::event::ProviderEvent;
-use depeche_core::journal::{AuditEntry, Forgotten, JournalError, RunId};
+pub(crate) use depeche_core::journal::pseudonym::is_pseudonym;
+use depeche_core::journal::{AuditEntry, Forgotten, JournalError, RunId, pseudonym};
 use jiff::Timestamp;
 use sqlx::AssertSqlSafe;
 
@@ -26,28 +23,20 @@ use super::{Connection, Row, events, keeping, numbered, read_failed, write_faile
 
 /// Where the key stands in `state`.
 const NAME: &str = "forgotten";
-/// Keeps these hashes apart from any other use of the key.
-const LABEL: &[u8] = b"depeche forgotten\0";
 /// So many are asked for at once; SQLite takes 32 766 values.
 const KEYS: usize = 500;
 
 /// Makes pseudonyms, once somebody was forgotten.
-pub(crate) struct Pseudonyms(Option<hmac::Key>);
+pub(crate) struct Pseudonyms(Option<pseudonym::Pseudonyms>);
 
 impl Pseudonyms {
     pub(crate) async fn load(c: &mut Connection) -> Result<Self, JournalError> {
-        Ok(Self(stored(c).await?.map(|key| hmac::Key::new(hmac::HMAC_SHA256, &key))))
+        Ok(Self(stored(c).await?.map(|key| pseudonym::Pseudonyms::new(&key))))
     }
 
     /// The pseudonym of a recipient; `None` as long as nobody was forgotten, and of a pseudonym itself.
     pub(crate) fn of(&self, key: &str) -> Option<String> {
-        let hash = self.0.as_ref().filter(|_| !is_pseudonym(key))?;
-        let mut context = hmac::Context::with_key(hash);
-        context.update(LABEL);
-        context.update(key.as_bytes());
-        let sum = context.sign();
-        let digits: String = sum.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        Some(format!("forgotten-{digits}@{DOMAIN}"))
+        self.0.as_ref()?.of(key)
     }
 
     /// Those of `keys` who are forgotten, by their pseudonyms.
@@ -137,10 +126,6 @@ pub(crate) async fn adopt(c: &mut Connection, key: &[u8]) -> Result<(), JournalE
         .await
         .map_err(|error| write_failed(&error))?;
     Ok(())
-}
-
-pub(crate) fn is_pseudonym(key: &str) -> bool {
-    key.rsplit_once('@').is_some_and(|(_, domain)| domain == DOMAIN)
 }
 
 fn key_of(address: &str) -> Option<RecipientKey> {

@@ -310,6 +310,14 @@ impl Journal for Store {
         self.read(move |c| Box::pin(async move { forgotten::key(c).await })).await
     }
 
+    async fn known_as(&self, keys: &[RecipientKey]) -> Result<Vec<RecipientKey>, JournalError> {
+        let keys = keys.to_vec();
+        self.read(move |c| {
+            Box::pin(async move { forgotten::Pseudonyms::load(&mut *c).await?.replaced(c, keys).await })
+        })
+        .await
+    }
+
     async fn declare_outage(&self, outage: Outage) -> Result<(), JournalError> {
         self.write(move |c| Box::pin(async move { outages::declare(c, &outage).await })).await
     }
