@@ -2,6 +2,7 @@
 # The machine burns: at the k-th message the process is killed and its folder deleted; a second folder
 # with depeche.toml, the mirror's key and the mirror alone finishes the run. The receiving side judges.
 # The mirror is a folder, and an object store behind HTTP (moto, from PyPI).
+# Then a machine that burns while it forgets somebody in its mirror (tests/forget.py).
 #   bash tests/burn.sh            every k of 100 (minutes)
 #   bash tests/burn.sh --quick    a part of them, for the test command
 set -euo pipefail
@@ -18,4 +19,5 @@ venv=target/foreign/venv
   exit 1
 }
 cargo build --quiet --locked --bin depeche
-exec "$venv/bin/python" tests/burn.py target/debug/depeche "$@"
+"$venv/bin/python" tests/burn.py target/debug/depeche "$@"
+"$venv/bin/python" tests/forget.py target/debug/depeche "$@"

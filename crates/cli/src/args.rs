@@ -101,6 +101,9 @@ pub(crate) enum Command {
     Reconcile(Reconcile),
     /// Go on with the work of a machine that is gone, from its mirror
     TakeOver,
+    /// The second place of the journal
+    #[command(subcommand)]
+    Mirror(Mirror),
     /// Who got it, when, through whom
     Report(Report),
     /// Take providers' webhooks and opt-outs over HTTP
@@ -486,6 +489,12 @@ pub(crate) struct SuppressRemove {
     /// Why, for the audit
     #[arg(long, required = true, value_name = "TEXT")]
     pub(crate) reason: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Mirror {
+    /// Write what the journal holds as a snapshot, and empty what stands before it
+    Compact,
 }
 
 #[derive(Debug, Subcommand)]

@@ -52,6 +52,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     ("reconcile", &["depeche reconcile", "depeche reconcile 20261203-lancement"]),
     ("take-over", &["depeche take-over"]),
+    ("mirror compact", &["depeche mirror compact"]),
     ("suppress pull", &["depeche suppress pull", "depeche suppress pull --apply"]),
     ("suppress push", &["depeche suppress push", "depeche suppress push --apply"]),
     (

@@ -206,20 +206,108 @@ fn who_was_forgotten_is_not_mailed_by_the_machine_that_takes_over() {
     let place = project.path().join("elsewhere");
     std::fs::create_dir(&place).unwrap();
     with_mirror(&project, &place, "sync");
-    let refused = project.run(&["suppress", "forget", &address(2), "--json"]);
-    assert_eq!((refused.exit, &refused.document()["error"]["code"]), (Some(5), &"suppress.mirror".into()));
     // The mirror is filled at the beginning of the next session.
     project.list("more.csv", 7..8);
     let more = project.run(&["send", "release.md", "--to", "more.csv", "--confirm", "1", "--json"]);
     assert_eq!(more.exit, Some(0), "{more:?}");
+    assert_eq!(naming(&place, &address(2)).len(), 2, "the list, and the outcome");
+    let forgotten = project.run(&["suppress", "forget", &address(2), "--json"]);
+    assert_eq!((forgotten.exit, &forgotten.document()["mirror"]), (Some(0), &true.into()), "{forgotten:?}");
+    for person in [1, 2] {
+        assert_eq!(naming(&place, &address(person)), Vec::<String>::new());
+    }
     let second = second_machine(&project, &["depeche.toml", "contacts.csv"]);
     std::fs::write(second.path().join("other.md"), RELEASE.replace("slug: usine", "slug: other")).unwrap();
     let there = |words: &[&str]| run_at(second.path(), words);
     assert_eq!(there(&["take-over"]).exit, Some(0));
 
-    let sent = there(&["send", "other.md", "--to", "contacts.csv", "--confirm", "2"]);
+    let sent = there(&["send", "other.md", "--to", "contacts.csv", "--confirm", "1"]);
 
-    assert_eq!((sent.exit, sent.total("accepted"), sent.total("suppressed")), (Some(0), 2, 1), "{sent:?}");
+    assert_eq!((sent.exit, sent.total("accepted"), sent.total("suppressed")), (Some(0), 1, 2), "{sent:?}");
+}
+
+/// Segments of the mirror that say `text`, for whoever has the key.
+fn naming(place: &Path, text: &str) -> Vec<String> {
+    let seal = ::depeche::mirror::Seal::new(&KEY.to_owned().into()).unwrap();
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(place.join("log")).unwrap() {
+        let entry = entry.unwrap();
+        let name = format!("log/{}", entry.file_name().to_string_lossy());
+        let plain = seal.open(&name, &std::fs::read(entry.path()).unwrap()).unwrap();
+        if String::from_utf8(plain).unwrap().contains(text) {
+            found.push(name);
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_mirror_is_compacted_and_says_the_same_to_the_machine_that_takes_over() {
+    let project = Project::new(vec![FakeSmtp::new()], 4);
+    assert_eq!(project.run(&["mirror", "compact"]).exit, Some(2), "there is none");
+    let place = project.path().join("elsewhere");
+    std::fs::create_dir(&place).unwrap();
+    with_mirror(&project, &place, "sync");
+    assert_eq!(project.send(4, &[]).exit, Some(0));
+
+    let compacted = project.run(&["mirror", "compact", "--json"]);
+
+    assert_eq!(compacted.exit, Some(0), "{compacted:?}");
+    let from = compacted.document()["from"].as_u64().unwrap();
+    assert_eq!(compacted.document()["emptied"].as_u64().unwrap(), from - 1);
+    assert!(naming(&place, &address(0)).iter().all(|name| *name > format!("log/{from:010}")));
+    // Nothing is owed, and a longer log is compacted again.
+    project.list("more.csv", 7..8);
+    let more = project.run(&["send", "release.md", "--to", "more.csv", "--confirm", "1"]);
+    assert_eq!((more.exit, more.stderr.contains("mirror compact")), (Some(0), false), "{more:?}");
+    let again = project.run(&["mirror", "compact"]);
+    assert!(again.stdout.contains("the mirror begins at segment"), "{again:?}");
+    assert!(again.stderr.contains("keeps versions"), "{again:?}");
+    std::fs::remove_dir_all(project.path().join(".depeche")).unwrap();
+    let second = second_machine(&project, &["depeche.toml", "release.md", "contacts.csv"]);
+    let taken = run_at(second.path(), &["take-over"]);
+    assert_eq!(taken.exit, Some(0), "{taken:?}");
+    let runs = taken.document()["runs"].clone();
+    let accepted = runs.as_array().unwrap().iter().map(|run| run["totals"]["accepted"].as_u64().unwrap());
+    assert_eq!(accepted.sum::<u64>(), 5, "{runs}");
+    let again = run_at(second.path(), &["send", "release.md", "--to", "contacts.csv", "--confirm", "4"]);
+    assert_eq!((again.exit, &again.document()["error"]["code"]), (Some(5), &"run.duplicate".into()));
+}
+
+#[test]
+fn a_person_whom_the_mirror_could_not_forget_is_told_of_until_it_has() {
+    let project = Project::new(vec![FakeSmtp::new()], 2);
+    let place = project.path().join("elsewhere");
+    std::fs::create_dir(&place).unwrap();
+    with_mirror(&project, &place, "sync");
+    assert_eq!(project.send(2, &[]).exit, Some(0));
+    // The first segment cannot be read: the journal has forgotten by then.
+    let (first, kept) = (place.join("log/0000000001"), project.path().join("kept"));
+    std::fs::rename(&first, &kept).unwrap();
+    std::fs::create_dir(&first).unwrap();
+
+    let half = project.run(&["suppress", "forget", &address(0), "--json"]);
+
+    assert_eq!((half.exit, &half.document()["error"]["code"]), (Some(4), &"mirror.owes-forgetting".into()));
+    assert!(half.document()["error"]["hint"].as_str().unwrap().contains("depeche mirror compact"));
+    assert!(!project.run(&["report"]).stdout.contains(&address(0)));
+    std::fs::remove_dir(&first).unwrap();
+    std::fs::rename(&kept, &first).unwrap();
+    assert!(!naming(&place, &address(0)).is_empty());
+    let told = project.run(&["suppress", "add", "other@journal.example"]);
+    assert!(told.exit == Some(0) && told.stderr.contains("depeche mirror compact"), "{told:?}");
+    assert_eq!(project.run(&["mirror", "compact"]).exit, Some(0));
+    assert_eq!(naming(&place, &address(0)), Vec::<String>::new());
+    let told = project.run(&["suppress", "add", "another@journal.example"]);
+    assert!(!told.stderr.contains("mirror"), "{told:?}");
+    // Without the mirror nothing is begun.
+    let away = project.path().join("away");
+    std::fs::rename(&place, &away).unwrap();
+    let refused = project.run(&["suppress", "forget", &address(1), "--json"]);
+    assert_eq!((refused.exit, &refused.document()["error"]["code"]), (Some(4), &"mirror.lost".into()));
+    let report = project.run(&["report"]);
+    assert!(report.stdout.contains(&address(1)), "nothing was done: {report:?}");
 }
 
 #[test]

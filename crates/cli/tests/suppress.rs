@@ -189,19 +189,3 @@ fn a_forgotten_person_stands_in_no_file_of_depeche_and_is_never_mailed() {
     assert_eq!(project.seen().get(&address(1)), None, "{next:?}");
     assert_eq!(holding(&state, &address(1)), Vec::<String>::new(), "and does not name them again");
 }
-
-#[test]
-fn nobody_is_forgotten_while_a_mirror_keeps_them() {
-    let project = Project::new(vec![FakeSmtp::new()], 1);
-    std::fs::create_dir(project.path().join("mirror")).unwrap();
-    project.write_secret("mirror.key", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=");
-    project.configure(
-        "[fallback]\n",
-        "[journal.mirror]\ntarget = \"file:mirror\"\nkey = { file = \"mirror.key\" }\n[fallback]\n",
-    );
-
-    let refused = project.run(&["suppress", "forget", &address(0)]);
-
-    assert_eq!(refused.exit, Some(5), "{refused:?}");
-    assert!(refused.stderr.contains("[journal.mirror]"), "{refused:?}");
-}

@@ -82,6 +82,8 @@ fn help_tells_every_command() {
         "sync",
         "reconcile",
         "take-over",
+        "mirror",
+        "mirror compact",
         "cancel",
         "runs",
         "status",

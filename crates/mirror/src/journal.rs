@@ -10,10 +10,12 @@
 //! [`Denied::TakenOver`] once it is known that another machine sends.
 
 mod before_wire;
+mod forgetting;
 mod names;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -30,14 +32,15 @@ use depeche_core::opt_out::DeliveryReference;
 use depeche_core::outcome::Denied;
 use depeche_core::provider::ProviderName;
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use crate::beside::{Beside, Lag};
 use crate::keeper::{Keeper, Mode};
 use crate::lineage::Lineage;
-use crate::log::LogError;
-use crate::record::{Record, Stands, Suppressed};
-use crate::restore::all_deliveries;
-use crate::session::{NotOpened, Opening};
+use crate::log::{Log, LogError};
+use crate::record::{Record, Stands};
+use crate::session::{NotOpened, Opening, deliveries_of};
+use crate::telling::{TellError, Telling};
 
 /// How a session treats its mirror.
 #[derive(Debug, Clone, Copy)]
@@ -55,11 +58,17 @@ pub struct MirroredJournal {
     inner: Arc<dyn Journal>,
     beside: Arc<Beside>,
     keeper: Option<Keeper>,
+    /// Shared with the keeper's task: a compaction has it for itself.
+    log: Option<Arc<tokio::sync::Mutex<Log>>>,
+    /// The journal's id.
+    id: Uuid,
     mode: Mode,
+    patience: Duration,
     farewell: Duration,
     epoch: u64,
     epoch_was_lost: bool,
     mirror_trouble: Option<LogError>,
+    owes_forgetting: AtomicBool,
     known: Mutex<BTreeMap<RunId, names::Known>>,
 }
 
@@ -84,22 +93,36 @@ impl MirroredJournal {
     pub async fn begin(mut opening: Opening, terms: Terms) -> Result<Self, NotOpened> {
         let begun = opening.begin(terms.mode == Mode::Sync).await?;
         let (beside, clock) = (Arc::clone(&opening.beside), Arc::clone(&opening.clock));
-        let keeper = opening
-            .log
-            .take()
-            .map(|log| Keeper::start(log, begun.journal, terms.patience, Arc::clone(&beside), clock));
-        if let Some(keeper) = keeper.as_ref().filter(|_| !begun.owed.is_empty()) {
-            keeper.keep(begun.owed);
+        let log = opening.log.take().map(|log| Arc::new(tokio::sync::Mutex::new(log)));
+        let keeper = log.as_ref().map(|log| {
+            Keeper::start(Arc::clone(log), begun.journal, terms.patience, Arc::clone(&beside), clock)
+        });
+        if let (Some(keeper), Some(known)) = (&keeper, &begun.lacking) {
+            let telling = Telling {
+                journal: &*opening.journal,
+                known,
+                skips_held: true,
+                owes_forgetting: begun.owes_forgetting,
+            };
+            let mut queue = before_wire::Queue { keeper, waits: terms.mode == Mode::Sync };
+            telling.to(&mut queue).await.map_err(|error| match error {
+                TellError::Journal(error) => NotOpened::Journal(error),
+                TellError::Log(error) => NotOpened::Mirror(error),
+            })?;
         }
         Ok(Self {
             inner: opening.journal,
             beside,
             keeper,
+            log,
+            id: begun.journal,
             mode: terms.mode,
+            patience: terms.patience,
             farewell: terms.farewell,
             epoch: begun.epoch,
             epoch_was_lost: begun.epoch_was_lost,
             mirror_trouble: begun.mirror_trouble,
+            owes_forgetting: AtomicBool::new(begun.owes_forgetting),
             known: Mutex::default(),
         })
     }
@@ -244,11 +267,10 @@ impl Journal for MirroredJournal {
         let moved = self.inner.resolve(hold, keys, decision, reason, at).await?;
         if !moved.is_empty() && self.is_kept(hold.run()).await {
             let run = hold.run();
-            let now = all_deliveries(&*self.inner, run).await?;
+            let keys: BTreeSet<RecipientKey> = moved.iter().map(|delivery| delivery.address.key()).collect();
             let mut records = Vec::new();
-            for key in moved.iter().map(|delivery| delivery.address.key()) {
-                let Some(delivery) = now.get(&key) else { continue };
-                let stands = Stands::of(delivery, &self.inner.attempts(delivery.id).await?);
+            for (key, delivery) in deliveries_of(&*self.inner, run, &keys).await? {
+                let stands = Stands::of(&delivery, &self.inner.attempts(delivery.id).await?);
                 records.push(Record::Stands { run: run.clone(), key, stands });
             }
             self.keep(records);
@@ -263,8 +285,8 @@ impl Journal for MirroredJournal {
         now: Timestamp,
     ) -> Result<Recorded, JournalError> {
         let recorded = self.inner.record_events(source, events.clone(), now).await?;
-        let told = events.into_iter().zip(&recorded.events);
-        let events: Vec<ProviderEvent> = told.filter(|(_, told)| told.new).map(|(event, _)| event).collect();
+        let told = events.into_iter().zip(&recorded.events).filter(|(_, told)| told.new);
+        let events = self.without_the_forgotten(told.collect()).await?;
         if !events.is_empty() {
             self.keep(vec![Record::Events { source: source.clone(), events, at: now }]);
         }
@@ -278,10 +300,10 @@ impl Journal for MirroredJournal {
     }
 
     async fn suppress(&self, entries: Vec<Suppression>) -> Result<u64, JournalError> {
-        let records: Vec<Suppressed> = entries.iter().map(Suppressed::from).collect();
-        let count = self.inner.suppress(entries).await?;
+        let count = self.inner.suppress(entries.clone()).await?;
         if count > 0 {
-            self.keep(vec![Record::Suppressed { entries: records }]);
+            let entries = self.entries_to_keep(&entries).await?;
+            self.keep(vec![Record::Suppressed { entries }]);
         }
         Ok(count)
     }
@@ -292,9 +314,11 @@ impl Journal for MirroredJournal {
         reason: &str,
         at: Timestamp,
     ) -> Result<bool, JournalError> {
+        // Whoever was forgotten stands on the list under another name, until now.
+        let names = self.inner.known_as(std::slice::from_ref(key)).await?;
         let was_there = self.inner.unsuppress(key, reason, at).await?;
         if was_there {
-            self.keep(vec![Record::Unsuppressed { key: key.clone() }]);
+            self.keep(names.into_iter().map(|key| Record::Unsuppressed { key }).collect());
         }
         Ok(was_there)
     }
@@ -420,29 +444,25 @@ impl Journal for MirroredJournal {
     async fn suppressions(&self, keys: Option<&[RecipientKey]>) -> Result<Vec<Suppression>, JournalError> {
         self.inner.suppressions(keys).await
     }
-    /// Refused where there is a mirror: its segments are written once and would keep the address. The records
-    /// beside the journal are removed: an older copy of the journal then finds sessions without a record, and
-    /// whoever is pending in it becomes uncertain, which mails nobody twice.
+    /// In the mirror as well, by [`MirroredJournal::compact`]. Where that fails the journal has forgotten the person,
+    /// and the mirror has not ([`MirroredJournal::owes_forgetting`]): compacting again does it.
+    ///
+    /// The records beside the journal are removed: an older copy of the journal then finds sessions without a record,
+    /// and whoever is pending in it becomes uncertain, which mails nobody twice.
     async fn forget(
         &self,
         key: &RecipientKey,
         fresh: [u8; 32],
         at: Timestamp,
     ) -> Result<Forgotten, HoldError> {
-        if self.keeper.is_some() {
-            let reason = "nobody can be forgotten while a mirror keeps their address".to_owned();
-            return Err(JournalError::Unusable { place: "in its mirror".to_owned(), reason }.into());
-        }
-        let forgotten = self.inner.forget(key, fresh, at).await?;
-        let failed = |error: std::io::Error| JournalError::WriteFailed { reason: error.to_string() };
-        let lock = self.beside.lock().await.map_err(failed)?;
-        self.beside.forget_all(self.epoch).map_err(failed)?;
-        drop(lock);
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        Ok(forgotten)
+        self.forget_everywhere(key, fresh, at).await
     }
     async fn forgotten_key(&self, adopt: Option<[u8; 32]>) -> Result<Option<[u8; 32]>, JournalError> {
         self.inner.forgotten_key(adopt).await
+    }
+
+    async fn known_as(&self, keys: &[RecipientKey]) -> Result<Vec<RecipientKey>, JournalError> {
+        self.inner.known_as(keys).await
     }
 
     async fn declare_outage(&self, outage: Outage) -> Result<(), JournalError> {

@@ -13,8 +13,9 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use uuid::Uuid;
 
 use crate::beside::{Beside, Lag};
-use crate::log::{Log, LogError, Segment};
+use crate::log::{Log, LogError};
 use crate::record::Record;
+use crate::segment::Segment;
 
 /// How an intent and the wire stand to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +55,7 @@ const BATCH: usize = 256;
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 
 struct Task {
-    log: Log,
+    log: Arc<tokio::sync::Mutex<Log>>,
     journal: Uuid,
     patience: Duration,
     beside: Arc<Beside>,
@@ -76,7 +77,7 @@ struct Task {
 impl Keeper {
     /// Starts the task. `patience`: how long a waiter is kept waiting while the mirror fails.
     pub(crate) fn start(
-        log: Log,
+        log: Arc<tokio::sync::Mutex<Log>>,
         journal: Uuid,
         patience: Duration,
         beside: Arc<Beside>,
@@ -119,6 +120,11 @@ impl Keeper {
         answer.await.map_err(|_| gone())?
     }
 
+    /// Waits until what is queued now is in the mirror.
+    pub(crate) async fn catch_up(&self) -> Result<(), LogError> {
+        self.keep_before_going_on(Vec::new()).await
+    }
+
     /// How far the mirror lags.
     pub(crate) fn lag(&self) -> Lag {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -132,6 +138,9 @@ impl Keeper {
     }
 
     fn count(&self, records: &[Record]) {
+        if records.is_empty() {
+            return;
+        }
         let mut lag = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         lag.records += records.len() as u64;
         lag.since = lag.since.or(Some(self.clock.now()));
@@ -151,7 +160,8 @@ impl Task {
             self.gather(&mut queue).await;
             if self.segment.is_none() && !queue.is_empty() {
                 let rest = queue.split_off(queue.len().min(BATCH));
-                self.segment = Some(self.log.segment(self.journal, std::mem::replace(&mut queue, rest)));
+                let records = std::mem::replace(&mut queue, rest);
+                self.segment = Some(self.log.lock().await.segment(self.journal, records));
             }
             let written = match self.segment.take() {
                 Some(segment) => self.write(segment, queue.len()).await,
@@ -167,7 +177,7 @@ impl Task {
             }
             if self.is_at_its_end(in_step) {
                 if let Some((_, done)) = self.ending.take() {
-                    let _ = done.send(Ended { in_step, seen: self.log.seen() });
+                    let _ = done.send(Ended { in_step, seen: self.log.lock().await.seen() });
                 }
                 return;
             }
@@ -221,7 +231,8 @@ impl Task {
     async fn write(&mut self, segment: Segment, queued: usize) -> bool {
         let patience = Instant::now() + self.patience;
         loop {
-            match self.log.append(&segment).await {
+            let written = self.log.lock().await.append(&segment).await;
+            match written {
                 Ok(()) => {
                     self.is_kept(&segment, queued);
                     return true;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::beside::Epoch;
+use crate::log::Log;
 
 /// A journal's own word about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +28,20 @@ pub(crate) struct Place {
     pub(crate) seen: u64,
     /// Sessions that began and did not end with everything mirrored.
     pub(crate) open: Vec<u64>,
+    /// Somebody was forgotten who may stand in it still, until it was compacted.
+    #[serde(default)]
+    pub(crate) owes_forgetting: bool,
+}
+
+impl Place {
+    /// The mirror as it was read up to now, with a session left open, so that the next one compares once more.
+    pub(crate) fn read(log: &Log, before: Option<&Lineage>) -> Self {
+        let fingerprint = log.fingerprint();
+        let before = before.and_then(|lineage| lineage.mirror.as_ref());
+        let owes_forgetting =
+            before.is_some_and(|place| place.fingerprint == fingerprint && place.owes_forgetting);
+        Self { fingerprint, seen: log.seen(), open: vec![0], owes_forgetting }
+    }
 }
 
 impl Lineage {

@@ -5,7 +5,10 @@
 //! segment that says so ([`Record::Owner`]); the first one's next segment finds its number taken, reads
 //! it, and knows. There is no moment between asking and writing in which both may go on.
 //!
-//! Segments are never removed: a number that came free again would let an old owner through.
+//! Names are never removed: a number that came free again would let an old owner through. What stands under them may be
+//! replaced, once a snapshot says the same ([`crate::compact`]).
+
+mod reading;
 
 use std::sync::Arc;
 
@@ -14,12 +17,14 @@ use bytes::Bytes;
 use depeche_core::clock::{Clock, Entropy};
 use depeche_core::journal::mirror::{Created, MirrorTarget, TargetFailed};
 use futures_util::future::join_all;
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::record::{Owner, Record};
 use crate::seal::{Seal, SealError};
+use crate::segment::Segment;
+use reading::Reading;
+
+pub use reading::Read;
 
 /// A mirror's log, read up to some number.
 pub struct Log {
@@ -64,20 +69,6 @@ pub enum LogError {
     OtherOwner(Owner),
 }
 
-/// What one segment holds.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Segment {
-    version: u32,
-    /// Told apart from another machine's when the answer to a write was lost.
-    id: Uuid,
-    /// The journal that wrote it.
-    journal: Uuid,
-    at: Timestamp,
-    /// What happened, in order.
-    pub records: Vec<Record>,
-}
-
-const VERSION: u32 = 1;
 /// So many segments are asked for at a time.
 const AT_ONCE: u64 = 16;
 const PROBE: &str = "probe";
@@ -161,29 +152,37 @@ impl Log {
     /// # Errors
     ///
     /// [`LogError`] when one of them cannot be had; nothing counts as read then.
-    pub async fn catch_up(&mut self) -> Result<Vec<Record>, LogError> {
-        let (mut next, mut records) = (self.seen + 1, Vec::new());
+    pub async fn catch_up(&mut self) -> Result<Read, LogError> {
+        let mut reading = Reading::after(self.seen);
         loop {
-            let numbers = next..next + AT_ONCE;
-            let read = join_all(numbers.map(|number| self.read(number))).await;
-            let mut ended = None;
-            for (number, segment) in (next..).zip(read) {
-                match (segment?, ended) {
-                    (Some(_), Some(missing)) => return Err(LogError::Missing(missing)),
-                    (Some(segment), None) => records.extend(segment.records),
-                    (None, _) => ended = ended.or(Some(number)),
-                }
+            let numbers = reading.next..reading.next + AT_ONCE;
+            let batch = join_all(numbers.map(|number| self.read(number))).await;
+            reading.take(batch.into_iter().collect::<Result<_, _>>()?)?;
+            let Some(done) = reading.done() else { continue };
+            let (end, read) = done?;
+            self.seen = end;
+            self.hear(&read.records);
+            return Ok(read);
+        }
+    }
+
+    /// Everybody who ever sent, the latest last: a machine that comes back is known by it.
+    pub(crate) async fn owners(&self) -> Result<Vec<Owner>, LogError> {
+        let mut reading = Reading::after(0);
+        loop {
+            let numbers = reading.next..reading.next + AT_ONCE;
+            let mut batch = join_all(numbers.map(|number| self.read(number))).await;
+            // The rest is not needed, and may be long.
+            for segment in batch.iter_mut().flatten().flatten() {
+                segment.records.retain(Record::is_of_the_log_itself);
             }
-            if let Some(end) = ended {
-                self.seen = end - 1;
-                let newest = records.iter().rev().find_map(|record| match record {
-                    Record::Owner(owner) => Some(owner.clone()),
-                    _ => None,
-                });
-                self.owner = newest.or(self.owner.take());
-                return Ok(records);
-            }
-            next += AT_ONCE;
+            reading.take(batch.into_iter().collect::<Result<_, _>>()?)?;
+            let Some(done) = reading.done() else { continue };
+            let owner = |record| match record {
+                Record::Owner(owner) => Some(owner),
+                _ => None,
+            };
+            return Ok(done?.1.records.into_iter().filter_map(owner).collect());
         }
     }
 
@@ -191,22 +190,13 @@ impl Log {
         let name = name_of(number);
         let Some(sealed) = self.target.read(&name).await? else { return Ok(None) };
         let plain = self.seal.open(&name, &sealed)?;
-        let unreadable = |reason: String| LogError::Unreadable { number, reason };
-        let segment: Segment =
-            serde_json::from_slice(&plain).map_err(|error| unreadable(error.to_string()))?;
-        if segment.version != VERSION {
-            return Err(unreadable(format!(
-                "it was written by a newer depeche (version {})",
-                segment.version
-            )));
-        }
-        Ok(Some(segment))
+        Segment::from_bytes(&plain).map(Some).map_err(|reason| LogError::Unreadable { number, reason })
     }
 
     /// A segment, ready to be written as often as it takes.
     #[must_use]
     pub fn segment(&self, journal: Uuid, records: Vec<Record>) -> Segment {
-        Segment { version: VERSION, id: self.entropy.uuid(), journal, at: self.clock.now(), records }
+        Segment::of(journal, records, &*self.entropy, self.clock.now())
     }
 
     /// Writes a segment after the last one that is there. What other processes of the same journal wrote
@@ -236,28 +226,29 @@ impl Log {
     async fn own_an_empty_one(&mut self) -> Result<(), LogError> {
         let Some(own) = self.own.clone().filter(|_| self.owner.is_none()) else { return Ok(()) };
         self.catch_up().await?;
-        if self.owner.is_none() {
-            self.claim(&own).await?;
+        if self.owner.is_none() && !self.claim(&own).await? {
+            self.catch_up().await?;
         }
         Ok(())
     }
 
-    /// Makes the journal of `owner` the one that sends, if nothing was written since the log was read;
-    /// else what was written.
+    /// Makes the journal of `owner` the one that sends, if nothing was written since the log was read; false
+    /// when something was: it is to be read first.
     ///
     /// # Errors
     ///
     /// The place's failure: whether the claim stands is open then.
-    pub async fn claim(&mut self, owner: &Owner) -> Result<Option<Vec<Record>>, LogError> {
+    pub async fn claim(&mut self, owner: &Owner) -> Result<bool, LogError> {
         let segment = self.segment(owner.journal, vec![Record::Owner(owner.clone())]);
+        let seen = self.seen;
         match self.try_append(&segment).await? {
             Some(found) if found.id != segment.id => {
-                self.pass_over(&found);
-                Ok(Some(found.records))
+                self.seen = seen;
+                Ok(false)
             }
             _ => {
                 self.owner = Some(owner.clone());
-                Ok(None)
+                Ok(true)
             }
         }
     }
@@ -265,11 +256,8 @@ impl Log {
     /// Writes at the next number; the segment that is there when the number is taken.
     async fn try_append(&mut self, segment: &Segment) -> Result<Option<Segment>, LogError> {
         let number = self.seen + 1;
-        let name = name_of(number);
-        let plain = serde_json::to_vec(segment)
-            .map_err(|error| LogError::Unreadable { number, reason: error.to_string() })?;
-        let sealed = Bytes::from(self.seal.seal(&name, &plain, &*self.entropy));
-        if self.target.create(&name, sealed).await? == Created::New {
+        let sealed = self.sealed(number, segment)?;
+        if self.target.create(&name_of(number), sealed).await? == Created::New {
             self.seen = number;
             return Ok(None);
         }
@@ -278,12 +266,41 @@ impl Log {
         Ok(Some(found))
     }
 
+    pub(crate) fn new_id(&self) -> Uuid {
+        self.entropy.uuid()
+    }
+
+    fn sealed(&self, number: u64, segment: &Segment) -> Result<Bytes, LogError> {
+        let plain = segment.to_bytes().map_err(|reason| LogError::Unreadable { number, reason })?;
+        Ok(Bytes::from(self.seal.seal(&name_of(number), &plain, &*self.entropy)))
+    }
+
+    /// Puts in place of segment `number`, which is there, that the log goes on at `at`.
+    pub(crate) async fn empty(&self, number: u64, at: u64, journal: Uuid) -> Result<(), LogError> {
+        let emptied = Segment::emptied(journal, at, &*self.entropy, self.clock.now());
+        let sealed = self.sealed(number, &emptied)?;
+        Ok(self.target.replace(&name_of(number), sealed).await?)
+    }
+
+    /// Where the log goes on of what stood in segment `number`; `None` when it stands there still.
+    pub(crate) async fn goes_on_at(&self, number: u64) -> Result<Option<u64>, LogError> {
+        Ok(self.read(number).await?.ok_or(LogError::Missing(number))?.goes_on_at)
+    }
+
     fn pass_over(&mut self, found: &Segment) {
-        for record in &found.records {
-            if let Record::Owner(owner) = record {
-                self.owner = Some(owner.clone());
-            }
+        match found.goes_on_at {
+            // Everything up to there was read by whoever wrote the snapshot; the next number is taken.
+            Some(at) => self.seen = self.seen.max(at - 1),
+            None => self.hear(&found.records),
         }
+    }
+
+    fn hear(&mut self, records: &[Record]) {
+        let newest = records.iter().rev().find_map(|record| match record {
+            Record::Owner(owner) => Some(owner.clone()),
+            _ => None,
+        });
+        self.owner = newest.or(self.owner.take());
     }
 }
 

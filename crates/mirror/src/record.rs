@@ -123,6 +123,20 @@ pub enum Record {
         /// The beginning that was declared.
         since: Timestamp,
     },
+    /// A snapshot begins: its parts say all that the journal holds, read after this was written.
+    Snapshot {
+        /// Which.
+        id: Uuid,
+    },
+    /// A snapshot is whole: what stands before its beginning is not needed any more.
+    SnapshotWhole {
+        /// Which.
+        id: Uuid,
+        /// The number of the segment in which it begins.
+        from: u64,
+        /// How many segments are parts of it.
+        parts: u64,
+    },
 }
 
 /// Who sends.
@@ -258,6 +272,26 @@ pub struct Suppressed {
     pub at: Timestamp,
 }
 
+impl Record {
+    /// Whether it says something of the log, and nothing of the journal.
+    #[must_use]
+    pub(crate) fn is_of_the_log_itself(&self) -> bool {
+        matches!(self, Self::Owner(_) | Self::Snapshot { .. } | Self::SnapshotWhole { .. })
+    }
+
+    /// Whether a depeche that knows version 1 of a segment alone cannot read it.
+    #[must_use]
+    pub(crate) fn is_of_version_2(&self) -> bool {
+        matches!(
+            self,
+            Self::Outage(_)
+                | Self::OutageWithdrawn { .. }
+                | Self::Snapshot { .. }
+                | Self::SnapshotWhole { .. }
+        )
+    }
+}
+
 impl Attempt {
     /// The attempt that an intent opens.
     #[must_use]
@@ -331,11 +365,23 @@ impl Stands {
     /// Where a recipient stands, as the journal holds it.
     #[must_use]
     pub fn of(delivery: &DeliveryRecord, attempts: &[AttemptRecord]) -> Self {
+        let mut attempts: Vec<Attempt> = attempts.iter().map(Attempt::of).collect();
+        let mut transient = delivery.transient_refusals;
+        // The journal keeps of whom a refusal blamed what still counts; it is said where it came from.
+        let refused = attempts.iter_mut().rev().filter(|attempt| attempt.state == AttemptState::NotAccepted);
+        for attempt in refused {
+            if delivery.avoid.contains(&attempt.provider) {
+                attempt.blames = Some("message".to_owned());
+            } else if transient > 0 {
+                transient -= 1;
+                attempt.blames = Some("recipient".to_owned());
+            }
+        }
         Self {
             state: delivery.state,
             not_before: delivery.not_before,
             reply: delivery.reply.clone(),
-            attempts: attempts.iter().map(Attempt::of).collect(),
+            attempts,
         }
     }
 

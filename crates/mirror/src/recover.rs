@@ -11,7 +11,7 @@ use crate::fold::Known;
 use crate::lineage::{Lineage, Place};
 use crate::log::{Log, LogError};
 use crate::record::{Attempt, Owner, Record, Stands};
-use crate::restore::{Moved, RestoreError, Restored, all_deliveries, restore};
+use crate::restore::{Moved, RestoreError, Restored, restore};
 use crate::session::Opening;
 
 /// Why a journal was not brought up to date.
@@ -68,6 +68,8 @@ pub struct Recovered {
 
 /// So often is a claim tried again, each time after reading what came in between.
 const CLAIMS: u32 = 50;
+/// Deliveries that are read at a time.
+const PAGE: usize = 1_000;
 
 impl Opening {
     /// Brings an older copy of the journal up to date: from the records beside it, and from its mirror.
@@ -102,7 +104,8 @@ impl Opening {
         if place.is_some() {
             unrecorded = 0;
         }
-        let restored = restore(&*self.journal, &Known::from_records(records), now).await?;
+        let restored = restore(&*self.journal, Known::from_records(records), now).await?;
+        self.forget_beside(&restored)?;
         let mut recovered = Recovered { restored, unrecorded, before: None };
         if unrecorded > 0 {
             recovered.restored.moved.extend(self.doubt_all().await?);
@@ -124,12 +127,12 @@ impl Opening {
         records: &mut Vec<Record>,
     ) -> Result<Option<Place>, RecoverError> {
         let Some(log) = &mut self.log else { return Ok(lineage.and_then(|lineage| lineage.mirror.clone())) };
-        records.extend(log.catch_up().await?);
+        records.extend(log.catch_up().await?.records);
         match log.owner() {
             Some(owner) if owner.journal != id => Err(RecoverError::TakenOver(owner.clone())),
             // Nothing of this journal is in it yet.
             None => Ok(None),
-            Some(_) => Ok(Some(Place { fingerprint: log.fingerprint(), seen: log.seen(), open: vec![0] })),
+            Some(_) => Ok(Some(Place::read(log, lineage))),
         }
     }
 
@@ -143,17 +146,22 @@ impl Opening {
                 continue;
             }
             let Some(provider) = run.route.first() else { continue };
-            for (key, delivery) in all_deliveries(&*self.journal, &run.id).await? {
-                if delivery.state != DeliveryState::Pending {
-                    continue;
+            let mut after = None;
+            loop {
+                let page =
+                    self.journal.deliveries_in(&run.id, &[DeliveryState::Pending], after, PAGE).await?;
+                let Some(last) = page.last() else { break };
+                after = Some((last.tier, last.position));
+                for delivery in page {
+                    let mut stands = Stands::of(&delivery, &self.journal.attempts(delivery.id).await?);
+                    stands.attempts.push(self.perhaps(provider));
+                    stands.state = DeliveryState::Intent;
+                    let known = known.runs.entry(run.id.clone()).or_default();
+                    known.recipients.insert(delivery.address.key(), stands);
                 }
-                let mut stands = Stands::of(&delivery, &self.journal.attempts(delivery.id).await?);
-                stands.attempts.push(self.perhaps(provider));
-                stands.state = DeliveryState::Intent;
-                known.runs.entry(run.id.clone()).or_default().recipients.insert(key, stands);
             }
         }
-        Ok(restore(&*self.journal, &known, now).await?.moved)
+        Ok(restore(&*self.journal, known, now).await?.moved)
     }
 
     fn perhaps(&self, provider: &ProviderName) -> Attempt {
@@ -187,7 +195,7 @@ impl Opening {
             Owner { journal: self.entropy.uuid(), machine: self.machine.clone(), at: self.clock.now() };
         let log = self.log.as_mut().ok_or(RecoverError::NoMirror)?;
         log.prove_fence().await?;
-        let mut records = log.catch_up().await?;
+        let mut records = log.catch_up().await?.records;
         let Some(before) = log.owner().cloned() else { return Err(RecoverError::EmptyMirror(log.place())) };
         let is_ours = |lineage: &Lineage| {
             records.iter().any(|one| matches!(one, Record::Owner(owner) if owner.journal == lineage.journal))
@@ -202,8 +210,9 @@ impl Opening {
             }
         }
         claim(log, &owner, &mut records).await?;
-        let restored = restore(&*self.journal, &Known::from_records(records), owner.at).await?;
-        let place = Place { fingerprint: log.fingerprint(), seen: log.seen(), open: vec![0] };
+        let restored = restore(&*self.journal, Known::from_records(records), owner.at).await?;
+        let place = Place::read(log, lineage.as_ref());
+        self.forget_beside(&restored)?;
         let recovered = Recovered { restored, unrecorded: 0, before: Some(before) };
         self.audit_all("take-over", &recovered).await?;
         let beside = self.beside.epoch().map_err(|error| self.not_beside(error))?;
@@ -234,6 +243,14 @@ impl Opening {
         self.journal.audit(AuditEntry { at, run: None, action: action.to_owned(), detail }).await
     }
 
+    /// The records beside the journal name whoever was forgotten now, and are not needed any more.
+    fn forget_beside(&self, restored: &Restored) -> Result<(), RecoverError> {
+        match restored.forgotten {
+            0 => Ok(()),
+            _ => self.beside.forget_all(0).map_err(|error| self.not_beside(error)),
+        }
+    }
+
     fn not_beside(&self, error: io::Error) -> RecoverError {
         RecoverError::Beside { folder: self.beside.folder().display().to_string(), error }
     }
@@ -242,11 +259,14 @@ impl Opening {
 /// Claims the mirror; what is written in between is read first, each time.
 async fn claim(log: &mut Log, owner: &Owner, records: &mut Vec<Record>) -> Result<(), RecoverError> {
     for _ in 0..CLAIMS {
-        match log.claim(owner).await? {
-            None => return Ok(()),
-            Some(more) => records.extend(more),
+        if log.claim(owner).await? {
+            return Ok(());
         }
-        records.extend(log.catch_up().await?);
+        let read = log.catch_up().await?;
+        if read.afresh {
+            records.clear();
+        }
+        records.extend(read.records);
     }
     Err(RecoverError::StillSending)
 }

@@ -1,13 +1,15 @@
 //! Brings a journal to what records say, through the journal's own calls, so that every rule of the
 //! journal holds for what is restored as for what happened here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use depeche_core::address::RecipientKey;
 use depeche_core::budget::Limits;
+use depeche_core::journal::pseudonym::{Pseudonyms, is_pseudonym};
 use depeche_core::journal::{
-    AttemptState, Decision, DeliveryRecord, DeliveryState, FreezeError, Hold, HoldError, Intent, Journal,
-    JournalError, NewDelivery, NewRun, RunId, RunKind, RunState, SettledAttempt, Settlement, Urgency,
+    AttemptState, Decision, DeliveryId, DeliveryRecord, DeliveryState, FreezeError, Hold, HoldError, Intent,
+    Journal, JournalError, NewDelivery, NewRun, RunId, RunKind, RunState, SettledAttempt, Settlement,
+    Urgency,
 };
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -16,6 +18,7 @@ use jiff::Timestamp;
 use crate::fold::{Known, KnownRun};
 use crate::moves::{Move, moves};
 use crate::record::{Attempt, FrozenRun, Stands};
+use crate::session::as_named_here;
 
 /// Why a journal could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
@@ -57,12 +60,16 @@ pub struct Restored {
     pub runs: Vec<RunId>,
     /// Recipients that were moved.
     pub moved: Vec<Moved>,
+    /// People whom another machine has forgotten since, and this journal named still.
+    pub forgotten: u64,
     /// Runs of which the records name recipients, and which neither journal nor records hold.
     pub lost: Vec<RunId>,
 }
 
 /// So many recipients are moved at a time: they share the journal's commits.
 const AT_ONCE: usize = 64;
+/// Deliveries that are read at a time.
+const PAGE: usize = 1_000;
 const WHY: &str = "as the records beside the journal and in its mirror say";
 
 /// Brings `journal` to what `known` says; open attempts become unknown at the end.
@@ -72,13 +79,15 @@ const WHY: &str = "as the records beside the journal and in its mirror say";
 /// [`RestoreError`]; what was done until then stands, and doing it again goes on from there.
 pub(crate) async fn restore(
     journal: &dyn Journal,
-    known: &Known,
+    known: Known,
     now: Timestamp,
 ) -> Result<Restored, RestoreError> {
     let mut restored = Restored::default();
     if let Some(key) = known.forgotten_key {
         journal.forgotten_key(Some(key)).await?;
     }
+    restored.forgotten = forget_here(journal, &known, now).await?;
+    let known = &as_named_here(journal, known).await?;
     let mut by_age: Vec<(&RunId, &KnownRun)> = known.runs.iter().collect();
     by_age.sort_by_key(|(_, run)| run.run.as_ref().map(|run| run.created_at));
     for (id, run) in by_age {
@@ -124,10 +133,38 @@ async fn restore_outages(journal: &dyn Journal, known: &Known, now: Timestamp) -
     Ok(())
 }
 
+/// Forgets whom the records know as forgotten, and this journal names still; how many.
+async fn forget_here(journal: &dyn Journal, known: &Known, now: Timestamp) -> Result<u64, RestoreError> {
+    let forgotten = known.suppressed.keys().filter(|key| is_pseudonym(key.as_str()));
+    let forgotten: BTreeSet<&RecipientKey> = forgotten.collect();
+    let Some(key) = journal.forgotten_key(None).await?.filter(|_| !forgotten.is_empty()) else {
+        return Ok(0);
+    };
+    let (pseudonyms, mut named) = (Pseudonyms::new(&key), BTreeSet::new());
+    let own = journal.suppressions(None).await?.into_iter().map(|entry| entry.key);
+    named.extend(own.filter(|key| pseudonyms.name(key).is_some_and(|name| forgotten.contains(&name))));
+    for run in journal.runs().await? {
+        let mut after = None;
+        loop {
+            let page = journal.deliveries(&run.id, after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some((last.tier, last.position));
+            let keys = page.iter().map(|delivery| delivery.address.key());
+            named.extend(
+                keys.filter(|key| pseudonyms.name(key).is_some_and(|name| forgotten.contains(&name))),
+            );
+        }
+    }
+    for person in &named {
+        journal.forget(person, key, now).await?;
+    }
+    Ok(named.len() as u64)
+}
+
 async fn freeze(journal: &dyn Journal, frozen: &FrozenRun, known: &KnownRun) -> Result<(), RestoreError> {
     let failed =
         |error: FreezeError| RestoreError::Freeze { run: frozen.id.clone(), reason: error.to_string() };
-    let mut deliveries: Vec<NewDelivery> = known.list.iter().map(to_delivery).collect();
+    let mut deliveries: Vec<NewDelivery> = known.list.values().map(to_delivery).collect();
     let mut confirmed = deliveries.len() as u64;
     loop {
         match journal.freeze(to_run(frozen, known, confirmed), deliveries.clone()).await {
@@ -180,38 +217,57 @@ async fn restore_run(
     now: Timestamp,
 ) -> Result<Vec<Moved>, RestoreError> {
     let run = hold.run();
-    let mut wanted = known.recipients.clone();
-    for one in known.list.iter().filter(|one| one.suppressed) {
-        let stands = Stands { state: DeliveryState::Suppressed, ..Stands::at_the_start(None) };
-        wanted.entry(one.address.key()).or_insert(stands);
+    let mut suppressed = BTreeSet::new();
+    suppressed.extend(known.list.values().filter(|one| one.suppressed).map(|one| one.address.key()));
+    let untried = Stands { state: DeliveryState::Suppressed, ..Stands::at_the_start(None) };
+    let (mut before, mut after) = (Vec::new(), None);
+    loop {
+        let page = journal.deliveries(run, after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = Some((last.tier, last.position));
+        let wanted = |delivery: &DeliveryRecord| {
+            let key = delivery.address.key();
+            known.recipients.get(&key).or_else(|| suppressed.contains(&key).then_some(&untried))
+        };
+        let works: Vec<_> = page
+            .iter()
+            .filter_map(|delivery| Some((delivery, wanted(delivery)?)))
+            .map(|(delivery, wanted)| bring(journal, hold, delivery, wanted))
+            .collect();
+        let mut works = stream::iter(works).buffer_unordered(AT_ONCE);
+        while let Some(done) = works.next().await {
+            done?;
+        }
+        drop(works);
+        before.extend(page.iter().map(|delivery| (delivery.id, delivery.state)));
     }
-    let before = all_deliveries(journal, run).await?;
-    let works: Vec<_> = before
-        .values()
-        .filter_map(|delivery| Some((delivery, wanted.get(&delivery.address.key())?)))
-        .map(|(delivery, wanted)| bring(journal, hold, delivery, wanted))
-        .collect();
-    let mut works = stream::iter(works).buffer_unordered(AT_ONCE);
-    while let Some(done) = works.next().await {
-        done?;
-    }
-    drop(works);
     journal.adopt_orphans(hold, now).await?;
     if let Some(at) = known.cancelled_at() {
         journal.cancel(run, at).await?;
     }
     restore_state(journal, run, known, now).await?;
-    let after = all_deliveries(journal, run).await?;
-    let moved = |(key, was): (RecipientKey, DeliveryRecord)| {
-        let is = after.get(&key).map_or(was.state, |after| after.state);
-        (is != was.state).then(|| Moved {
-            run: run.clone(),
-            address: was.address.to_string(),
-            from: was.state,
-            to: is,
-        })
-    };
-    Ok(before.into_iter().filter_map(moved).collect())
+    moved(journal, run, before).await
+}
+
+/// Who stands elsewhere than before; both in the order of the list.
+async fn moved(
+    journal: &dyn Journal,
+    run: &RunId,
+    before: Vec<(DeliveryId, DeliveryState)>,
+) -> Result<Vec<Moved>, RestoreError> {
+    let (mut moved, mut after) = (Vec::new(), None);
+    let before: BTreeMap<DeliveryId, DeliveryState> = before.into_iter().collect();
+    loop {
+        let page = journal.deliveries(run, after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(moved) };
+        after = Some((last.tier, last.position));
+        for delivery in &page {
+            if let Some(from) = before.get(&delivery.id).filter(|from| **from != delivery.state) {
+                let address = delivery.address.to_string();
+                moved.push(Moved { run: run.clone(), address, from: *from, to: delivery.state });
+            }
+        }
+    }
 }
 
 /// A run that has pending recipients is not over, whatever was told of it; and one that ended has ended.
@@ -231,20 +287,6 @@ async fn restore_state(
         None => (RunState::Finished, None, now),
     };
     journal.set_run_state(run, state, note, at).await
-}
-
-/// Every delivery of a run, by recipient.
-pub(crate) async fn all_deliveries(
-    journal: &dyn Journal,
-    run: &RunId,
-) -> Result<BTreeMap<RecipientKey, DeliveryRecord>, JournalError> {
-    let (mut all, mut after) = (BTreeMap::new(), None);
-    loop {
-        let page = journal.deliveries(run, after, 1_000).await?;
-        let Some(last) = page.last() else { return Ok(all) };
-        after = Some((last.tier, last.position));
-        all.extend(page.into_iter().map(|delivery| (delivery.address.key(), delivery)));
-    }
 }
 
 /// Moves one recipient to where it is wanted.

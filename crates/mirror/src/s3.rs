@@ -124,22 +124,30 @@ impl S3 {
         request.send().await.map_err(|error| self.failed(chain(&error.without_url())))
     }
 
-    async fn put(&self, name: &str, bytes: Bytes) -> Result<Response, TargetFailed> {
+    async fn put(&self, name: &str, bytes: Bytes, only_new: bool) -> Result<Response, TargetFailed> {
         let key = self.key(name);
         let action = self.bucket.put_object(Some(&self.credentials), &key);
         let url = action.sign_with_time(SIGNED_FOR, &self.now());
-        let request = self.client.request(Method::PUT, url).header("if-none-match", "*").body(bytes);
-        self.call(request).await
+        let request = self.client.request(Method::PUT, url).body(bytes);
+        self.call(if only_new { request.header("if-none-match", "*") } else { request }).await
     }
 }
 
 #[async_trait]
 impl MirrorTarget for S3 {
     async fn create(&self, name: &str, bytes: Bytes) -> Result<Created, TargetFailed> {
-        let answer = self.put(name, bytes).await?;
+        let answer = self.put(name, bytes, true).await?;
         match answer.status() {
             StatusCode::OK | StatusCode::CREATED | StatusCode::NO_CONTENT => Ok(Created::New),
             StatusCode::PRECONDITION_FAILED => Ok(Created::Exists),
+            _ => Err(self.failed(said(answer).await)),
+        }
+    }
+
+    async fn replace(&self, name: &str, bytes: Bytes) -> Result<(), TargetFailed> {
+        let answer = self.put(name, bytes, false).await?;
+        match answer.status() {
+            StatusCode::OK | StatusCode::CREATED | StatusCode::NO_CONTENT => Ok(()),
             _ => Err(self.failed(said(answer).await)),
         }
     }

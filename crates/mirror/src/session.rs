@@ -10,16 +10,15 @@ use std::sync::Arc;
 
 use depeche_core::address::RecipientKey;
 use depeche_core::clock::{Clock, Entropy};
-use depeche_core::journal::{DeliveryRecord, Journal, JournalError, Outage, RunId, RunKind};
-use depeche_core::provider::ProviderName;
-use jiff::Timestamp;
+use depeche_core::journal::pseudonym::is_pseudonym;
+use depeche_core::journal::{DeliveryRecord, DeliveryState, Journal, JournalError, RunId};
 use uuid::Uuid;
 
 use crate::beside::Beside;
-use crate::fold::{Known, KnownRun};
+use crate::fold::Known;
 use crate::lineage::{Lineage, Place};
 use crate::log::{Log, LogError};
-use crate::record::{FrozenRecipient, FrozenRun, Outcome, Owner, Record, Stands, Suppressed};
+use crate::record::{Outcome, Owner, Record, Stands};
 
 /// What a session is begun with.
 pub struct Opening {
@@ -87,8 +86,10 @@ pub struct Begun {
     pub journal: Uuid,
     /// Its number.
     pub epoch: u64,
-    /// What the journal has and the mirror lacks.
-    pub owed: Vec<Record>,
+    /// What the mirror knows, when it may lack something that the journal has.
+    pub(crate) lacking: Option<Known>,
+    /// Somebody was forgotten who may stand in the mirror still.
+    pub(crate) owes_forgetting: bool,
     /// The number beside the journal was gone; the mirror says that it is the newest copy all the same.
     pub epoch_was_lost: bool,
     /// The mirror could not be reached at the start.
@@ -115,7 +116,8 @@ impl Opening {
         let mut begun = Begun {
             journal: lineage.journal,
             epoch: 0,
-            owed: Vec::new(),
+            lacking: None,
+            owes_forgetting: false,
             epoch_was_lost: was_lost,
             mirror_trouble: None,
         };
@@ -183,6 +185,7 @@ impl Opening {
             let intents = self.beside.newest_intents(session, INTENTS);
             intents.map_err(|error| self.failed(error))?.into_iter().for_each(|record| tail.take(record));
         }
+        let tail = as_named_here(&*self.journal, tail).await?;
         Ok(missing(&*self.journal, &tail).await?)
     }
 
@@ -203,7 +206,7 @@ impl Opening {
             log.resume_at(place.seen, own.clone());
             log.is_still_there().await.map_err(NotOpened::Mirror)?;
         }
-        let records = log.catch_up().await.map_err(NotOpened::Mirror)?;
+        let records = log.catch_up().await.map_err(NotOpened::Mirror)?.records;
         if let Some(place) = place.as_ref().filter(|place| place.seen > log.seen()) {
             return Err(NotOpened::Mirror(LogError::Missing(place.seen)));
         }
@@ -215,16 +218,15 @@ impl Opening {
             return Err(NotOpened::TakenOver(owner));
         }
         let is_newer = is_settled && !records.is_empty();
-        let known = Known::from_records(records);
+        let known = as_named_here(&*self.journal, Known::from_records(records)).await?;
         let missing = missing(&*self.journal, &known).await?;
         if missing > 0 || is_newer {
             return Err(NotOpened::Lacks(missing));
         }
-        if !is_settled {
-            begun.owed = owed(&*self.journal, &known).await?;
-        }
-        let (seen, open) = (log.seen(), place.map(|place| place.open).unwrap_or_default());
-        Ok(Some(Place { fingerprint, seen, open }))
+        begun.lacking = (!is_settled).then_some(known);
+        begun.owes_forgetting = place.as_ref().is_some_and(|place| place.owes_forgetting);
+        let open = place.map(|place| place.open).unwrap_or_default();
+        Ok(Some(Place { fingerprint, seen: log.seen(), open, owes_forgetting: begun.owes_forgetting }))
     }
 
     /// The journal first: a number that only the journal has is no older copy's.
@@ -251,10 +253,26 @@ fn is_passing(trouble: &LogError) -> bool {
 
 /// The first journal that comes to an empty mirror is its owner.
 async fn claim_empty(log: &mut Log, owner: &Owner) -> Result<Owner, NotOpened> {
-    match log.claim(owner).await.map_err(NotOpened::Mirror)? {
-        None => Ok(owner.clone()),
-        Some(_) => Ok(log.owner().cloned().unwrap_or_else(|| owner.clone())),
+    if !log.claim(owner).await.map_err(NotOpened::Mirror)? {
+        log.catch_up().await.map_err(NotOpened::Mirror)?;
     }
+    Ok(log.owner().cloned().unwrap_or_else(|| owner.clone()))
+}
+
+/// What is known, with everybody whom `journal` has forgotten under the name that they have there: a mirror that is
+/// not compacted yet names them still.
+pub(crate) async fn as_named_here(journal: &dyn Journal, mut known: Known) -> Result<Known, JournalError> {
+    if journal.forgotten_key(None).await?.is_none() {
+        return Ok(known);
+    }
+    for run in known.runs.values_mut() {
+        let named = run.named();
+        let here = journal.known_as(&named).await?;
+        named.iter().zip(&here).filter(|(named, here)| named != here).for_each(|(named, here)| {
+            run.rename(named, here);
+        });
+    }
+    Ok(known)
 }
 
 /// How many recipients stand, in `known`, with an attempt that `journal` does not have.
@@ -267,12 +285,17 @@ pub(crate) async fn missing(journal: &dyn Journal, known: &Known) -> Result<u64,
             count += tried.len() as u64;
             continue;
         }
-        let own = deliveries_of(journal, id, &run.recipients).await?;
+        let own = deliveries_of(journal, id, &run.recipients.keys().cloned().collect()).await?;
         for (key, stands) in tried {
             let attempts = match own.get(key) {
                 Some(delivery) => journal.attempts(delivery.id).await?,
                 None => Vec::new(),
             };
+            // Frozen here as forgotten: never mailed from here, whatever was done elsewhere before.
+            let is_out = |delivery: &DeliveryRecord| delivery.state == DeliveryState::Suppressed;
+            if is_pseudonym(key.as_str()) && own.get(key).is_some_and(is_out) {
+                continue;
+            }
             let has = |id: Uuid| attempts.iter().any(|own| own.id == id);
             count += u64::from(!stands.attempts.iter().all(|attempt| has(attempt.id)));
         }
@@ -281,10 +304,10 @@ pub(crate) async fn missing(journal: &dyn Journal, known: &Known) -> Result<u64,
 }
 
 /// The deliveries of those recipients, page by page: of a long list only these stay in memory.
-async fn deliveries_of(
+pub(crate) async fn deliveries_of(
     journal: &dyn Journal,
     run: &RunId,
-    wanted: &BTreeMap<RecipientKey, Stands>,
+    wanted: &BTreeSet<RecipientKey>,
 ) -> Result<BTreeMap<RecipientKey, DeliveryRecord>, JournalError> {
     let (mut found, mut after) = (BTreeMap::new(), None);
     while found.len() < wanted.len() {
@@ -292,119 +315,9 @@ async fn deliveries_of(
         let Some(last) = page.last() else { break };
         after = Some((last.tier, last.position));
         let keyed = page.into_iter().map(|delivery| (delivery.address.key(), delivery));
-        found.extend(keyed.filter(|(key, _)| wanted.contains_key(key)));
+        found.extend(keyed.filter(|(key, _)| wanted.contains(key)));
     }
     Ok(found)
-}
-
-/// What the journal has and `known` lacks. Runs that another process works on are left to it.
-async fn owed(journal: &dyn Journal, known: &Known) -> Result<Vec<Record>, JournalError> {
-    let mut records = Vec::new();
-    let mut runs = journal.runs().await?;
-    runs.reverse();
-    for run in runs.iter().filter(|run| run.kind == RunKind::Real) {
-        if journal.holder(&run.id).await?.is_some() {
-            continue;
-        }
-        let empty = KnownRun::default();
-        let theirs = known.runs.get(&run.id).unwrap_or(&empty);
-        if !theirs.is_whole() {
-            let mut pages = Pages::of(&run.id);
-            while let Some(page) = pages.next(journal).await? {
-                records.extend(page);
-            }
-        }
-        let mut after = None;
-        loop {
-            let page = journal.deliveries(&run.id, after, 1_000).await?;
-            let Some(last) = page.last() else { break };
-            after = Some((last.tier, last.position));
-            for delivery in page {
-                let attempts = match delivery.attempts {
-                    0 => Vec::new(),
-                    _ => journal.attempts(delivery.id).await?,
-                };
-                let (key, stands) = (delivery.address.key(), Stands::of(&delivery, &attempts));
-                if differ(&stands, &theirs.stands(&key)) {
-                    records.push(Record::Stands { run: run.id.clone(), key, stands });
-                }
-            }
-        }
-        let at = run.ended_at.unwrap_or(run.created_at);
-        records.push(Record::State { run: run.id.clone(), state: run.state, note: run.note.clone(), at });
-    }
-    let entries: Vec<Suppressed> = journal.suppressions(None).await?.iter().map(Suppressed::from).collect();
-    let entries: Vec<Suppressed> =
-        entries.into_iter().filter(|entry| !known.suppressed.contains_key(&entry.key)).collect();
-    if !entries.is_empty() {
-        records.push(Record::Suppressed { entries });
-    }
-    let key = journal.forgotten_key(None).await?.filter(|key| known.forgotten_key != Some(*key));
-    records.extend(key.map(|key| Record::ForgottenKey { key }));
-    records.extend(outages(&journal.outages().await?, known));
-    Ok(records)
-}
-
-/// What a person said of outages, as far as `known` has it otherwise.
-fn outages(own: &[Outage], known: &Known) -> Vec<Record> {
-    let name = |outage: &Outage| (outage.provider.clone(), outage.since);
-    let declared =
-        own.iter().filter(|outage| known.outages.get(&name(outage)) != Some(&Some((*outage).clone())));
-    let stands = |withdrawn: &(ProviderName, Timestamp)| own.iter().any(|outage| name(outage) == *withdrawn);
-    let withdrawn = known.outages.iter().filter(|(name, said)| said.is_some() && !stands(name));
-    let withdrawn = withdrawn
-        .map(|((provider, since), _)| Record::OutageWithdrawn { provider: provider.clone(), since: *since });
-    declared.cloned().map(Record::Outage).chain(withdrawn).collect()
-}
-
-/// Whether two words about a recipient say something else of who may have been mailed.
-fn differ(own: &Stands, theirs: &Stands) -> bool {
-    let ids = |stands: &Stands| -> BTreeSet<(Uuid, &'static str)> {
-        stands.attempts.iter().map(|attempt| (attempt.id, attempt.state.as_str())).collect()
-    };
-    own.state != theirs.state || ids(own) != ids(theirs)
-}
-
-/// A run's list and assets as records, page by page: the list may be long.
-pub(crate) struct Pages {
-    run: RunId,
-    is_begun: bool,
-    after: Option<(u32, u64)>,
-}
-
-impl Pages {
-    pub(crate) fn of(run: &RunId) -> Self {
-        Self { run: run.clone(), is_begun: false, after: None }
-    }
-
-    /// The next page; `None` after the last.
-    pub(crate) async fn next(&mut self, journal: &dyn Journal) -> Result<Option<Vec<Record>>, JournalError> {
-        const PAGE: usize = 500;
-        if !self.is_begun {
-            self.is_begun = true;
-            return self.head(journal).await.map(Some);
-        }
-        let page = journal.deliveries(&self.run, self.after, PAGE).await?;
-        let Some(last) = page.last() else { return Ok(None) };
-        self.after = Some((last.tier, last.position));
-        let recipients = page.iter().map(FrozenRecipient::of).collect();
-        Ok(Some(vec![Record::Recipients { run: self.run.clone(), recipients }]))
-    }
-
-    async fn head(&self, journal: &dyn Journal) -> Result<Vec<Record>, JournalError> {
-        use base64::Engine as _;
-        let missing = || JournalError::NoSuchRun(self.run.clone());
-        let record = journal.run(&self.run).await?.ok_or_else(missing)?;
-        let recipients = journal.totals(&self.run).await?.recipients;
-        let assets = journal.assets(&self.run).await?;
-        let mut records = vec![Record::Run(Box::new(FrozenRun::of(&record, assets.len(), recipients)))];
-        records.extend(assets.into_iter().map(|(name, content)| Record::Asset {
-            run: self.run.clone(),
-            name,
-            content: base64::engine::general_purpose::STANDARD.encode(content),
-        }));
-        Ok(records)
-    }
 }
 
 /// What a settlement says, as a record.

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use depeche::journal::Journal;
-use depeche::mirror::{Beside, Lag, LogError, MirroredJournal, Mode, NotOpened, Opening, Terms};
+use depeche::journal::{HoldError, Journal};
+use depeche::mirror::{
+    Beside, CompactError, Lag, LogError, MirroredJournal, Mode, NotOpened, Opening, Terms,
+};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -57,6 +59,7 @@ pub(crate) async fn begin(
     if let Some(trouble) = session.mirror_trouble() {
         context.out.warn(say!(context.out, "mirror-behind", reason = trouble.to_string()));
     }
+    say_owing(&session, context);
     Ok(Some(Arc::new(session)))
 }
 
@@ -70,9 +73,54 @@ pub(crate) async fn begin_deciding(
     if config.state_dir().is_none() {
         return Ok(journal);
     }
+    let session = begin_idle(config, journal, context).await?;
+    say_owing(&session, context);
+    Ok(Arc::new(session))
+}
+
+async fn begin_idle(
+    config: &Config,
+    journal: Arc<dyn Journal>,
+    context: &Context<'_>,
+) -> Result<MirroredJournal, Failure> {
     let terms = Terms { mode: Mode::Async, ..Terms::default() };
     let begun = MirroredJournal::begin(opening(config, journal, context)?, terms).await;
-    Ok(Arc::new(begun.map_err(|refused| told(refused, context))?))
+    begun.map_err(|refused| told(refused, context))
+}
+
+/// Begins a session that sends nothing and cannot do without the mirror.
+pub(crate) async fn begin_with_mirror(
+    config: &Config,
+    journal: Arc<dyn Journal>,
+    context: &Context<'_>,
+) -> Result<MirroredJournal, Failure> {
+    let session = begin_idle(config, journal, context).await?;
+    match session.mirror_trouble() {
+        None => Ok(session),
+        Some(trouble) => {
+            let failure = mirror_failed(trouble, context);
+            session.close().await;
+            Err(failure)
+        }
+    }
+}
+
+/// Somebody was forgotten in the journal, and the mirror may name them still.
+fn say_owing(session: &MirroredJournal, context: &Context<'_>) {
+    if session.owes_forgetting() {
+        context.out.warn(say!(context.out, "mirror-owes-forgetting"));
+    }
+}
+
+/// The mirror was not compacted.
+pub(crate) fn not_compacted(error: CompactError, context: &Context<'_>) -> Failure {
+    match error {
+        CompactError::Mirror(LogError::OtherOwner(owner)) => told(NotOpened::TakenOver(owner), context),
+        CompactError::Mirror(error) => mirror_failed(&error, context),
+        CompactError::Journal(error) => error.into(),
+        CompactError::Held { run, pid } => HoldError::Held { run, pid }.into(),
+        other => Failure::new(Exit::Problems, "mirror", other),
+    }
 }
 
 /// The same where the decision stands in an older copy as well: whoever is suppressed or cancelled is

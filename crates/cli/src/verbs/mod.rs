@@ -8,6 +8,7 @@ mod explain;
 mod init;
 mod man;
 mod message;
+mod mirror;
 mod plan;
 mod provider;
 mod recover;
@@ -46,6 +47,7 @@ pub(crate) async fn dispatch(command: Command, context: &Context<'_>) -> Done {
         Command::Sync(asked) => sync::run(&asked, context).await,
         Command::Reconcile(asked) => recover::reconcile(&asked, context).await,
         Command::TakeOver => recover::take_over(context).await,
+        Command::Mirror(command) => mirror::run(&command, context).await,
         Command::Report(asked) => report::run(&asked, context).await,
         Command::Serve => serve::run(context).await,
         Command::Suppress(command) => suppress::run(&command, context).await,

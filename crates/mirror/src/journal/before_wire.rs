@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
+use async_trait::async_trait;
 use depeche_core::journal::{
     AttemptState, DeliveryId, DeliveryRecord, DeliveryState, Intent, Journal as _, JournalError, RunId,
     RunKind, SettledAttempt, Settlement, Urgency,
@@ -16,6 +17,25 @@ use crate::keeper::{Keeper, Mode};
 use crate::log::LogError;
 use crate::record::{Attempt, Record};
 use crate::session;
+use crate::telling::{Listener, Pages};
+
+/// What the mirror lacks, on its way to it.
+pub(super) struct Queue<'a> {
+    pub(super) keeper: &'a Keeper,
+    /// For each page, until one fails: what fails here fails again at the first intent, and is told there.
+    pub(super) waits: bool,
+}
+
+#[async_trait]
+impl Listener for Queue<'_> {
+    async fn take(&mut self, records: Vec<Record>) -> Result<(), LogError> {
+        match self.waits {
+            true => self.waits = self.keeper.keep_before_going_on(records).await.is_ok(),
+            false => self.keeper.keep(records),
+        }
+        Ok(())
+    }
+}
 
 /// Deliveries that are read at a time.
 const PAGE: usize = 1_000;
@@ -147,16 +167,13 @@ impl MirroredJournal {
 
     /// A list that was just frozen, page by page.
     pub(super) async fn keep_list(&self, run: &RunId) -> Result<(), JournalError> {
-        let mut pages = session::Pages::of(run);
-        let mut waits = self.mode == Mode::Sync;
+        let mut pages = Pages::of(run);
+        let mut queue = self.keeper.as_ref().map(|keeper| Queue { keeper, waits: self.mode == Mode::Sync });
         while let Some(records) = pages.next(&*self.inner).await? {
-            match self.keeper.as_ref().filter(|_| waits) {
-                Some(keeper) => {
-                    self.note(&records);
-                    // What fails here fails again at the first intent, and is told there.
-                    waits = keeper.keep_before_going_on(records).await.is_ok();
-                }
-                None => self.keep(records),
+            self.note(&records);
+            if let Some(queue) = &mut queue {
+                // It only queues, or waits: nothing of it fails.
+                let _ = queue.take(records).await;
             }
         }
         Ok(())

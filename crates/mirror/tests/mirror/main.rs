@@ -3,6 +3,7 @@
 // Tests fail by panicking.
 #![allow(clippy::unwrap_used)]
 
+mod compaction;
 mod conformance;
 mod copies;
 mod lost;

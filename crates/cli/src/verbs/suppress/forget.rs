@@ -1,13 +1,15 @@
 //! `suppress forget`: a person asks to be forgotten (GDPR, article 17), and is never mailed again all the same.
 //!
-//! The journal keeps a keyed hash in their place; the records beside it are removed. Refused while a process
-//! works on a run, and where a mirror keeps what was written once. Files of the project that still name them
-//! are told, and left to their owner; so is what is out of reach.
+//! The journal keeps a keyed hash in their place; the records beside it are removed, and its mirror is compacted.
+//! Refused while a process works on a run, and while the mirror cannot be reached. Files of the project that still
+//! name them are told, and left to their owner; so is what is out of reach.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use depeche::journal::{HoldError, Journal};
+use depeche::address::EmailAddress;
+use depeche::journal::{Forgotten, HoldError, Journal};
 use serde_json::json;
 
 use crate::args::SuppressForget;
@@ -15,6 +17,7 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
+use crate::run::session;
 use crate::words::say;
 
 /// Folders are looked into so deep.
@@ -22,24 +25,40 @@ const DEPTH: usize = 4;
 /// Longer files are not looked into.
 const MOST_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Whether anybody can be forgotten here.
-pub(super) fn may(config: &Config, context: &Context<'_>) -> Result<(), Failure> {
-    if config.mirror.is_none() {
-        return Ok(());
-    }
-    Err(Failure::guard("suppress.mirror", say!(context.out, "forget-mirror"))
-        .with_hint(say!(context.out, "forget-mirror-hint")))
-}
-
 /// Does what was asked.
 pub(super) async fn run(
     asked: &SuppressForget,
-    journal: &dyn Journal,
+    plain: Arc<dyn Journal>,
     config: &Config,
     context: &Context<'_>,
 ) -> Done {
-    let out = context.out;
     let address = super::address(&asked.address)?;
+    if config.mirror.is_none() {
+        let journal = session::begin_withholding(config, plain, context).await;
+        let forgotten = forget(&address, &*journal, context).await?;
+        journal.close().await;
+        return Ok(tell(&address, &forgotten, false, config, context));
+    }
+    let session = session::begin_with_mirror(config, plain, context).await?;
+    let forgotten = forget(&address, &session, context).await;
+    session.close().await;
+    match forgotten {
+        Ok(forgotten) => Ok(tell(&address, &forgotten, true, config, context)),
+        // The journal has forgotten; it is the mirror that failed.
+        Err(error) if session.owes_forgetting() => {
+            let message = say!(context.out, "forget-owed", reason = error.message);
+            Err(Failure::new(Exit::Pending, "mirror.owes-forgetting", message)
+                .with_hint(say!(context.out, "forget-owed-hint")))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn forget(
+    address: &EmailAddress,
+    journal: &dyn Journal,
+    context: &Context<'_>,
+) -> Result<Forgotten, Failure> {
     // Any process of a run may hold the address in memory, and would write it again.
     for run in journal.open_runs().await? {
         if let Some(pid) = journal.holder(&run.id).await? {
@@ -49,13 +68,22 @@ pub(super) async fn run(
     let mut fresh = [0; 32];
     fresh[..16].copy_from_slice(context.entropy.uuid().as_bytes());
     fresh[16..].copy_from_slice(context.entropy.uuid().as_bytes());
-    let key = address.key();
-    let forgotten = journal.forget(&key, fresh, context.clock.now()).await?;
-    let named = still_named(&config.base(), key.as_str());
+    Ok(journal.forget(&address.key(), fresh, context.clock.now()).await?)
+}
+
+fn tell(
+    address: &EmailAddress,
+    forgotten: &Forgotten,
+    has_mirror: bool,
+    config: &Config,
+    context: &Context<'_>,
+) -> Exit {
+    let out = context.out;
+    let named = still_named(&config.base(), address.key().as_str());
     let named: Vec<String> = named.iter().map(|path| path.display().to_string()).collect();
     out.document(&json!({ "version": 1, "exit": 0, "pseudonym": forgotten.pseudonym.as_str(),
         "deliveries": forgotten.deliveries, "events": forgotten.events, "swept": forgotten.swept,
-        "still_named_in": named }));
+        "mirror": has_mirror, "still_named_in": named }));
     out.line(say!(
         out,
         "forgotten",
@@ -69,8 +97,11 @@ pub(super) async fn run(
     for file in &named {
         out.warn(say!(out, "forgotten-still-named", file = file));
     }
+    if has_mirror {
+        out.note(say!(out, "mirror-compacted-beyond"));
+    }
     out.note(say!(out, "forgotten-beyond"));
-    Ok(Exit::Done)
+    Exit::Done
 }
 
 /// Files of the project in which the address stands, in whatever case.

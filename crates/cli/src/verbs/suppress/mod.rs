@@ -17,19 +17,16 @@ use crate::words::say;
 /// Does what was asked.
 pub(crate) async fn run(command: &Suppress, context: &Context<'_>) -> Done {
     let config = context.config()?;
-    if matches!(command, Suppress::Forget(_)) {
-        forget::may(&config, context)?;
-    }
     let journal = store::open(&config, context).await?;
     let journal = match command {
-        Suppress::List => journal,
+        Suppress::List | Suppress::Forget(_) => journal,
         _ => session::begin_withholding(&config, journal, context).await,
     };
     let exit = match command {
         Suppress::Add(asked) => add(&*journal, asked, context).await?,
         Suppress::List => list(&*journal, context).await?,
         Suppress::Remove(asked) => remove(&*journal, asked, context).await?,
-        Suppress::Forget(asked) => forget::run(asked, &*journal, &config, context).await?,
+        Suppress::Forget(asked) => return forget::run(asked, journal, &config, context).await,
         Suppress::Pull(asked) => lists::pull(asked, &*journal, &config, context).await?,
         Suppress::Push(asked) => lists::push(asked, &*journal, &config, context).await?,
     };

@@ -73,7 +73,14 @@ pub(super) async fn what_comes_later_does_not_name_the_forgotten_again(harness: 
     let accepted = settled(&intent, DeliveryState::Accepted, AttemptState::Accepted, at(2));
     journal.settle(vec![accepted], Urgency::Now).await.expect("written");
     let key = recipients(0..1)[0].address.key();
+    let other = recipients(3..4)[0].address.key();
+    assert_eq!(
+        journal.known_as(&[key.clone(), other.clone()]).await.expect("read"),
+        [key.clone(), other.clone()]
+    );
     let pseudonym = journal.forget(&key, [1; 32], at(4)).await.expect("free").pseudonym;
+    let named = journal.known_as(&[other.clone(), key.clone(), pseudonym.clone()]).await.expect("read");
+    assert_eq!(named, [other, pseudonym.clone(), pseudonym.clone()]);
     let event = ProviderEvent {
         attempt: Some(intent.attempt),
         reason: Some("<j0@journal.example> is full".to_owned()),
