@@ -3,7 +3,8 @@
 //! The dialogue that leads to an intent takes its time, and never the same. So an attempt begins up to
 //! [`LEAD`] before its turn, is with the server when that comes (after 354, before the first body octet), and
 //! waits for it there. Turns go to whoever is ready first; the journal, which keeps the schedule for all
-//! processes ([`crate::budget::Spacing`]), has the last word.
+//! processes ([`crate::budget::Spacing`]), has the last word. Not governor's cells: these turns must be the
+//! journal's to the microsecond, or each would be asked for twice.
 
 use std::sync::{Mutex, PoisonError};
 
