@@ -290,7 +290,9 @@ fn a_person_whom_the_mirror_could_not_forget_is_told_of_until_it_has() {
     let half = project.run(&["suppress", "forget", &address(0), "--json"]);
 
     assert_eq!((half.exit, &half.document()["error"]["code"]), (Some(4), &"mirror.owes-forgetting".into()));
-    assert!(half.document()["error"]["hint"].as_str().unwrap().contains("depeche mirror compact"));
+    let error = half.document()["error"].clone();
+    assert!(error["hint"].as_str().unwrap().contains("depeche mirror compact"), "{error}");
+    assert!(error["message"].as_str().unwrap().contains("the mirror cannot be used: file:"), "{error}");
     assert!(!project.run(&["report"]).stdout.contains(&address(0)));
     std::fs::remove_dir(&first).unwrap();
     std::fs::rename(&kept, &first).unwrap();

@@ -12,7 +12,6 @@ use jiff::Timestamp;
 use super::MirroredJournal;
 use crate::compact::{CompactError, Compacted, compact};
 use crate::lineage::Lineage;
-use crate::log::LogError;
 use crate::record::{Record, Suppressed};
 
 impl MirroredJournal {
@@ -75,7 +74,7 @@ impl MirroredJournal {
             // Whoever takes over in the middle of it makes the same pseudonyms.
             let key = self.inner.forgotten_key(Some(fresh)).await?.unwrap_or(fresh);
             let told = keeper.keep_before_going_on(vec![Record::ForgottenKey { key }]).await;
-            told.map_err(|error| unusable(&error))?;
+            told.map_err(unusable)?;
             // First, so that a machine that dies right after the journal's commit still knows.
             self.owe_forgetting(true).await?;
         }
@@ -147,17 +146,14 @@ fn write_failed(error: std::io::Error) -> JournalError {
     JournalError::WriteFailed { reason: error.to_string() }
 }
 
-fn unusable(error: &LogError) -> JournalError {
-    JournalError::Unusable { place: "in its mirror".to_owned(), reason: error.to_string() }
+fn unusable(error: impl std::fmt::Display) -> JournalError {
+    JournalError::WriteFailed { reason: format!("the mirror cannot be used: {error}") }
 }
 
 fn as_hold_error(error: CompactError) -> HoldError {
     match error {
         CompactError::Held { run, pid } => HoldError::Held { run, pid },
         CompactError::Journal(error) => error.into(),
-        CompactError::Mirror(error) => unusable(&error).into(),
-        CompactError::NoMirror => {
-            JournalError::Unusable { place: "in its mirror".to_owned(), reason: error.to_string() }.into()
-        }
+        error @ (CompactError::Mirror(_) | CompactError::NoMirror) => unusable(error).into(),
     }
 }

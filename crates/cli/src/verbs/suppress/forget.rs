@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use depeche::address::EmailAddress;
-use depeche::journal::{Forgotten, HoldError, Journal};
+use depeche::journal::{Forgotten, HoldError, Journal, JournalError};
 use serde_json::json;
 
 use crate::args::SuppressForget;
@@ -45,12 +45,13 @@ pub(super) async fn run(
     match forgotten {
         Ok(forgotten) => Ok(tell(&address, &forgotten, true, config, context)),
         // The journal has forgotten; it is the mirror that failed.
-        Err(error) if session.owes_forgetting() => {
-            let message = say!(context.out, "forget-owed", reason = error.message);
+        Err(HoldError::Journal(JournalError::WriteFailed { reason })) if session.owes_forgetting() => {
+            let reason = context.out.words.library(&reason);
+            let message = say!(context.out, "forget-owed", reason = reason);
             Err(Failure::new(Exit::Pending, "mirror.owes-forgetting", message)
                 .with_hint(say!(context.out, "forget-owed-hint")))
         }
-        Err(error) => Err(error),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -58,17 +59,17 @@ async fn forget(
     address: &EmailAddress,
     journal: &dyn Journal,
     context: &Context<'_>,
-) -> Result<Forgotten, Failure> {
+) -> Result<Forgotten, HoldError> {
     // Any process of a run may hold the address in memory, and would write it again.
     for run in journal.open_runs().await? {
         if let Some(pid) = journal.holder(&run.id).await? {
-            return Err(HoldError::Held { run: run.id, pid }.into());
+            return Err(HoldError::Held { run: run.id, pid });
         }
     }
     let mut fresh = [0; 32];
     fresh[..16].copy_from_slice(context.entropy.uuid().as_bytes());
     fresh[16..].copy_from_slice(context.entropy.uuid().as_bytes());
-    Ok(journal.forget(&address.key(), fresh, context.clock.now()).await?)
+    journal.forget(&address.key(), fresh, context.clock.now()).await
 }
 
 fn tell(
