@@ -235,7 +235,7 @@ require_authenticated = false
 
     def work(self, *before):
         log = open(self.folder / f"worker{len(self.workers)}.log", "w")
-        worker = subprocess.Popen([*before, DEPECHE, "--no-input", "work"], cwd=self.folder, stdout=log, stderr=log)
+        worker = subprocess.Popen([*before, DEPECHE, "--no-input", "work"], cwd=self.folder, stdout=log, stderr=log, start_new_session=True)
         self.workers.append(worker)
         return worker
 
@@ -263,11 +263,25 @@ require_authenticated = false
     def close(self):
         for worker in self.workers:
             if worker.poll() is None:
-                worker.send_signal(signal.SIGCONT)
-                worker.send_signal(signal.SIGTERM)
+                # With whatever it was started by: faketime is a process of its own, and passes no signal on.
+                os.killpg(worker.pid, signal.SIGCONT)
+                os.killpg(worker.pid, signal.SIGTERM)
         codes = [worker.wait(60) for worker in self.workers]
+        end = time.time() + 60
+        while (left := [worker.pid for worker in self.workers if in_group(worker.pid)]) and time.time() < end:
+            time.sleep(0.05)
+        assert not left, f"workers that SIGTERM did not end: {left}"
         shutil.rmtree(self.folder)
         return codes
+
+
+def in_group(group):
+    """Whether a process of that group lives."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def psql(text, database=None):
