@@ -224,6 +224,50 @@ fn a_provider_that_does_not_know_the_domain_outweighs_good_records() {
     }
 }
 
+/// The account's number in a selector cannot be guessed; OVHcloud knows it.
+#[test]
+fn the_selectors_of_exchange_are_asked_of_ovhcloud() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let stub = runtime.block_on(HttpStub::start(|seen| match seen.target.as_str() {
+        "/1.0/auth/time" => Says::json(200, "1700000000"),
+        _ => Says::json(200, "[\"ovhex123456-selector1\"]"),
+    }));
+    let server = runtime.block_on(FakeSmtp::new().start());
+    let folder = folder(&format!(
+        "[[provider]]\nname = \"exchange\"\nkind = \"smtp\"\nhost = \"127.0.0.1\"\nport = {}\ntls = \"none\"\n\
+         ovh = {{ organization = \"o1\", service = \"s1\", application_key = \"a1\", application_secret = {{ env = \"KEY\" }}, \
+         consumer_key = {{ env = \"KEY\" }}, base_url = \"{}/1.0\" }}\n",
+        server.port(),
+        stub.base_url()
+    ));
+    let key = "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+    write(&folder, "exemple.zone", &format!("{ZONE}ovhex123456-selector1._domainkey TXT \"{key}\"\n"));
+    let run = |words: &[&str], lang: &str| {
+        let mut command = depeche();
+        command.args(words).args(["--lang", lang]).env("KEY", "k").current_dir(folder.path());
+        let said = said(command.output().unwrap());
+        common::schemas::judge(words, &said.stdout);
+        said
+    };
+
+    let check = ["domain", "check", "exemple.fr", "--zone", "exemple.zone", "--json"];
+    let leg = |words: &[&str]| {
+        run(words, "en").document()["domains"][0]["providers"][0]["legs"][0]["aligned"].clone()
+    };
+    assert_ne!(leg(&check), "yes", "nobody knows the selector");
+    let asking = [&check[..], &["--ask-providers"]].concat();
+    assert_eq!(leg(&asking), "yes");
+
+    let told = run(&["provider", "test"], "fr");
+    assert!(told.stdout.contains("OVHcloud signe pour exemple.fr sous : ovhex123456-selector1"), "{told:?}");
+    let document = run(&["provider", "test", "--json"], "en").document();
+    assert_eq!(document["providers"][0]["selectors"][0], "ovhex123456-selector1", "{document:#}");
+    // Its secrets are no condition of sending.
+    let mut plan = depeche();
+    let plan = plan.args(["config", "check"]).env_remove("KEY").current_dir(folder.path()).output().unwrap();
+    assert!(plan.status.success(), "{plan:?}");
+}
+
 /// The news that a press officer needs before the outage, in both languages and as JSON.
 #[test]
 fn a_plan_says_what_the_loss_of_an_operator_breaks_and_its_cure() {

@@ -80,13 +80,15 @@ fn canaries_are_found_nowhere() {
 }
 
 /// Where depeche.toml takes a secret, and what stands there in this test.
-const SLOTS: [(&str, &str); 17] = [
+const SLOTS: [(&str, &str); 19] = [
     ("UNSUBSCRIBE", "c4nary-unsubscribe-secret-of-thirty-two"),
     ("UNSUBSCRIBE_OLD", "c4nary-unsubscribe-older-of-thirty-two"),
     ("POSTGRES", "c4nary-postgres"),
     ("IMAP", "c4nary-imap"),
     ("SMTP", PASSWORD),
     ("DKIM", ""),
+    ("OVH_APPLICATION", "c4nary-ovh-application"),
+    ("OVH_CONSUMER", "c4nary-ovh-consumer"),
     ("BREVO", KEY),
     ("MANDRILL", "md-c4nary-mandrill"),
     ("CAMPAIGN", "c4nary0campaign-us1"),
@@ -116,6 +118,7 @@ tls = "none"
 username = "presse"
 password = {{ env = "SMTP" }}
 dkim = {{ domain = "exemple.fr", selector = "s1", key = {{ env = "DKIM" }} }}
+ovh = {{ organization = "o1", service = "s1", application_key = "a1", application_secret = {{ env = "OVH_APPLICATION" }}, consumer_key = {{ env = "OVH_CONSUMER" }}, base_url = "{api}/1.0" }}
 [[provider]]
 name = "brevo"
 kind = "brevo"

@@ -4,6 +4,7 @@ pub mod brevo;
 pub mod http;
 pub mod mailchimp;
 pub mod outbox;
+pub mod ovh;
 pub mod reason;
 pub mod smtp;
 pub mod tls;

@@ -196,7 +196,7 @@ fn smtp_provider(
     Ok(made.with_clock(Arc::clone(clock)))
 }
 
-fn http(made: &mut HttpConfig, config: &ProviderConfig, base_url: Option<&String>, base: &Path) {
+pub(super) fn http(made: &mut HttpConfig, config: &ProviderConfig, base_url: Option<&String>, base: &Path) {
     if let Some(url) = base_url {
         made.base_url.clone_from(url);
     }
@@ -207,7 +207,7 @@ fn http(made: &mut HttpConfig, config: &ProviderConfig, base_url: Option<&String
     timeouts.total = config.timeouts.data_end.unwrap_or(timeouts.total);
 }
 
-fn secret(
+pub(super) fn secret(
     config: &ProviderConfig,
     source: &SecretSource,
     base: &Path,
@@ -219,7 +219,7 @@ fn secret(
     })
 }
 
-fn unusable_http(config: &ProviderConfig, error: &HttpConfigError) -> Failure {
+pub(super) fn unusable_http(config: &ProviderConfig, error: &HttpConfigError) -> Failure {
     Failure::usage("provider.unusable", format!("{}: {error}", config.name)).with_hint(error.hint())
 }
 

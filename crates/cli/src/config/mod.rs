@@ -8,6 +8,7 @@ mod build;
 mod journal;
 mod mirror;
 mod nearest;
+mod ovh;
 mod pace;
 mod provider;
 mod reader;

@@ -11,6 +11,7 @@ use depeche::providers::smtp::{EnvelopeFrom, Preset, Tls, preset, presets};
 use depeche::spare::Share;
 
 use super::nearest::nearest;
+use super::ovh::{self, Ovh};
 use super::reader::{Found, Reader, Section};
 use super::secret::SecretSource;
 use crate::unix::open_mode;
@@ -39,6 +40,8 @@ pub(crate) struct ProviderConfig {
     pub(crate) spf_include: Option<String>,
     /// The part of every run that goes through it, wherever it stands in the chain.
     pub(crate) share: Option<Share>,
+    /// What OVHcloud's API is asked through, for the domain check.
+    pub(crate) ovh: Option<Ovh>,
 }
 
 /// Deadlines, where stated.
@@ -222,6 +225,8 @@ fn read_one<'a>(
     let selectors = reader.texts(&mut section, "selectors").into_iter().map(|found| found.value).collect();
     let spf_include = reader.text(&mut section, "spf_include").map(|found| found.value);
     let share = read_share(reader, &mut section, word);
+    let has_ovh = matches!(word, KindWord::Smtp);
+    let ovh = has_ovh.then(|| ovh::read(reader, &mut section, file)).flatten();
     reader.finish(section);
     let connections = limits.connections;
     Some(ProviderConfig {
@@ -235,6 +240,7 @@ fn read_one<'a>(
         selectors,
         spf_include,
         share,
+        ovh,
     })
 }
 

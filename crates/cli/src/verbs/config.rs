@@ -143,6 +143,20 @@ pub(super) fn provider(provider: &ProviderConfig) -> Value {
                 .iter()
                 .map(|dkim| json!({ "domain": dkim.domain, "selector": dkim.selector, "key": dkim.key.shown() }))
                 .collect();
+            shown["ovh"] = provider
+                .ovh
+                .as_ref()
+                .map(|ovh| {
+                    json!({
+                        "organization": ovh.organization,
+                        "service": ovh.service,
+                        "application_key": ovh.application_key,
+                        "application_secret": ovh.application_secret.shown(),
+                        "consumer_key": ovh.consumer_key.shown(),
+                        "base_url": ovh.base_url,
+                    })
+                })
+                .into();
             shown["username"] = json!(smtp.credentials.as_ref().map(|(name, _)| name));
         }
         Kind::Brevo(account) | Kind::Transactional(account) => shown["base_url"] = json!(account.base_url),

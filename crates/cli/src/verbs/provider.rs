@@ -17,7 +17,7 @@ use crate::out::Out;
 use crate::run::warmth::{self, Warning};
 use crate::run::{evidence, quota, store};
 use crate::verbs::config;
-use crate::verbs::domain::chain;
+use crate::verbs::domain::{chain, witness};
 use crate::words::say;
 
 mod message;
@@ -90,6 +90,25 @@ fn fact_about(out: &Out, name: &str) -> String {
     }
 }
 
+/// The selectors under which OVHcloud signs for the From domain, where depeche.toml says how to ask; `null` where it
+/// does not, or nobody answered.
+async fn selectors(link: &LinkConfig, config: &Config, context: &Context<'_>) -> Value {
+    let (out, domain) = (context.out, config.identity.from.address.domain());
+    let name = link.provider.name();
+    let Some(one) = config.providers.iter().find(|one| one.name == *name) else { return Value::Null };
+    match witness::selectors(one, config, domain, context).await {
+        Some(selectors) => {
+            let shown = selectors.join(", ");
+            out.line(match selectors.is_empty() {
+                true => format!("  {}", say!(out, "ovh-no-selectors", domain = domain)),
+                false => format!("  {}", say!(out, "ovh-selectors", domain = domain, selectors = shown)),
+            });
+            json!(selectors)
+        }
+        None => Value::Null,
+    }
+}
+
 /// Asks the provider whether it signs for the From domain, and keeps its word for the day of sending;
 /// `null` for one that has no such word.
 async fn standing(
@@ -150,6 +169,7 @@ async fn test(asked: &ProviderTest, context: &Context<'_>) -> Done {
                     out.warn(format!("  {}", out.words.library(warning)));
                 }
                 quota::keep(&*journal, link.provider.name(), login.quota, context.clock.now()).await?;
+                let selectors = selectors(link, &config, context).await;
                 let authenticated = standing(link, &config, &*journal, context).await?;
                 if let Some(address) = &asked.message {
                     let (document, exit) =
@@ -157,7 +177,8 @@ async fn test(asked: &ProviderTest, context: &Context<'_>) -> Done {
                     (sent, _) = (document, exits.push(exit));
                 }
                 shown.push(json!({ "name": name, "ok": true, "facts": login.facts,
-                    "warnings": login.warnings, "authenticated": authenticated, "message": sent }));
+                    "warnings": login.warnings, "authenticated": authenticated, "selectors": selectors,
+                    "message": sent }));
             }
             Err(refusal) => {
                 refused += usize::from(refusal.trouble == Some(Trouble::Credentials));

@@ -37,6 +37,8 @@ pub struct Request {
     method: Method,
     path: String,
     query: Vec<(&'static str, String)>,
+    /// Of this call alone; their values are not logged.
+    headers: Vec<(&'static str, String)>,
     body: Option<Bytes>,
 }
 
@@ -109,16 +111,30 @@ impl HttpClient {
         Self::with_header(config, key, Some((AUTHORIZATION, format!("Basic {both}"))))
     }
 
+    /// The same, and `secret` is blotted out of every answer too.
+    ///
+    /// # Errors
+    ///
+    /// [`HttpConfigError::Key`] for one that a header cannot carry.
+    pub fn hiding(mut self, secret: &Secret) -> Result<Self, HttpConfigError> {
+        is_key(secret)?;
+        self.secrets.push(secret.clone());
+        Ok(self)
+    }
+
+    /// The base URL, without a slash at its end.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     fn with_header(
         config: &HttpConfig,
         key: &Secret,
         header: Option<(HeaderName, String)>,
     ) -> Result<Self, HttpConfigError> {
         let prefix = config.prefix()?;
-        let secret = key.expose_secret();
-        if secret.is_empty() || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(HttpConfigError::Key);
-        }
+        is_key(key)?;
         let mut headers = HeaderMap::new();
         let mut secrets = vec![key.clone()];
         if let Some((name, value)) = header {
@@ -160,6 +176,12 @@ impl HttpClient {
         let mut builder = self.client.request(request.method, format!("{}{}", self.prefix, request.path));
         if !request.query.is_empty() {
             builder = builder.query(&request.query);
+        }
+        for (name, value) in request.headers {
+            if let Ok(mut value) = HeaderValue::from_str(&value) {
+                value.set_sensitive(true);
+                builder = builder.header(name, value);
+            }
         }
         if let Some(body) = request.body {
             builder = builder.header(CONTENT_TYPE, "application/json").body(body);
@@ -209,6 +231,12 @@ impl HttpClient {
     }
 }
 
+fn is_key(key: &Secret) -> Result<(), HttpConfigError> {
+    let key = key.expose_secret();
+    let fits = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits { Ok(()) } else { Err(HttpConfigError::Key) }
+}
+
 impl std::fmt::Debug for HttpClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("HttpClient").field("prefix", &self.prefix).finish_non_exhaustive()
@@ -229,7 +257,7 @@ impl Request {
     /// A POST of a JSON document to `path` below the base URL.
     #[must_use]
     pub fn post(path: &str, body: impl Into<Bytes>) -> Self {
-        Self { method: Method::POST, path: path.to_owned(), query: Vec::new(), body: Some(body.into()) }
+        Self { method: Method::POST, body: Some(body.into()), ..Self::fetch(path, Vec::new()) }
     }
 
     /// A PUT of a JSON document to `path` below the base URL.
@@ -251,10 +279,17 @@ impl Request {
         self
     }
 
+    /// The same with a header of its own; a value that no header can carry is left out.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+
     /// A GET of `path` below the base URL.
     #[must_use]
     pub fn fetch(path: &str, query: Vec<(&'static str, String)>) -> Self {
-        Self { method: Method::GET, path: path.to_owned(), query, body: None }
+        Self { method: Method::GET, path: path.to_owned(), query, headers: Vec::new(), body: None }
     }
 }
 

@@ -52,6 +52,9 @@ pub enum HttpConfigError {
     /// What cannot be the id of an audience.
     #[error("`{0}` is no id of an audience")]
     Audience(String),
+    /// What cannot be the name of a service.
+    #[error("`{0}` is no name of a service")]
+    Service(String),
     /// A number that must be 1 or more is 0.
     #[error("`{0}` must be 1 or more")]
     Zero(&'static str),
@@ -97,6 +100,7 @@ impl HttpConfigError {
             Self::Key => "copy the key again, without blanks or line breaks",
             Self::CaFile { .. } => "the file must hold certificates in PEM form",
             Self::Audience(_) => "Audience, Settings, Audience ID: letters and digits",
+            Self::Service(_) => "as the provider's API names it: letters, digits, dots and dashes",
             Self::Zero(_) => "leave it out for the default",
             Self::Client(_) => "check the certificates of the system, or name a CA file",
         }

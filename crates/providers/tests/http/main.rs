@@ -14,6 +14,7 @@ mod login;
 mod look_up;
 mod marketing;
 mod mock;
+mod ovh;
 mod schema;
 mod tls;
 mod webhooks;

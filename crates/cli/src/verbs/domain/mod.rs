@@ -11,7 +11,7 @@ pub(crate) mod key;
 pub(crate) mod learn;
 mod spf;
 mod suggest;
-mod witness;
+pub(crate) mod witness;
 
 use depeche::domain::text::Lang;
 

@@ -10,6 +10,7 @@ use depeche::provider::Standing;
 
 use super::door::Door;
 use crate::args::DomainCheck;
+use crate::config::{Config, ProviderConfig};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::run::evidence;
@@ -41,9 +42,44 @@ pub(super) async fn hear(
             let heard = standing(provider, &asked.domains, context).await?;
             remember(&heard, &asked.domains, &provider.name, context).await?;
             provider.witnesses.extend(heard);
+            ask_for_selectors(provider, &asked.domains, context).await?;
         }
     }
     Ok(())
+}
+
+/// Adds the selectors that OVHcloud's API knows, for the domains that are checked.
+async fn ask_for_selectors(
+    provider: &mut Provider,
+    domains: &[String],
+    context: &Context<'_>,
+) -> Result<(), Failure> {
+    let Some(config) = context.config_if_any()? else { return Ok(()) };
+    let Some(one) = config.providers.iter().find(|one| one.name.as_str() == provider.name) else {
+        return Ok(());
+    };
+    for domain in domains.iter().filter_map(|domain| depeche::domain::name::from_user(domain)) {
+        let told = selectors(one, &config, &domain, context).await.unwrap_or_default();
+        let new = told.into_iter().filter(|selector| !provider.selectors.contains(selector));
+        provider.selectors.extend(new.collect::<Vec<_>>());
+    }
+    Ok(())
+}
+
+/// The selectors of a domain by OVHcloud's API; `None` where it is not to be asked, or did not answer, which is said.
+pub(crate) async fn selectors(
+    one: &ProviderConfig,
+    config: &Config,
+    domain: &str,
+    context: &Context<'_>,
+) -> Option<Vec<String>> {
+    let out = context.out;
+    let failed = |reason: &str| {
+        let reason = out.words.library(reason);
+        out.warn(say!(out, "standing-failed", provider = one.name.as_str(), reason = reason));
+    };
+    let api = config.ovh_api(one).map_err(|failure| failed(&failure.message)).ok()??;
+    api.dkim_selectors(domain).await.map_err(|refusal| failed(&refusal.reply)).ok()
 }
 
 /// Keeps what was heard about the From domain of depeche.toml, when that was among the domains. A journal
