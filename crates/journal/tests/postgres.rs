@@ -138,11 +138,19 @@ async fn workers_share_a_run_and_one_that_was_away_finds_nothing_of_its_own() {
     let away = "UPDATE run_hold SET lease_until = 0 WHERE id = (SELECT MIN(id) FROM run_hold)";
     sqlx::query(away).execute(&mut admin).await.unwrap();
     assert_eq!(first.intend(vec![intent(&mine[1])]).await, Err(Denied::AlreadyTaken), "nobody took it yet");
+    let totals = second.totals(&run).await.unwrap();
+    assert_eq!(
+        (totals.unknown, totals.pending),
+        (1, 199),
+        "while another worker lives, and before it is written"
+    );
+    assert_eq!(second.orphans(&run).await.unwrap(), [mine[0].id], "whom the totals count is named");
     let third = PostgresJournal::open(&config).await.unwrap();
     let _three = third.join(&run).await.unwrap();
 
     let totals = third.totals(&run).await.unwrap();
     assert_eq!((totals.unknown, totals.pending), (1, 199), "what was on its way is uncertain");
+    assert_eq!(third.orphans(&run).await.unwrap(), [], "it is written down now");
     let taken_over = third.due(&run, at, 1_000).await.unwrap();
     let next = taken_over.iter().find(|delivery| delivery.id == mine[1].id).unwrap();
     assert_eq!(next.fence, mine[1].fence + 1);

@@ -384,6 +384,10 @@ impl Journal for MirroredJournal {
     async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<AttemptRecord>, JournalError> {
         self.inner.attempts(delivery).await
     }
+    async fn orphans(&self, run: &RunId) -> Result<Vec<DeliveryId>, JournalError> {
+        self.inner.orphans(run).await
+    }
+
     async fn totals(&self, run: &RunId) -> Result<Totals, JournalError> {
         self.inner.totals(run).await
     }

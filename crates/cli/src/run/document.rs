@@ -1,9 +1,9 @@
 //! How a run is shown: the one document of `send`, `resume` and `status`, and its exit code.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use depeche::journal::{
-    BreakerRecord, DeliveryRecord, DeliveryState, Journal, RunId, RunRecord, RunState, Totals,
+    BreakerRecord, DeliveryId, DeliveryRecord, DeliveryState, Journal, RunId, RunRecord, RunState, Totals,
     effective_state,
 };
 use depeche::outcome::Trouble;
@@ -27,8 +27,8 @@ pub(crate) struct Shown {
     pub(crate) pace: Option<Value>,
     /// How many are accepted, at risk, where an outage of their provider was declared.
     pub(crate) at_risk: Option<u64>,
-    /// Whether a process works on it.
-    is_held: bool,
+    /// The open attempts whose process is gone: uncertain, though nobody has written so yet.
+    orphans: HashSet<DeliveryId>,
 }
 
 /// A provider of the run's route.
@@ -59,15 +59,18 @@ pub(crate) async fn read(journal: &dyn Journal, run: &RunId) -> Result<Shown, Fa
         accepted: accepted.iter().find(|(other, _)| other == name).map_or(0, |(_, count)| *count),
         breaker: breakers.iter().find(|record| record.provider == *name).cloned(),
     };
+    // In this order: of whom the totals count as uncertain, nobody is listed as anything else.
+    let totals = journal.totals(run).await?;
+    let orphans = journal.orphans(run).await?.into_iter().collect();
     Ok(Shown {
         state: effective_state(record.state, is_held),
-        totals: journal.totals(run).await?,
+        totals,
         providers: names.iter().map(link).collect(),
         mirror: None,
         pace: None,
         at_risk: None,
         run: record,
-        is_held,
+        orphans,
     })
 }
 
@@ -147,18 +150,19 @@ impl Shown {
 
     /// The state of one recipient, as the totals count it.
     pub(crate) fn state_of(&self, delivery: &DeliveryRecord) -> DeliveryState {
-        match (delivery.state, self.is_held) {
-            (DeliveryState::Intent, true) => DeliveryState::Pending,
-            (DeliveryState::Intent, false) => DeliveryState::Unknown,
-            (state, _) => state,
+        match delivery.state {
+            DeliveryState::Intent if self.orphans.contains(&delivery.id) => DeliveryState::Unknown,
+            DeliveryState::Intent => DeliveryState::Pending,
+            state => state,
         }
     }
 
-    /// The states that are shown as one of `states`: the opposite of [`Shown::state_of`].
+    /// In which states those are stored that are shown in one of `states`. Of the open attempts it may be more:
+    /// [`Shown::state_of`] has the last word.
     pub(crate) fn stored_as(&self, states: &[DeliveryState]) -> Vec<DeliveryState> {
-        let open = if self.is_held { DeliveryState::Pending } else { DeliveryState::Unknown };
-        let intent = states.contains(&open).then_some(DeliveryState::Intent);
-        states.iter().copied().chain(intent).collect()
+        let is_open = states.contains(&DeliveryState::Pending)
+            || states.contains(&DeliveryState::Unknown) && !self.orphans.is_empty();
+        states.iter().copied().chain(is_open.then_some(DeliveryState::Intent)).collect()
     }
 
     /// How many are those about whom a person decides.
@@ -172,8 +176,16 @@ impl Shown {
         journal: &dyn Journal,
         limit: usize,
     ) -> Result<Vec<DeliveryRecord>, Failure> {
-        let states = self.stored_as(&[DeliveryState::Unknown, DeliveryState::Held]);
-        Ok(journal.deliveries_in(&self.run.id, &states, None, limit).await?)
+        let shown = [DeliveryState::Unknown, DeliveryState::Held];
+        let mut pages = Pages::in_groups(journal, &self.run.id, [self.stored_as(&shown)]);
+        let mut found = Vec::new();
+        while found.len() < limit
+            && let Some(page) = pages.next().await?
+        {
+            found.extend(page.into_iter().filter(|one| shown.contains(&self.state_of(one))));
+        }
+        found.truncate(limit);
+        Ok(found)
     }
 
     /// The one document, with everybody in the order in which they are served.

@@ -196,7 +196,7 @@ impl SeenPages<'_> {
             };
             let mut seen = self.overlay.seen(page).await?;
             seen.retain(|one| match group {
-                Group::At(_) => true,
+                Group::At(states) => states.contains(&overlay.shown.state_of(&one.delivery)),
                 Group::AtRisk => one.outage.is_some(),
                 Group::Lost => one.is_lost(),
                 Group::Rest => one.outage.is_none() && !one.is_lost(),

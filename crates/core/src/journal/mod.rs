@@ -228,6 +228,23 @@ pub trait Journal: Send + Sync {
     /// Every attempt at one delivery, in order.
     async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<AttemptRecord>, JournalError>;
 
+    /// The open attempts of a run whose process is gone: those that [`Journal::totals`] counts as unknown
+    /// before anybody has written so, in the order in which they are served.
+    ///
+    /// Made here for a journal whose runs are held by one process at a time.
+    async fn orphans(&self, run: &RunId) -> Result<Vec<DeliveryId>, JournalError> {
+        let (mut found, mut after) = (Vec::new(), None);
+        if self.holder(run).await?.is_some() {
+            return Ok(found);
+        }
+        loop {
+            let page = self.deliveries_in(run, &[DeliveryState::Intent], after, 1_000).await?;
+            let Some(last) = page.last() else { return Ok(found) };
+            after = Some((last.tier, last.position));
+            found.extend(page.into_iter().map(|one| one.id));
+        }
+    }
+
     /// How many recipients stand where.
     async fn totals(&self, run: &RunId) -> Result<Totals, JournalError>;
 

@@ -85,6 +85,10 @@ impl Journal for NotedJournal {
         self.inner.attempts(delivery).await
     }
 
+    async fn orphans(&self, run: &RunId) -> Result<Vec<DeliveryId>, JournalError> {
+        self.inner.orphans(run).await
+    }
+
     async fn totals(&self, run: &RunId) -> Result<Totals, JournalError> {
         self.inner.totals(run).await
     }

@@ -131,6 +131,10 @@ impl Journal for Disk {
         at_once(self.journal.attempts(delivery))
     }
 
+    async fn orphans(&self, run: &RunId) -> Result<Vec<DeliveryId>, JournalError> {
+        at_once(self.journal.orphans(run))
+    }
+
     async fn totals(&self, run: &RunId) -> Result<Totals, JournalError> {
         let mut cached = self.cached.lock().unwrap();
         let totals = cached.totals.map_or_else(|| at_once(self.journal.totals(run)), Ok)?;

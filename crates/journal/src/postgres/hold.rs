@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use depeche_core::journal::{DeliveryRecord, DeliveryState, Hold, HoldError, JournalError, RunId, Totals};
+use depeche_core::journal::{
+    DeliveryId, DeliveryRecord, DeliveryState, Hold, HoldError, JournalError, RunId, Totals,
+};
 use jiff::Timestamp;
 use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::sync::Notify;
@@ -296,6 +298,20 @@ pub(crate) async fn totals(c: &mut PgConnection, run: &RunId) -> Result<Totals, 
         totals.add(state, count(number), owner_lives);
     }
     Ok(totals)
+}
+
+/// The open attempts whose worker is not heard of any more: those that [`totals`] counts as unknown.
+pub(crate) async fn orphans(c: &mut PgConnection, run: &RunId) -> Result<Vec<DeliveryId>, JournalError> {
+    let found: Vec<(i64,)> = sqlx::query_as(
+        "SELECT id FROM delivery d WHERE run = $1 AND state = 'intent' AND NOT EXISTS
+         (SELECT 1 FROM run_hold h WHERE h.id = d.owner AND h.lease_until >= depeche_now())
+         ORDER BY tier, position",
+    )
+    .bind(run.as_str())
+    .fetch_all(c)
+    .await
+    .map_err(|error| read_failed(&error))?;
+    Ok(found.into_iter().map(|(id,)| DeliveryId(id)).collect())
 }
 
 /// Claims what is due and free, and gives it with what is claimed and due already.

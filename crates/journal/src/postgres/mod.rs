@@ -43,8 +43,8 @@ use std::time::Duration;
 
 use depeche_core::clock::Clock;
 use depeche_core::journal::{
-    DeliveryRecord, Hold, HoldError, Intent, Journal as _, JournalError, RunId, Settlement, Stepped, Totals,
-    Urgency,
+    DeliveryId, DeliveryRecord, Hold, HoldError, Intent, Journal as _, JournalError, RunId, Settlement,
+    Stepped, Totals, Urgency,
 };
 use depeche_core::secret::Secret;
 use futures_util::future::BoxFuture;
@@ -208,6 +208,11 @@ impl PostgresJournal {
         self.holds.let_go().await;
         let run = run.clone();
         self.read(move |c| Box::pin(async move { hold::totals(c, &run).await })).await
+    }
+
+    async fn orphans_of(&self, run: &RunId) -> Result<Vec<DeliveryId>, JournalError> {
+        let run = run.clone();
+        self.read(move |c| Box::pin(async move { hold::orphans(c, &run).await })).await
     }
 
     async fn due_of(

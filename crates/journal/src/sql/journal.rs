@@ -102,6 +102,10 @@ impl Journal for Store {
         self.read(move |c| Box::pin(reading::attempts(c, delivery))).await
     }
 
+    async fn orphans(&self, run: &RunId) -> Result<Vec<DeliveryId>, JournalError> {
+        self.orphans_of(run).await
+    }
+
     async fn totals(&self, run: &RunId) -> Result<Totals, JournalError> {
         self.totals_of(run).await
     }

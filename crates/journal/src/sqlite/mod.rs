@@ -37,7 +37,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use depeche_core::journal::{
-    DeliveryRecord, Hold, HoldError, Intent, JournalError, RunId, Settlement, Stepped, Totals,
+    DeliveryId, DeliveryRecord, Hold, HoldError, Intent, JournalError, RunId, Settlement, Stepped, Totals,
 };
 use depeche_core::outcome::Denied;
 use futures_util::future::BoxFuture;
@@ -192,6 +192,15 @@ impl SqliteJournal {
         let owner_lives = self.holds.holder(run)?.is_some();
         let run = run.clone();
         self.read(move |c| Box::pin(async move { owner::totals(c, &run, owner_lives).await })).await
+    }
+
+    async fn orphans_of(&self, run: &RunId) -> Result<Vec<DeliveryId>, JournalError> {
+        let is_held = self.holds.holder(run)?.is_some();
+        let run = run.clone();
+        match is_held {
+            true => Ok(Vec::new()),
+            false => self.read(move |c| Box::pin(async move { owner::orphans(c, &run).await })).await,
+        }
     }
 
     async fn due_of(

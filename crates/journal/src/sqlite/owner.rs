@@ -1,7 +1,7 @@
 //! What depends on who works on a run (here one process at the most, which holds it), and what one commit
 //! of a file can promise.
 
-use depeche_core::journal::{DeliveryState, Intent, JournalError, RunId, Settlement, Totals};
+use depeche_core::journal::{DeliveryId, DeliveryState, Intent, JournalError, RunId, Settlement, Totals};
 use depeche_core::outcome::Denied;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
@@ -60,6 +60,17 @@ pub(crate) async fn settle_and_intend(
 async fn run(c: &mut SqliteConnection, statement: &'static str) -> Result<(), JournalError> {
     sqlx::query(statement).execute(c).await.map_err(|error| write_failed(&error))?;
     Ok(())
+}
+
+/// The open attempts of a run that nobody holds.
+pub(crate) async fn orphans(c: &mut SqliteConnection, run: &RunId) -> Result<Vec<DeliveryId>, JournalError> {
+    let found: Vec<(i64,)> =
+        sqlx::query_as("SELECT id FROM delivery WHERE run = $1 AND state = 'intent' ORDER BY tier, position")
+            .bind(run.as_str())
+            .fetch_all(c)
+            .await
+            .map_err(|error| read_failed(&error))?;
+    Ok(found.into_iter().map(|(id,)| DeliveryId(id)).collect())
 }
 
 /// How many stand where. `owner_lives` tells whether open attempts are a live process's.

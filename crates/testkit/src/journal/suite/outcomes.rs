@@ -232,15 +232,18 @@ pub(super) async fn an_orphan_becomes_unknown_and_never_pending(harness: &dyn Jo
     let hold = journal.hold(&run).await.expect("nobody holds it");
     let intent = opened(journal.as_ref(), &run, &entropy).await;
     assert_eq!((totals(journal.as_ref(), &run).await.pending), 3, "a live intent counts as pending");
+    assert_eq!(journal.orphans(&run).await.expect("read"), [], "its process lives");
     drop(hold);
 
     let later = harness.reopened().await;
     super::let_go(later.as_ref(), &run).await;
     let seen = totals(later.as_ref(), &run).await;
     assert_eq!((seen.unknown, seen.pending), (1, 2), "an orphan counts as unknown at once");
+    assert_eq!(later.orphans(&run).await.expect("read"), [intent.delivery], "and is named");
     let hold = later.hold(&run).await.expect("nobody holds it");
     assert_eq!(later.adopt_orphans(hold.as_ref(), at(9)).await.expect("written"), 1);
     assert_eq!(later.adopt_orphans(hold.as_ref(), at(9)).await.expect("written"), 0);
+    assert_eq!(later.orphans(&run).await.expect("read"), [], "it is written down now");
 
     let stands = all(later.as_ref(), &run).await.remove(0);
     assert_eq!((stands.id, stands.state), (intent.delivery, DeliveryState::Unknown));
