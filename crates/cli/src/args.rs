@@ -232,7 +232,7 @@ pub(crate) struct ContactsConvert {
     /// Where the list goes; stdout when absent
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Where the rows go that are left out
+    /// Where the rows go that are left out; - is stdout
     #[arg(long, value_name = "FILE")]
     pub(crate) rejects: Option<PathBuf>,
     /// Put an apostrophe in front of cells that a spreadsheet would calculate
@@ -282,7 +282,7 @@ pub(crate) struct What {
 pub(crate) struct Plan {
     #[command(flatten)]
     pub(crate) what: What,
-    /// Write what one recipient will see
+    /// Write what one recipient will see; - is stdout
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
     /// Show what still works without this provider or operator; may be given more than once

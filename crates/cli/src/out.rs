@@ -25,6 +25,11 @@ pub(crate) struct Out {
     pub(crate) words: Words,
 }
 
+/// `-` is stdout, which then carries nothing else.
+pub(crate) fn is_stdout(path: &std::path::Path) -> bool {
+    path == std::path::Path::new("-")
+}
+
 impl Out {
     /// As the global flags and the environment say.
     pub(crate) fn new(global: &Global) -> Self {

@@ -65,3 +65,27 @@ fn what_is_no_list_is_told_with_its_cause() {
     assert_eq!(exit, Some(2));
     assert_eq!(stderr, "erreur : . : la liste ne peut pas être lue : c'est un dossier\n");
 }
+
+/// Until 2026-11-28 files named `-` were written.
+#[test]
+fn a_dash_is_stdout_for_the_list_or_for_the_rows_that_are_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("list.csv"), "email\nzoe@example.org\nana.silva\n").unwrap();
+
+    let (exit, list, _) = contacts(&folder, &["convert", "list.csv", "--output", "-"]);
+    assert_eq!((exit, list.as_str()), (Some(1), "email\nzoe@example.org\n"));
+    let (exit, rejects, _) =
+        contacts(&folder, &["convert", "list.csv", "--output", "good.csv", "--rejects", "-"]);
+    assert_eq!((exit, rejects.lines().count()), (Some(1), 2), "{rejects}");
+    assert!(rejects.contains("ana.silva"), "{rejects}");
+    assert_eq!(std::fs::read_to_string(folder.path().join("good.csv")).unwrap(), list);
+    for words in [
+        &["convert", "list.csv", "--rejects", "-"][..],
+        &["convert", "list.csv", "--rejects", "-", "--output", "-"],
+    ] {
+        let (exit, stdout, stderr) = contacts(&folder, words);
+        assert_eq!((exit, stdout.as_str()), (Some(2), ""), "{stderr}");
+        assert!(stderr.contains("--output"), "{stderr}");
+    }
+    assert!(!folder.path().join("-").exists());
+}

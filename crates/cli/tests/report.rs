@@ -204,6 +204,20 @@ fn the_call_sheet_is_a_page_and_a_table_of_its_own() {
 
 /// Until 2026-11-28 a file named `-` was written.
 #[test]
+fn a_dash_is_stdout_for_the_page_of_plan_too() {
+    let project = Project::new(vec![FakeSmtp::new()], 2);
+    let plan = ["plan", "release.md", "--to", "contacts.csv", "--html", "-"];
+
+    let page = project.run(&plan);
+    let json = project.run(&[&plan[..], &["--json"]].concat());
+
+    assert_eq!((page.exit, page.stdout.starts_with("<!")), (Some(0), true), "{page:?}");
+    assert_eq!((json.exit, json.document()["error"]["code"].as_str()), (Some(2), Some("plan.stdout")));
+    assert!(!project.path().join("-").exists());
+}
+
+/// Until 2026-11-28 a file named `-` was written.
+#[test]
 fn a_dash_is_stdout_and_stdout_carries_one_thing() {
     let project = Project::new(vec![FakeSmtp::new()], 2);
     assert_eq!(project.send(2, &[]).exit, Some(0));

@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
 use crate::long::LongDocument;
-use crate::out::Out;
+use crate::out::{Out, is_stdout};
 use crate::words::{Words, say};
 
 /// Does what was asked.
@@ -226,6 +226,11 @@ fn show_rows(out: &Out, list: &ContactList) -> std::io::Result<()> {
 
 fn convert_list(asked: &ContactsConvert, context: &Context<'_>) -> Done {
     let out = context.out;
+    let output = asked.output.as_deref().filter(|path| !is_stdout(path));
+    let rejects_on_stdout = asked.rejects.as_deref().is_some_and(is_stdout);
+    if rejects_on_stdout && (out.json || output.is_none()) {
+        return Err(Failure::usage("contacts.stdout", say!(out, "stdout-contacts")));
+    }
     let input = File::open(&asked.file).map_err(|error| Failure::file(&asked.file, &error))?;
     let name = asked.file.display().to_string();
     let reader = ContactReader::open(input, &options(asked.encoding.as_deref(), out)?)
@@ -237,12 +242,14 @@ fn convert_list(asked: &ContactsConvert, context: &Context<'_>) -> Done {
     }
     let done = convert(reader, &mut written, Some(&mut rejects), &how)
         .map_err(|error| Failure::new(Exit::Problems, "contacts.convert", format!("{name}: {error}")))?;
-    if let Some(path) = &asked.rejects {
-        save(path, &rejects)?;
+    match &asked.rejects {
+        Some(_) if rejects_on_stdout => out.raw(&String::from_utf8_lossy(&rejects)),
+        Some(path) => save(path, &rejects)?,
+        None => {}
     }
     let exit = if done.rejected > 0 { Exit::Problems } else { Exit::Done };
     let text = String::from_utf8_lossy(&written);
-    let csv = match &asked.output {
+    let csv = match output {
         Some(path) => {
             save(path, &written)?;
             None

@@ -16,6 +16,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
 use crate::long::LongDocument;
+use crate::out::is_stdout;
 use crate::run::admission::{Judged, Verdict};
 use crate::run::fidelity::{Fidelity, somebody_carries};
 use crate::run::outage;
@@ -28,6 +29,10 @@ use crate::words::say;
 
 /// Does what was asked.
 pub(crate) async fn run(asked: &Plan, context: &Context<'_>) -> Done {
+    let is_page = asked.html.as_deref().is_some_and(is_stdout);
+    if is_page && context.out.json {
+        return Err(Failure::usage("plan.stdout", say!(context.out, "stdout-plan")));
+    }
     let way = Way::new(&asked.what, context).await?;
     let prepared = Prepared::new(&asked.what, &way.identity, &*way.journal, way.kind(false), context).await?;
     somebody_is_left(&prepared, context)?;
@@ -35,10 +40,12 @@ pub(crate) async fn run(asked: &Plan, context: &Context<'_>) -> Done {
     let fidelity = way.fidelity(&prepared, &proofs, context);
     somebody_carries(&fidelity, context)?;
     if let Some(file) = &asked.html {
-        contacts::save(
-            file,
-            depeche::release::preview(&one_message(asked, &way, &prepared, context)?).as_bytes(),
-        )?;
+        let page = depeche::release::preview(&one_message(asked, &way, &prepared, context)?);
+        if is_page {
+            context.out.raw(&page);
+            return Ok(Exit::Done);
+        }
+        contacts::save(file, page.as_bytes())?;
     }
     let surveys = surveys(asked, &way, &prepared, context).await?;
     let breakers = way.journal.breakers().await?;

@@ -20,7 +20,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Done, Failure};
 use crate::long::LongDocument;
-use crate::out::Out;
+use crate::out::{Out, is_stdout};
 use crate::run::document::{self, Shown};
 use crate::run::overlay::{self, ORDER, Overlay, Seen};
 use crate::run::store;
@@ -48,7 +48,7 @@ const COLUMNS: [&str; 12] = [
 pub(crate) async fn run(asked: &Report, context: &Context<'_>) -> Done {
     let on_stdout = [&asked.csv, &asked.html].into_iter().flatten().filter(|path| is_stdout(path)).count();
     if on_stdout > usize::from(!context.out.json) {
-        return Err(Failure::usage("report.stdout", say!(context.out, "report-stdout")));
+        return Err(Failure::usage("report.stdout", say!(context.out, "stdout-report")));
     }
     let config = context.config()?;
     let journal = store::open(&config, context).await?;
@@ -212,11 +212,6 @@ fn write_safe<W: io::Write>(table: &mut csv::Writer<W>, cells: &[String]) -> Res
 
 /// Where a table or a page goes.
 type Sink<'s> = &'s mut dyn io::Write;
-
-/// `-` is stdout, which then carries nothing else.
-fn is_stdout(path: &Path) -> bool {
-    path == Path::new("-")
-}
 
 /// Writes a file anew, or to stdout, as its content comes.
 async fn write_file(
