@@ -344,7 +344,8 @@ def killed():
 
 
 def stopped():
-    """A worker stopped for longer than its lease sends nothing when it wakes that others have taken over."""
+    """A worker stopped for longer than its lease sends nothing when it wakes that others have taken over. What it had
+    begun, after the intent and before the last octet, may still go out: that recipient is uncertain, and nobody else's."""
     receiver = Receiver(0.05)
     office = Office(receiver)
     run = office.enqueue(150)
@@ -356,9 +357,11 @@ def stopped():
     seen = len(receiver.seen)
     sleeper.send_signal(signal.SIGCONT)
     time.sleep(3)
-    if len(receiver.seen) != seen:
-        raise SystemExit("a worker that woke late sent something")
     statuses = office.over(run)
+    uncertain = {one["address"] for one in statuses[0]["recipients"] if one["state"] == "unknown"}
+    late = [to for _, to in receiver.seen[seen:]]
+    if set(late) - uncertain:
+        raise SystemExit(f"a worker that woke late sent something: {late}, and uncertain are {uncertain}")
     codes = office.close()
     if codes != [0, 0]:
         raise SystemExit(f"a worker that is told to stop ends with 0: {codes}")
@@ -419,9 +422,9 @@ def restarted():
 
 def orders():
     """Paused from elsewhere: nothing new within two seconds; resumed; cancelled in the middle."""
-    receiver = Receiver(0.05)
+    receiver = Receiver(0.1)
     office = Office(receiver)
-    run = office.enqueue(200)
+    run = office.enqueue(400)
     office.work(), office.work()
     office.until(run, lambda status: status["totals"]["accepted"] > 20)
     office.run("pause", run)
@@ -464,9 +467,9 @@ def budget():
 
 def throttled():
     """A provider that tells one worker to wait is left alone by all."""
-    receiver = Receiver(0.02)
+    receiver = Receiver(0.05)
     office = Office(receiver)
-    run = office.enqueue(200)
+    run = office.enqueue(600)
     for _ in range(3):
         office.work()
     office.until(run, lambda status: status["totals"]["accepted"] > 20)
@@ -537,7 +540,7 @@ base_url = "http://127.0.0.1:{api.port}/v3"
 api_key = {{ file = "{key}" }}
 limits = {{ connections = 2 }}"""
     office = Office(api, provider=provider)
-    run = office.enqueue(150)
+    run = office.enqueue(400)
     for _ in range(3):
         office.work()
     office.until(run, lambda status: status["totals"]["accepted"] > 20)
