@@ -13,15 +13,48 @@ use jiff::SignedDuration;
 use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
+use super::door::Door;
 use super::rows::micros;
+use super::writer::Rows;
 
 /// Whether the intents need nothing but rows: here only a receiving domain's pace needs more.
 pub(crate) fn are_plain_intents(intents: &[Intent]) -> bool {
     !intents.is_empty() && intents.iter().all(|intent| intent.pace.is_none())
 }
 
+/// What goes into one commit.
+pub(crate) struct Batch<'b> {
+    pub(crate) outcomes: Vec<&'b Settlement>,
+    pub(crate) intents: Vec<&'b Intent>,
+    /// The second of now, where usage that no window needs any more is due to be forgotten.
+    pub(crate) sweep: Option<i64>,
+}
+
+/// Writes a batch. False, with nothing changed, when one of its rows cannot be written.
+pub(crate) async fn commit(door: &mut Door, rows: &[Rows], batch: &Batch<'_>) -> Result<bool, sqlx::Error> {
+    let connection = door.begin(Some(rows)).await?;
+    if !matches!(write(connection, batch).await, Ok(true)) {
+        // A server that failed has rolled back by itself, perhaps.
+        door.undo(&[]).await;
+        return Ok(false);
+    }
+    door.commit().await?;
+    Ok(true)
+}
+
+async fn write(c: &mut PgConnection, batch: &Batch<'_>) -> Result<bool, sqlx::Error> {
+    // An intent for a delivery follows the outcome of the one before it, never the other way.
+    if !settle(c, &batch.outcomes).await? || !intend(c, &batch.intents).await? {
+        return Ok(false);
+    }
+    if let Some(second) = batch.sweep {
+        forget_usage(c, second).await?;
+    }
+    Ok(true)
+}
+
 /// Takes all intents. False when one of them is not to be had: then the caller rolls back.
-pub(crate) async fn intend(c: &mut PgConnection, intents: &[&Intent]) -> Result<bool, sqlx::Error> {
+async fn intend(c: &mut PgConnection, intents: &[&Intent]) -> Result<bool, sqlx::Error> {
     if intents.is_empty() {
         return Ok(true);
     }
@@ -103,7 +136,7 @@ impl Asked {
 }
 
 /// Writes all outcomes. False when one of them is out of date: then the caller rolls back.
-pub(crate) async fn settle(c: &mut PgConnection, settlements: &[&Settlement]) -> Result<bool, sqlx::Error> {
+async fn settle(c: &mut PgConnection, settlements: &[&Settlement]) -> Result<bool, sqlx::Error> {
     if settlements.is_empty() {
         return Ok(true);
     }
@@ -131,7 +164,7 @@ pub(crate) async fn settle(c: &mut PgConnection, settlements: &[&Settlement]) ->
 }
 
 /// Forgets what no window looks at any more; see [`super::keeping::use_window`].
-pub(crate) async fn forget_usage(c: &mut PgConnection, second: i64) -> Result<(), sqlx::Error> {
+async fn forget_usage(c: &mut PgConnection, second: i64) -> Result<(), sqlx::Error> {
     sqlx::query("DELETE FROM usage WHERE second < $1").bind(second - 172_800).execute(c).await?;
     Ok(())
 }

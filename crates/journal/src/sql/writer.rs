@@ -324,24 +324,9 @@ async fn write(
     one_by_one(door, batch).await
 }
 
-/// A batch of nothing but rows in a few statements. False, with nothing changed, when one of them cannot
-/// be written: each job alone then hears what is the matter.
+/// A batch of nothing but rows in one go. False, with nothing changed, when one of them cannot be
+/// written: each job alone then hears what is the matter.
 async fn together(door: &mut Door, rows: &[Rows], swept: &mut Option<i64>) -> Result<bool, sqlx::Error> {
-    let connection = door.begin(Some(rows)).await?;
-    if !matches!(write_rows(connection, rows, swept).await, Ok(true)) {
-        // A database that failed has rolled back by itself, perhaps.
-        door.undo(&[]).await;
-        return Ok(false);
-    }
-    door.commit().await?;
-    Ok(true)
-}
-
-async fn write_rows(
-    connection: &mut Connection,
-    rows: &[Rows],
-    swept: &mut Option<i64>,
-) -> Result<bool, sqlx::Error> {
     let (mut intents, mut outcomes) = (Vec::new(), Vec::new());
     for rows in rows {
         match rows {
@@ -353,17 +338,11 @@ async fn write_rows(
             }
         }
     }
-    // An intent for a delivery follows the outcome of the one before it, never the other way.
-    if !together::settle(connection, &outcomes).await? || !together::intend(connection, &intents).await? {
-        return Ok(false);
-    }
-    if let Some(second) = intents.last().map(|intent| intent.at.as_second())
-        && swept.is_none_or(|last| (second - last).abs() >= SWEEP)
-    {
-        together::forget_usage(connection, second).await?;
-        *swept = Some(second);
-    }
-    Ok(true)
+    let now = intents.last().map(|intent: &&Intent| intent.at.as_second());
+    let sweep = now.filter(|now| swept.is_none_or(|last| (now - last).abs() >= SWEEP));
+    let is_written = together::commit(door, rows, &together::Batch { outcomes, intents, sweep }).await?;
+    *swept = sweep.filter(|_| is_written).or(*swept);
+    Ok(is_written)
 }
 
 /// Each job in a savepoint of its own.

@@ -123,7 +123,7 @@ impl SqliteJournal {
         drop(opening);
         let readers = SqlitePoolOptions::new().max_connections(2).connect_lazy_with(options);
         Ok(Self {
-            writer: Writer::start(Door(connection)),
+            writer: Writer::start(Door::new(connection)),
             readers: Some(readers),
             holds: Holds::Files(path.to_path_buf()),
         })
@@ -141,7 +141,7 @@ impl SqliteJournal {
             .foreign_keys(true);
         let connection = connect(&options).await.map_err(unusable)?;
         let holds = Holds::Memory(Arc::default());
-        Ok(Self { writer: Writer::start(Door(connection)), readers: None, holds })
+        Ok(Self { writer: Writer::start(Door::new(connection)), readers: None, holds })
     }
 
     async fn read<T: Send + 'static>(
@@ -268,25 +268,32 @@ enum Fate {
 }
 
 /// The writer's connection.
-struct Door(SqliteConnection);
+struct Door {
+    connection: SqliteConnection,
+    texts: together::Texts,
+}
 
 impl Door {
+    fn new(connection: SqliteConnection) -> Self {
+        Self { connection, texts: together::Texts::default() }
+    }
+
     async fn begin(&mut self, _rows: Option<&[Rows]>) -> Result<&mut SqliteConnection, sqlx::Error> {
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut self.0).await?;
-        Ok(&mut self.0)
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await?;
+        Ok(&mut self.connection)
     }
 
     async fn commit(&mut self) -> Result<(), sqlx::Error> {
-        sqlx::query("COMMIT").execute(&mut self.0).await.map(drop)
+        sqlx::query("COMMIT").execute(&mut self.connection).await.map(drop)
     }
 
     async fn undo(&mut self, _rows: &[Rows]) -> Fate {
-        let _ = sqlx::query("ROLLBACK").execute(&mut self.0).await;
+        let _ = sqlx::query("ROLLBACK").execute(&mut self.connection).await;
         Fate::Undone
     }
 
     async fn close(self) {
-        let _ = self.0.close().await;
+        let _ = self.connection.close().await;
     }
 }
 
