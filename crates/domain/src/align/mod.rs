@@ -7,6 +7,7 @@
 //! Facts about providers (return paths, selectors, where their CNAME records lead) are in
 //! [`Kind`]'s table; they were read from the providers' pages and from public zones in 2026.
 
+mod coverage;
 mod dkim_leg;
 mod provider;
 mod spf_leg;
