@@ -613,8 +613,65 @@ def scheduled():
     judge("scheduled, and too late", receiver, statuses)
 
 
-SCENARIOS = {one.__name__: one for one in (killed, stopped, clocks, restarted, orders, throttled, reset, cut, decided, scheduled, budget)}
-QUICK = ["killed", "stopped", "restarted", "orders", "throttled", "reset", "cut", "decided", "scheduled"]
+def abandoned():
+    """A worker is lost while the other one waits for an embargo: it takes over at once what is due."""
+    receiver = Receiver(0.1)
+    office = Office(receiver)
+    embargo = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(time.time() + 7200))
+    (office.folder / "liste.csv").write_text("email,embargo\n" + "".join(f"j{n}@journal.example,{'yes' if n < 120 else ''}\n" for n in range(140)))
+    (office.folder / "r.md").write_text(f'---\ntitle: r\nslug: r\nlang: fr\nembargo: "{embargo}"\n---\nBonjour,\n\nVoici r.\n')
+    sent = office.run("send", "r.md", "--to", "liste.csv", "--confirm", "140", "--enqueue", "--json")
+    run = json.loads(sent.stdout)["run"]["id"]
+    lost, _ = office.work(), office.work()
+    office.until(run, lambda status: status["totals"]["accepted"] > 4)
+    lost.kill()
+    lost.wait()
+    # A lease, a look every 5 s, and the messages themselves.
+    status = office.until(run, lambda status: status["totals"]["pending"] == 20, LEASE + 40)
+    embargoed = {one["address"] for one in status["recipients"] if one["state"] == "pending"}
+    if embargoed != {f"j{n}@journal.example" for n in range(120, 140)}:
+        raise SystemExit(f"others than the embargoed wait: {sorted(embargoed)}")
+    office.close()
+    judge("a worker lost while an embargo is waited for", receiver, [status], 2)
+
+
+def elsewhere():
+    """A worker that knows none of a run's providers leaves it alone; SIGHUP drains; an hour is waived for the workers."""
+    receiver = Receiver(0.1)
+    office = Office(receiver)
+    run = office.enqueue(100)
+    config = office.folder / "depeche.toml"
+    ours = config.read_text()
+    config.write_text(ours.replace('name = "ovh"', 'name = "autre"'))
+    stranger = office.work()
+    time.sleep(4)
+    if receiver.seen or "--route" not in office.logs():
+        raise SystemExit(f"a stranger sent {len(receiver.seen)}\n{office.logs()}")
+    config.write_text(ours)
+    first = office.work()
+    office.until(run, lambda status: status["totals"]["accepted"] > 5)
+    first.send_signal(signal.SIGHUP)
+    if (code := first.wait(30)) != 0:
+        raise SystemExit(f"a worker whose terminal is closed ends with {code}")
+    drained = office.status(run)["totals"]
+    if drained["unknown"] or not drained["pending"]:
+        raise SystemExit(f"it was to finish what is in flight, and no more: {drained}")
+    office.work()
+    statuses = office.over(run)
+    hour = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(time.time() + 1))
+    late = office.enqueue(5, "enretard", "--at", hour, "--max-late", "1s")
+    office.until(late, lambda status: status["run"]["state"] == "paused" or status["totals"]["accepted"])
+    if office.status(late)["run"]["state"] == "paused":
+        office.run("resume", late, "--late", "--enqueue")
+    statuses += office.over(late)
+    if stranger.poll() is not None:
+        raise SystemExit("the stranger ended")
+    office.close()
+    judge("elsewhere", receiver, statuses)
+
+
+SCENARIOS = {one.__name__: one for one in (killed, stopped, clocks, restarted, orders, throttled, reset, cut, decided, abandoned, elsewhere, scheduled, budget)}
+QUICK = ["killed", "stopped", "restarted", "orders", "throttled", "reset", "cut", "decided", "abandoned", "elsewhere", "scheduled"]
 
 if __name__ == "__main__":
     asked = [word for word in sys.argv[1:] if word != "--quick"]

@@ -106,6 +106,7 @@ handed-over = { $run } is handed over to the workers: { $count } pending. Follow
 campaign-workers = workers cannot send this run: { $provider } is a campaign, which one process sends to everybody who is left; workers claim a few recipients each and would split it
 campaign-workers-alone = without --enqueue, `{ $command }` sends it
 campaign-workers-without = without --enqueue, `{ $command }` sends it; or leave the campaign out with --route { $route }
+work-foreign = { $run } is left alone: none of its providers ({ $providers }) is in this depeche.toml. Put them there, or send it another way with: depeche resume { $run } --route NAME
 work-left = { $run } is left alone: { $provider } is a campaign, which one process sends to everybody who is left. Go on with: depeche resume { $run }
 paused = { $run } is paused, { $count } pending; those in flight are finished. Go on with: depeche resume { $run }, or depeche resume { $run } --enqueue
 too-late = { $run } was to begin by { $until }; nothing was sent. If it is to go all the same: depeche resume { $run } --late

@@ -109,6 +109,7 @@ handed-over = { $run } est confié aux postes d'envoi : { $count } en attente. P
 campaign-workers = les postes d'envoi ne peuvent pas prendre cet envoi : { $provider } est une campagne, qu'un seul processus envoie à tous ceux qui restent ; les postes prennent quelques destinataires chacun et la morcelleraient
 campaign-workers-alone = sans --enqueue, `{ $command }` l'envoie
 campaign-workers-without = sans --enqueue, `{ $command }` l'envoie ; ou laissez la campagne de côté avec --route { $route }
+work-foreign = { $run } est laissé de côté : aucun de ses prestataires ({ $providers }) n'est dans ce depeche.toml. Ajoutez-les, ou envoyez-le autrement : depeche resume { $run } --route NOM
 work-left = { $run } est laissé de côté : { $provider } est une campagne, qu'un seul processus envoie à tous ceux qui restent. Pour continuer : depeche resume { $run }
 paused = { $run } est en pause, { $count } en attente ; ce qui est en route se termine. Pour reprendre : depeche resume { $run }, ou depeche resume { $run } --enqueue
 too-late = { $run } devait commencer avant { $until } ; rien n'est parti. S'il doit partir malgré tout : depeche resume { $run } --late

@@ -315,7 +315,7 @@ pub(crate) struct Send {
     /// Begin at TIME: "2026-12-03 08:00 Europe/Paris"
     #[arg(long, value_name = "TIME", conflicts_with_all = ["outbox", "test"])]
     pub(crate) at: Option<String>,
-    /// Do not begin later than so long after TIME
+    /// Do not begin later than so long after TIME; one hour when absent
     #[arg(long, value_name = "D", requires = "at")]
     pub(crate) max_late: Option<String>,
 }

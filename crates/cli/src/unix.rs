@@ -44,12 +44,15 @@ pub(crate) fn no_core_dump() {
     }
 }
 
-/// Ctrl-C and SIGTERM. Heard from the first moment on, so that none is lost between two.
+/// Ctrl-C, SIGTERM, and SIGHUP: a terminal that closes, or a line to it that is lost. Heard from the first moment on, so that none is lost between two.
 pub(crate) struct Signals {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
+    /// `None` where `nohup` had it ignored: then the process is to live on.
+    #[cfg(unix)]
+    hang_up: Option<tokio::signal::unix::Signal>,
 }
 
 impl Signals {
@@ -58,7 +61,8 @@ impl Signals {
         use tokio::signal::unix::{SignalKind, signal};
         let interrupt = signal(SignalKind::interrupt()).ok()?;
         let terminate = signal(SignalKind::terminate()).ok()?;
-        Some(Self { interrupt, terminate })
+        let hang_up = hears_hang_ups().then(|| signal(SignalKind::hangup()).ok()).flatten();
+        Some(Self { interrupt, terminate, hang_up })
     }
 
     #[cfg(not(unix))]
@@ -73,6 +77,7 @@ impl Signals {
             tokio::select! {
                 heard = self.interrupt.recv() => heard.is_some(),
                 heard = self.terminate.recv() => heard.is_some(),
+                heard = heard_from(&mut self.hang_up) => heard,
             }
         }
         #[cfg(not(unix))]
@@ -80,4 +85,21 @@ impl Signals {
             tokio::signal::ctrl_c().await.is_ok()
         }
     }
+}
+
+#[cfg(unix)]
+async fn heard_from(signal: &mut Option<tokio::signal::unix::Signal>) -> bool {
+    match signal {
+        Some(signal) => signal.recv().await.is_some(),
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether SIGHUP is not ignored: bit 0 of `SigIgn` (proc_pid_status(5)). Where that cannot be read, it is left as
+/// it is.
+#[cfg(unix)]
+fn hears_hang_ups() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 0)
 }

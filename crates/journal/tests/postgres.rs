@@ -130,6 +130,9 @@ async fn workers_share_a_run_and_one_that_was_away_finds_nothing_of_its_own() {
     let theirs = second.due(&run, at, 1_000).await.unwrap();
     assert!(!mine.is_empty() && !theirs.is_empty());
     assert!(mine.iter().all(|one| theirs.iter().all(|other| one.id != other.id)), "each has its own");
+    let watching = PostgresJournal::open(&config).await.unwrap();
+    let free = watching.due(&run, at, 1_000).await.unwrap();
+    assert_eq!(free.len() + mine.len() + theirs.len(), 200, "who looks on sees what nobody has claimed");
     let intent = |delivery| intent_for(&run, delivery, &ovh, &entropy, at);
     first.intend(vec![intent(&mine[0])]).await.unwrap();
 
@@ -145,6 +148,8 @@ async fn workers_share_a_run_and_one_that_was_away_finds_nothing_of_its_own() {
         "while another worker lives, and before it is written"
     );
     assert_eq!(second.orphans(&run).await.unwrap(), [mine[0].id], "whom the totals count is named");
+    let free_now = watching.due(&run, at, 1_000).await.unwrap();
+    assert_eq!(free_now.len(), free.len() + mine.len() - 1, "and what is claimed by nobody that lives");
     let third = PostgresJournal::open(&config).await.unwrap();
     let _three = third.join(&run).await.unwrap();
 

@@ -240,6 +240,18 @@ impl Journal for MirroredJournal {
         Ok(())
     }
 
+    async fn go_on(&self, run: &RunId, at: Timestamp) -> Result<bool, JournalError> {
+        let runs = self.inner.go_on(run, at).await?;
+        if runs && self.is_kept(run).await {
+            self.keep(vec![Record::State { run: run.clone(), state: RunState::Running, note: None, at }]);
+        }
+        Ok(runs)
+    }
+
+    async fn set_settings(&self, run: &RunId, settings: String) -> Result<(), JournalError> {
+        self.inner.set_settings(run, settings).await
+    }
+
     async fn adopt_orphans(&self, hold: &dyn Hold, now: Timestamp) -> Result<u64, JournalError> {
         let count = self.inner.adopt_orphans(hold, now).await?;
         if count > 0 && self.is_kept(hold.run()).await {

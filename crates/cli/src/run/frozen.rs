@@ -42,6 +42,14 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// The hour after which it was not to begin does not count any more: a person said so (`--late`).
+    pub(crate) async fn waive_hour(&mut self, run: &RunRecord, journal: &dyn Journal) -> Result<(), Failure> {
+        self.not_after = None;
+        let kept = serde_json::to_string(self);
+        let kept = kept.map_err(|error| Failure::new(Exit::Problems, "run.freeze", error))?;
+        Ok(journal.set_settings(&run.id, kept).await?)
+    }
+
     /// What the run keeps; defaults when an older version wrote something else.
     pub(crate) fn of(run: &RunRecord) -> Self {
         serde_json::from_str(&run.settings).unwrap_or_default()

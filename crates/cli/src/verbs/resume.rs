@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use depeche::journal::{Journal, RunKind, RunRecord};
+use depeche::journal::{Journal, RunKind, RunRecord, RunState};
 
 use super::send::{self, on_unknown, policy};
 use crate::args::Resume;
@@ -35,6 +35,10 @@ pub(crate) async fn run(asked: &Resume, context: &Context<'_>) -> Done {
         return show(&shown, &*journal, context).await;
     }
     mention_changes(&record, context);
+    let mut settings = Settings::of(&record);
+    if asked.late && settings.not_after.is_some() {
+        settings.waive_hour(&record, &*journal).await?;
+    }
     if asked.enqueue {
         let route = route(&config, &record, &[], context)?;
         if let Some(name) = campaign::of_run(&config, &route, &record) {
@@ -43,7 +47,6 @@ pub(crate) async fn run(asked: &Resume, context: &Context<'_>) -> Done {
         }
         return send::hand_over(&*journal, &record.id, context).await;
     }
-    let settings = Settings::of(&record);
     let mut chain = match &settings.outbox {
         Some(folder) => frozen::outbox_chain(folder),
         None => config.chain(&route(&config, &record, &asked.route, context)?, &context.clock)?,
@@ -67,7 +70,8 @@ pub(crate) async fn run(asked: &Resume, context: &Context<'_>) -> Done {
         let names: Vec<_> = chain.iter().map(|link| link.provider.name().clone()).collect();
         policy.spares = warmth::spares(&config, &names, &*journal, context).await?;
     }
-    policy.not_after = settings.not_after.filter(|_| !asked.late);
+    policy.not_after = settings.not_after;
+    lift_pause(&record, &*journal, context).await?;
     context.out.note(say!(
         context.out,
         "resume-begins",
@@ -75,6 +79,16 @@ pub(crate) async fn run(asked: &Resume, context: &Context<'_>) -> Done {
         count = shown.totals.pending
     ));
     Drive { journal, render, chain, policy, admission, session }.run(&record.id, context).await
+}
+
+/// A person's `resume` ends the pause that was there when it was typed; one that came since stands.
+async fn lift_pause(record: &RunRecord, journal: &dyn Journal, context: &Context<'_>) -> Result<(), Failure> {
+    let stands = journal.run(&record.id).await?;
+    let is_same = stands.is_some_and(|now| now.state == RunState::Paused && now.ended_at == record.ended_at);
+    if is_same {
+        journal.set_run_state(&record.id, RunState::Running, None, context.clock.now()).await?;
+    }
+    Ok(())
 }
 
 /// The route that is asked for; else the run's own, as far as depeche.toml still has it.

@@ -180,6 +180,10 @@ pub(crate) async fn run(asked: &Send, context: &Context<'_>) -> Done {
     Drive { journal: way.journal, render, chain, policy, admission, session }.run(&id, context).await
 }
 
+/// So late a run may begin that has an hour, where `--max-late` says nothing: last week's release is never sent
+/// because a machine comes back today.
+const MAX_LATE: SignedDuration = SignedDuration::from_hours(1);
+
 /// When a run begins, and from when on it does not begin any more.
 #[derive(Clone, Copy, Default)]
 struct Schedule {
@@ -204,7 +208,7 @@ impl Schedule {
             .map(|text| crate::config::duration(text).ok_or_else(|| bad("late", text)));
         let late =
             late.transpose()?.map(|late| SignedDuration::try_from(late).unwrap_or(SignedDuration::MAX));
-        let not_after = late.map(|late| at.checked_add(late).unwrap_or(Timestamp::MAX));
+        let not_after = Some(at.checked_add(late.unwrap_or(MAX_LATE)).unwrap_or(Timestamp::MAX));
         if not_after.is_some_and(|until| context.clock.now() > until) {
             return Err(Failure::guard(
                 "schedule.late",

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use depeche::engine::{Control, Ended, JOURNAL_FAILED, Level, Stop};
-use depeche::journal::{HoldError, Journal, JournalError, RunId, RunKind, RunRecord, RunState};
+use depeche::journal::{HoldError, Journal, JournalError, RunId, RunKind, RunRecord, RunState, Totals};
 use depeche::mirror::MirroredJournal;
 use depeche::provider::ProviderName;
 use futures_util::StreamExt as _;
@@ -35,8 +35,11 @@ use crate::words::say;
 const RUNS: usize = 8;
 /// So often it looks for what has become due.
 const LOOK: Duration = Duration::from_secs(1);
-/// A run that had to stop, or is another's, is looked at again after this.
+/// A run that had to stop, or is another's, is looked at again after this; after twice as long each time that
+/// nothing moved, and [`SELDOM`] at the most. Sooner than it said it would go on: another worker may be lost, or
+/// a person decide, at any time.
 const AGAIN: SignedDuration = SignedDuration::from_secs(5);
+const SELDOM: SignedDuration = SignedDuration::from_secs(60);
 
 /// Does what was asked.
 pub(crate) async fn run(asked: &Work, context: &Context<'_>) -> Done {
@@ -76,7 +79,51 @@ enum Left {
     No,
     /// For this campaign; another process has it.
     Quietly(ProviderName),
+    /// None of its providers is in this depeche.toml: only a person sends it another way.
+    Foreign,
     Told,
+}
+
+/// How a look at a run ended.
+enum Looked {
+    Over,
+    /// It had to stop; `None` where another process has it alone, or it failed.
+    Again(Option<Ended>),
+}
+
+/// When a run is looked at again.
+#[derive(Default)]
+struct Rests {
+    later: BTreeMap<RunId, Timestamp>,
+    /// Where it stood when it was last worked on, and how long it was left alone then.
+    known: BTreeMap<RunId, (Option<Totals>, SignedDuration)>,
+}
+
+impl Rests {
+    fn is_left(&self, run: &RunId, now: Timestamp) -> bool {
+        self.later.get(run).is_some_and(|at| *at > now)
+    }
+
+    /// Notes when to look again. With `--once` a run that has to wait for long is left to the next time.
+    fn note(&mut self, run: RunId, looked: Looked, once: bool, now: Timestamp) {
+        self.later.remove(&run);
+        let Looked::Again(ended) = looked else {
+            self.known.remove(&run);
+            return;
+        };
+        let totals = ended.as_ref().map(|ended| ended.totals);
+        let pause = match self.known.get(&run) {
+            Some((known, pause)) if *known == totals => (*pause * 2).min(SELDOM),
+            _ => AGAIN,
+        };
+        self.known.insert(run.clone(), (totals, pause));
+        let again = now + AGAIN;
+        let goes_on = ended.and_then(|ended| ended.resume_at).map(|at| at.max(again));
+        if once && goes_on.is_some_and(|at| at > again) {
+            return;
+        }
+        self.later.insert(run, goes_on.map_or(now + pause, |at| at.min(now + pause)));
+    }
 }
 
 impl Worker<'_> {
@@ -84,11 +131,11 @@ impl Worker<'_> {
     async fn until_stopped(&self) -> Result<BTreeSet<RunId>, Failure> {
         let mut under_way = FuturesUnordered::new();
         let (mut busy, mut worked) = (BTreeSet::new(), BTreeSet::new());
-        let mut later: BTreeMap<RunId, Timestamp> = BTreeMap::new();
+        let mut rests = Rests::default();
         loop {
             let mut fresh = Vec::new();
             if self.control.level() == Level::Run {
-                match self.due(&busy, &later).await {
+                match self.due(&busy, &rests).await {
                     Ok(found) => fresh = found,
                     Err(error) if self.asked.once => return Err(error.into()),
                     // A server that restarts comes back.
@@ -100,7 +147,7 @@ impl Worker<'_> {
                 worked.insert(record.id.clone());
                 under_way.push(self.one(record));
             }
-            let is_over = self.control.level() != Level::Run || (self.asked.once && later.is_empty());
+            let is_over = self.control.level() != Level::Run || (self.asked.once && rests.later.is_empty());
             if under_way.is_empty() && is_over {
                 let left = self.left();
                 worked
@@ -108,32 +155,24 @@ impl Worker<'_> {
                 return Ok(worked);
             }
             tokio::select! {
-                Some((run, again)) = under_way.next(), if !under_way.is_empty() => {
+                Some((run, looked)) = under_way.next(), if !under_way.is_empty() => {
                     busy.remove(&run);
-                    later.remove(&run);
-                    // With --once a run that has to wait for long is left to the next time.
-                    if let Some(at) = again.filter(|at| !self.asked.once || *at <= self.context.clock.now() + AGAIN) {
-                        later.insert(run, at);
-                    }
+                    rests.note(run, looked, self.asked.once, self.context.clock.now());
                 }
                 () = self.journal.changed(LOOK) => {}
             }
             let now = self.context.clock.now();
-            later.retain(|_, at| *at > now);
+            rests.later.retain(|_, at| *at > now);
         }
     }
 
     /// Runs with something due that nobody paused.
-    async fn due(
-        &self,
-        busy: &BTreeSet<RunId>,
-        later: &BTreeMap<RunId, Timestamp>,
-    ) -> Result<Vec<RunRecord>, JournalError> {
+    async fn due(&self, busy: &BTreeSet<RunId>, rests: &Rests) -> Result<Vec<RunRecord>, JournalError> {
         let now = self.context.clock.now();
         let mut due = Vec::new();
         for record in self.journal.open_runs().await? {
             let is_ours = record.kind == RunKind::Real && may_go_on(&record);
-            let is_free = !busy.contains(&record.id) && later.get(&record.id).is_none_or(|at| *at <= now);
+            let is_free = !busy.contains(&record.id) && !rests.is_left(&record.id, now);
             let has_due = is_ours && is_free && !self.journal.due(&record.id, now, 1).await?.is_empty();
             if has_due && !self.is_left(&record).await? {
                 due.push(record);
@@ -144,7 +183,8 @@ impl Worker<'_> {
         Ok(due)
     }
 
-    /// Whether the run ends in a campaign, which is one process's matter. Said once, and not while one has it.
+    /// Whether the run ends in a campaign, which is one process's matter, or knows none of our providers. Said
+    /// once, and of a campaign not while one has it.
     async fn is_left(&self, record: &RunRecord) -> Result<bool, JournalError> {
         let known = self.left().get(&record.id).cloned();
         let left = known.unwrap_or_else(|| self.leaves(record));
@@ -152,6 +192,12 @@ impl Worker<'_> {
             Left::Quietly(provider) if self.journal.holder(&record.id).await?.is_none() => {
                 let (out, provider) = (self.context.out, provider.to_string());
                 out.warn(say!(out, "work-left", run = record.id.as_str(), provider = provider));
+                Left::Told
+            }
+            Left::Foreign => {
+                let out = self.context.out;
+                let names: Vec<&str> = record.route.iter().map(|name| name.as_str()).collect();
+                out.warn(say!(out, "work-foreign", run = record.id.as_str(), providers = names.join(", ")));
                 Left::Told
             }
             _ => left,
@@ -162,6 +208,10 @@ impl Worker<'_> {
     }
 
     fn leaves(&self, record: &RunRecord) -> Left {
+        let is_ours = |name: &ProviderName| self.config.providers.iter().any(|one| one.name == *name);
+        if !record.route.is_empty() && !record.route.iter().any(is_ours) {
+            return Left::Foreign;
+        }
         // A route that cannot be had is told where the run is joined.
         let route = route(&self.config, record, &[], self.context).unwrap_or_default();
         let campaign = campaign::of_run(&self.config, &route, record);
@@ -172,19 +222,17 @@ impl Worker<'_> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Works on one run; when to look at it again, if it is not over.
-    async fn one(&self, record: RunRecord) -> (RunId, Option<Timestamp>) {
-        let again = self.context.clock.now() + AGAIN;
-        let at = match self.joined(&record).await {
-            Ok(Some(ended)) if ended.state.is_over() => None,
-            Ok(Some(ended)) => Some(ended.resume_at.unwrap_or(again).max(again)),
-            Ok(None) => Some(again),
+    /// Works on one run.
+    async fn one(&self, record: RunRecord) -> (RunId, Looked) {
+        let looked = match self.joined(&record).await {
+            Ok(Some(ended)) if ended.state.is_over() => Looked::Over,
+            Ok(ended) => Looked::Again(ended),
             Err(failure) => {
                 self.context.out.failure(&failure);
-                Some(again)
+                Looked::Again(None)
             }
         };
-        (record.id, at)
+        (record.id, looked)
     }
 
     /// `None`: another process has it alone.

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::ahead::Next;
 use super::control::{Control, Level};
+use super::hour::Hour;
 use super::item::Item;
 use super::link::AttemptWatch;
 use super::prior::Prior;
@@ -45,6 +46,7 @@ pub(super) struct Attempt {
     pub(super) journal: Arc<dyn Journal>,
     pub(super) maker: Maker,
     pub(super) control: Control,
+    pub(super) hour: Arc<Hour>,
     /// How long the other side may be silent before its recipients may go elsewhere.
     pub(super) suspect_after: Duration,
 }
@@ -170,6 +172,7 @@ impl Attempt {
             maker: self.maker.clone(),
             next: Arc::clone(&self.next),
             control: self.control.clone(),
+            hour: Arc::clone(&self.hour),
         }
     }
 
@@ -253,6 +256,7 @@ struct AttemptCommit {
     maker: Maker,
     next: Arc<Next>,
     control: Control,
+    hour: Arc<Hour>,
 }
 
 impl AttemptCommit {
@@ -289,9 +293,14 @@ impl AttemptCommit {
                 return Err(Denied::Interrupted);
             }
             let at = self.maker.clock.now();
+            // The first message of a run whose hour has passed meanwhile is not sent.
+            if self.hour.passed(at).is_some() {
+                return Err(Denied::Interrupted);
+            }
             let intended = self.intend_after_prior(self.to_intents(request_digest, provider_id, at)).await;
             if intended.is_ok() {
                 self.watch.intend(at);
+                self.hour.begin();
             }
             let free = match &intended {
                 Err(Denied::BudgetSpent { until }) => until,

@@ -210,12 +210,12 @@ impl Work<'_> {
                 render: Arc::clone(&self.engine.render),
             },
             control: self.control.clone(),
+            hour: Arc::clone(&self.hour),
             suspect_after: self.engine.policy.suspect_after,
         };
         let started_at = self.engine.clock.now();
         items.iter().for_each(|item| self.paces.begins(item.record.address.domain(), started_at));
         self.told_waiting = None;
-        self.stale_after = None;
         let abort = self.tasks.spawn(async move {
             Done::Attempt { link: index, lane: lane_index, made: attempt.make().await }
         });

@@ -20,6 +20,7 @@ mod conclude;
 mod control;
 mod event;
 mod hand_out;
+mod hour;
 mod item;
 mod link;
 mod look_ahead;
@@ -169,7 +170,12 @@ impl Engine {
         if record.state == RunState::Cancelled {
             return self.conclude(&run, Why::Cancelled, None).await;
         }
-        self.journal.set_run_state(&run, RunState::Running, None, self.clock.now()).await?;
+        if !self.journal.go_on(&run, self.clock.now()).await? {
+            let is_cancelled =
+                self.journal.run(&run).await?.is_some_and(|now| now.state == RunState::Cancelled);
+            let why = if is_cancelled { Why::Cancelled } else { Why::Paused };
+            return self.conclude(&run, why, None).await;
+        }
         self.events.tell(Event::Started { totals: self.journal.totals(&run).await? });
         let mut work = work::Work::begin(self, run.clone(), control, admission).await?;
         let (why, resume_at) = work.until_over().await?;

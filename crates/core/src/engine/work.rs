@@ -17,6 +17,7 @@ use super::attempt::Made;
 use super::conclude;
 use super::control::{Control, Level};
 use super::event::Event;
+use super::hour::Hour;
 use super::item::Item;
 use super::link::Link;
 use super::pace::Paces;
@@ -57,8 +58,7 @@ pub(super) struct Work<'e> {
     pub(super) told_waiting: Option<Timestamp>,
     /// When the journal was last asked what others decided.
     pub(super) heard_at: Timestamp,
-    /// Nothing of the run was sent yet, and nothing may be after this moment.
-    pub(super) stale_after: Option<Timestamp>,
+    pub(super) hour: Arc<Hour>,
     /// When recipients were last handed out.
     pub(super) looked_at: Timestamp,
     pub(super) draining_told: bool,
@@ -121,7 +121,7 @@ impl<'e> Work<'e> {
             over: None,
             told_waiting: None,
             heard_at: now,
-            stale_after: engine.policy.not_after,
+            hour: Arc::new(Hour::new(engine.policy.not_after)),
             looked_at: now,
             draining_told: false,
         })
@@ -196,8 +196,12 @@ impl<'e> Work<'e> {
             self.heard_at = now;
             self.hear_of_the_run().await?;
         }
-        if let Some(until) = self.stale_after.filter(|until| now > *until) {
-            self.over.get_or_insert(Why::TooLate(until));
+        if let Some(until) = self.hour.passed(now) {
+            // Others may have begun it in time.
+            self.has_begun_before().await?;
+            if self.hour.passed(now).is_some() {
+                self.over.get_or_insert(Why::TooLate(until));
+            }
         }
         self.paces.reload(self.engine.journal.as_ref(), now).await?;
         for link in self.links.iter_mut().filter(|link| link.denied_until.is_some()) {
@@ -238,10 +242,11 @@ impl<'e> Work<'e> {
 
     /// A run that has begun is finished, however late it is.
     async fn has_begun_before(&mut self) -> Result<(), JournalError> {
-        if self.stale_after.is_some() {
+        if self.hour.is_open() {
             let totals = self.engine.journal.totals(&self.run).await?;
-            let untouched = totals.pending + totals.suppressed + totals.cancelled;
-            self.stale_after = self.stale_after.filter(|_| untouched == totals.recipients);
+            if totals.accepted + totals.unknown + totals.held + totals.written > 0 {
+                self.hour.begin();
+            }
         }
         Ok(())
     }

@@ -315,7 +315,8 @@ pub trait Journal: Send + Sync {
         Stepped { settled: Ok(()), intended: self.intend(intents).await }
     }
 
-    /// Writes where the run stands, and why.
+    /// Writes where the run stands, and why. A cancelled run stays as it is, and so does a paused one unless
+    /// `state` is [`RunState::Running`], or [`RunState::Finished`] or [`RunState::Cancelled`].
     async fn set_run_state(
         &self,
         run: &RunId,
@@ -324,8 +325,26 @@ pub trait Journal: Send + Sync {
         at: Timestamp,
     ) -> Result<(), JournalError>;
 
+    /// Begins to work on a run, and writes that it runs; false when a person paused it or it is cancelled. In
+    /// one step: a pause that comes meanwhile is never undone by whoever was about to begin.
+    ///
+    /// Made here in two, for a journal in which nobody else writes at the same time.
+    async fn go_on(&self, run: &RunId, at: Timestamp) -> Result<bool, JournalError> {
+        let record = self.run(run).await?.ok_or_else(|| JournalError::NoSuchRun(run.clone()))?;
+        let is_paused = record.state == RunState::Paused && record.note.as_deref() == Some(PAUSED);
+        if is_paused || record.state == RunState::Cancelled {
+            return Ok(false);
+        }
+        self.set_run_state(run, RunState::Running, None, at).await?;
+        Ok(true)
+    }
+
+    /// Replaces what a run keeps of how it was asked for ([`NewRun::settings`]).
+    async fn set_settings(&self, run: &RunId, settings: String) -> Result<(), JournalError>;
+
     /// Pauses a run, for a person: whoever works on it hears of it within a second or so and takes nobody
-    /// new. Only [`RunState::Running`] begins it again. A run that is over stays as it is.
+    /// new. Only [`Journal::set_run_state`] with [`RunState::Running`] begins it again, never
+    /// [`Journal::go_on`]. A run that is over stays as it is.
     async fn pause(&self, run: &RunId, at: Timestamp) -> Result<(), JournalError> {
         self.set_run_state(run, RunState::Paused, Some(PAUSED.to_owned()), at).await
     }

@@ -136,6 +136,14 @@ impl Journal for NotedJournal {
         self.inner.set_run_state(run, state, note, at).await
     }
 
+    async fn go_on(&self, run: &RunId, at: Timestamp) -> Result<bool, JournalError> {
+        self.inner.go_on(run, at).await
+    }
+
+    async fn set_settings(&self, run: &RunId, settings: String) -> Result<(), JournalError> {
+        self.inner.set_settings(run, settings).await
+    }
+
     async fn cancel(&self, run: &RunId, at: Timestamp) -> Result<u64, JournalError> {
         self.inner.cancel(run, at).await
     }

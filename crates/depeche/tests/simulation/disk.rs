@@ -192,6 +192,14 @@ impl Journal for Disk {
         self.write("state", self.journal.set_run_state(run, state, note, at)).await
     }
 
+    async fn go_on(&self, run: &RunId, at: Timestamp) -> Result<bool, JournalError> {
+        at_once(self.journal.go_on(run, at))
+    }
+
+    async fn set_settings(&self, run: &RunId, settings: String) -> Result<(), JournalError> {
+        at_once(self.journal.set_settings(run, settings))
+    }
+
     async fn cancel(&self, run: &RunId, at: Timestamp) -> Result<u64, JournalError> {
         self.write("cancel", self.journal.cancel(run, at)).await
     }

@@ -162,3 +162,54 @@ async fn leaving_while_a_message_waits_for_its_turn_sends_nothing_more() {
     assert_eq!((totals.accepted, totals.unknown, totals.pending), (1, 0, 9));
     assert_eq!(first.accepted().len(), 1);
 }
+
+/// Until 2026-11-28 whoever was about to begin wrote that the run goes on.
+#[tokio::test]
+async fn a_pause_that_came_before_the_first_message_stands_until_a_person_ends_it() {
+    let story = Story::of(5).await;
+    let first = FakeSmtp::new().start().await;
+    story.journal.pause(&story.run, jiff::Timestamp::now()).await.unwrap();
+
+    let told = story.tell(vec![link("ovh", &first, 2)]).await;
+
+    assert_eq!((told.ended.why, told.ended.state), (Why::Paused, RunState::Paused));
+    assert_eq!((story.judge(&[&first]).await.pending, first.accepted().len()), (5, 0));
+
+    story.journal.set_run_state(&story.run, RunState::Running, None, jiff::Timestamp::now()).await.unwrap();
+    let told = story.tell(vec![link("ovh", &first, 2)]).await;
+    assert_eq!((told.ended.why, story.judge(&[&first]).await.accepted), (Why::Done, 5));
+}
+
+/// Until 2026-11-28 the hour counted for the first attempt alone, whatever became of it.
+#[tokio::test]
+async fn a_run_whose_first_message_would_be_too_late_is_not_begun() {
+    let late = || Fault::Late(Duration::from_millis(1_500));
+    let throttled = || Fault::ReplyThenClose("421 4.7.0 try later".to_owned());
+    for (phase, fault) in [(Phase::Banner, late()), (Phase::Data, late()), (Phase::Mail, throttled())] {
+        let mut story = Story::of(5).await;
+        let until = jiff::Timestamp::now() + jiff::SignedDuration::from_millis(700);
+        story.policy.not_after = Some(until);
+        let first = FakeSmtp::new().rule(Rule::at(phase).does(fault)).start().await;
+
+        let told = story.tell(vec![link("ovh", &first, 2)]).await;
+
+        assert_eq!(
+            (&told.ended.why, told.ended.state),
+            (&Why::TooLate(until), RunState::Paused),
+            "{phase:?}"
+        );
+        assert_eq!((story.judge(&[&first]).await.pending, first.accepted().len()), (5, 0), "{phase:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_began_in_time_is_finished_however_late_it_is() {
+    let mut story = Story::of(60).await;
+    story.policy.not_after = Some(jiff::Timestamp::now() + jiff::SignedDuration::from_millis(900));
+    let first = slow(50).start().await;
+
+    let told = story.tell(vec![link("ovh", &first, 1)]).await;
+
+    assert_eq!((told.ended.why, story.judge(&[&first]).await.accepted), (Why::Done, 60));
+    assert!(jiff::Timestamp::now() > story.policy.not_after.unwrap(), "it took 3 s at the least");
+}

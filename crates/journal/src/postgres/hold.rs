@@ -347,6 +347,27 @@ pub(crate) async fn claim(
     found.map_err(|error| read_failed(&error))?.iter().map(rows::delivery).collect()
 }
 
+/// What is due and claimed by no worker that lives: for whoever has not joined the run.
+pub(crate) async fn free(
+    c: &mut PgConnection,
+    run: &RunId,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<DeliveryRecord>, JournalError> {
+    let found = sqlx::query(
+        "SELECT * FROM delivery d WHERE run = $1 AND state = 'pending' AND (not_before IS NULL OR not_before <= $2)
+         AND (owner IS NULL OR NOT EXISTS
+            (SELECT 1 FROM run_hold h WHERE h.id = d.owner AND h.lease_until >= depeche_now()))
+         ORDER BY tier, position LIMIT $3",
+    )
+    .bind(run.as_str())
+    .bind(micros(now))
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_all(c)
+    .await;
+    found.map_err(|error| read_failed(&error))?.iter().map(rows::delivery).collect()
+}
+
 /// Makes unknown what this process left open in the run, and what nobody alive owns.
 pub(crate) async fn adopt(
     c: &mut PgConnection,

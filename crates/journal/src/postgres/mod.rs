@@ -226,7 +226,7 @@ impl PostgresJournal {
             Box::pin(async move {
                 match claim {
                     Some(claim) => hold::claim(c, &run, claim, now, limit).await,
-                    None => reading::due(c, &run, now, limit).await,
+                    None => hold::free(c, &run, now, limit).await,
                 }
             })
         })

@@ -164,6 +164,16 @@ impl Journal for Store {
         self.step(settlements, intents).await
     }
 
+    async fn go_on(&self, run: &RunId, _at: Timestamp) -> Result<bool, JournalError> {
+        let run = run.clone();
+        self.write(move |c| Box::pin(async move { keeping::go_on(c, &run).await })).await
+    }
+
+    async fn set_settings(&self, run: &RunId, settings: String) -> Result<(), JournalError> {
+        let run = run.clone();
+        self.write(move |c| Box::pin(async move { keeping::set_settings(c, &run, settings).await })).await
+    }
+
     async fn set_run_state(
         &self,
         run: &RunId,

@@ -24,11 +24,11 @@ pub(crate) async fn set_run_state(
     at: Timestamp,
 ) -> Result<(), JournalError> {
     let ended_at = (state != RunState::Running).then(|| micros(at));
-    // A cancelled run stays so, whatever an engine that has not heard of it yet may say; a paused one too,
-    // unless it is begun again; and while others work on it, it goes on.
+    // A cancelled run stays so, whatever an engine that has not heard of it yet may say; a paused one too, with
+    // its reason, unless it is begun again; and while others work on it, it goes on.
     let text = format!(
-        "UPDATE run SET state = CASE WHEN state = 'cancelled' OR ($2 IN ('waiting', 'interrupted', 'paused')
-         AND (state = 'paused' OR {OTHERS_WORK})) THEN state ELSE $2 END, note = $3, ended_at = $4 WHERE id = $1"
+        "UPDATE run SET state = $2, note = $3, ended_at = $4 WHERE id = $1 AND NOT (state = 'cancelled'
+         OR ($2 IN ('waiting', 'interrupted', 'paused') AND (state = 'paused' OR {OTHERS_WORK})))"
     );
     // Only a constant is put into the text.
     let done = sqlx::query(AssertSqlSafe(text))
@@ -36,6 +36,44 @@ pub(crate) async fn set_run_state(
         .bind(state.as_str())
         .bind(note)
         .bind(ended_at)
+        .execute(&mut *c)
+        .await
+        .map_err(|error| write_failed(&error))?;
+    if done.rows_affected() == 0 { is_there(c, run).await } else { Ok(()) }
+}
+
+async fn is_there(c: &mut Connection, run: &RunId) -> Result<(), JournalError> {
+    let found = sqlx::query("SELECT 1 FROM run WHERE id = $1").bind(run.as_str()).fetch_optional(c).await;
+    let found = found.map_err(|error| write_failed(&error))?;
+    found.map(drop).ok_or_else(|| JournalError::NoSuchRun(run.clone()))
+}
+
+/// See [`depeche_core::journal::Journal::go_on`]: one compare-and-set.
+pub(crate) async fn go_on(c: &mut Connection, run: &RunId) -> Result<bool, JournalError> {
+    let done = sqlx::query(
+        "UPDATE run SET state = 'running', note = NULL, ended_at = NULL
+         WHERE id = $1 AND state <> 'cancelled' AND NOT (state = 'paused' AND note = $2)",
+    )
+    .bind(run.as_str())
+    .bind(PAUSED)
+    .execute(&mut *c)
+    .await
+    .map_err(|error| write_failed(&error))?;
+    if done.rows_affected() > 0 {
+        return Ok(true);
+    }
+    is_there(c, run).await?;
+    Ok(false)
+}
+
+pub(crate) async fn set_settings(
+    c: &mut Connection,
+    run: &RunId,
+    settings: String,
+) -> Result<(), JournalError> {
+    let done = sqlx::query("UPDATE run SET settings = $2 WHERE id = $1")
+        .bind(run.as_str())
+        .bind(settings)
         .execute(c)
         .await
         .map_err(|error| write_failed(&error))?;

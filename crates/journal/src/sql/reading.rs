@@ -170,24 +170,6 @@ pub(crate) async fn accepted_by_day(
         .collect()
 }
 
-pub(crate) async fn due(
-    c: &mut Connection,
-    run: &RunId,
-    now: Timestamp,
-    limit: usize,
-) -> Result<Vec<DeliveryRecord>, JournalError> {
-    let found = sqlx::query(
-        "SELECT * FROM delivery WHERE run = $1 AND state = 'pending'
-         AND (not_before IS NULL OR not_before <= $2) ORDER BY tier, position LIMIT $3",
-    )
-    .bind(run.as_str())
-    .bind(micros(now))
-    .bind(to_limit(limit))
-    .fetch_all(c)
-    .await;
-    found.map_err(|error| read_failed(&error))?.iter().map(rows::delivery).collect()
-}
-
 pub(crate) async fn next_due(
     c: &mut Connection,
     run: &RunId,

@@ -210,7 +210,7 @@ impl SqliteJournal {
         limit: usize,
     ) -> Result<Vec<DeliveryRecord>, JournalError> {
         let run = run.clone();
-        self.read(move |c| Box::pin(async move { reading::due(c, &run, now, limit).await })).await
+        self.read(move |c| Box::pin(async move { owner::due(c, &run, now, limit).await })).await
     }
 
     async fn adopt(&self, run: &RunId, now: Timestamp) -> Result<u64, JournalError> {

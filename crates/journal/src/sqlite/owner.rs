@@ -1,14 +1,16 @@
 //! What depends on who works on a run (here one process at the most, which holds it), and what one commit
 //! of a file can promise.
 
-use depeche_core::journal::{DeliveryId, DeliveryState, Intent, JournalError, RunId, Settlement, Totals};
+use depeche_core::journal::{
+    DeliveryId, DeliveryRecord, DeliveryState, Intent, JournalError, RunId, Settlement, Totals,
+};
 use depeche_core::outcome::Denied;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use super::attempts;
 use super::reading::ENDED;
-use super::rows::{corrupt, count, micros};
+use super::rows::{self, corrupt, count, micros};
 use crate::{read_failed, write_failed};
 
 /// An intent whose owner is gone becomes unknown, never pending.
@@ -60,6 +62,25 @@ pub(crate) async fn settle_and_intend(
 async fn run(c: &mut SqliteConnection, statement: &'static str) -> Result<(), JournalError> {
     sqlx::query(statement).execute(c).await.map_err(|error| write_failed(&error))?;
     Ok(())
+}
+
+/// What is due, in the order in which it is served.
+pub(crate) async fn due(
+    c: &mut SqliteConnection,
+    run: &RunId,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<DeliveryRecord>, JournalError> {
+    let found = sqlx::query(
+        "SELECT * FROM delivery WHERE run = $1 AND state = 'pending'
+         AND (not_before IS NULL OR not_before <= $2) ORDER BY tier, position LIMIT $3",
+    )
+    .bind(run.as_str())
+    .bind(micros(now))
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_all(c)
+    .await;
+    found.map_err(|error| read_failed(&error))?.iter().map(rows::delivery).collect()
 }
 
 /// The open attempts of a run that nobody holds.

@@ -1,5 +1,6 @@
 //! What is kept beside the deliveries.
 
+use depeche_core::engine::JOURNAL_FAILED;
 use depeche_core::journal::*;
 use depeche_core::outcome::Trouble;
 
@@ -143,6 +144,47 @@ pub(super) async fn states_runs_and_pages_are_read_as_written(harness: &dyn Jour
     assert!(other.run(&nobody).await.expect("read").is_none());
     let refused = journal.set_run_state(&nobody, RunState::Finished, None, at(6)).await;
     assert!(matches!(refused, Err(JournalError::NoSuchRun(_))), "{refused:?}");
+    journal.close().await;
+}
+
+/// Until 2026-11-28 the reason of a pause was replaced by that of whoever stopped after it, and whoever was
+/// about to begin ended it.
+pub(super) async fn a_persons_pause_stands_until_a_person_ends_it(harness: &dyn JournalHarness) {
+    let journal = harness.fresh().await;
+    let run = run_of(journal.as_ref(), 1).await;
+    let stands = async || {
+        let kept = journal.run(&run).await.expect("read").expect("it is there");
+        (kept.state, kept.note, kept.ended_at)
+    };
+    let paused = (RunState::Paused, Some(PAUSED.to_owned()), Some(at(2)));
+    assert!(journal.go_on(&run, at(1)).await.expect("written"));
+    journal.pause(&run, at(2)).await.expect("written");
+
+    assert!(!journal.go_on(&run, at(3)).await.expect("written"));
+    assert_eq!(stands().await, paused);
+    for state in [RunState::Waiting, RunState::Interrupted, RunState::Paused] {
+        let why = Some(format!("{JOURNAL_FAILED}: it was away"));
+        journal.set_run_state(&run, state, why, at(4)).await.expect("written");
+        assert_eq!(stands().await, paused, "{state:?}");
+    }
+
+    journal.set_run_state(&run, RunState::Running, None, at(5)).await.expect("written");
+    assert_eq!(stands().await, (RunState::Running, None, None));
+    let failed = Some(format!("{JOURNAL_FAILED}: it was away"));
+    journal.set_run_state(&run, RunState::Paused, failed, at(6)).await.expect("written");
+    assert!(journal.go_on(&run, at(7)).await.expect("written"), "that is nobody's decision");
+    assert_eq!(stands().await, (RunState::Running, None, None));
+
+    journal.cancel(&run, at(8)).await.expect("written");
+    assert!(!journal.go_on(&run, at(9)).await.expect("written"));
+    let nobody = RunId::new("nobody").expect("a fixed name");
+    let refused = journal.go_on(&nobody, at(9)).await;
+    assert!(matches!(refused, Err(JournalError::NoSuchRun(_))), "{refused:?}");
+    let refused = journal.set_settings(&nobody, "{}".to_owned()).await;
+    assert!(matches!(refused, Err(JournalError::NoSuchRun(_))), "{refused:?}");
+    journal.set_settings(&run, r#"{"not_after":null}"#.to_owned()).await.expect("written");
+    let kept = journal.run(&run).await.expect("read").expect("it is there");
+    assert_eq!(kept.settings, r#"{"not_after":null}"#);
     journal.close().await;
 }
 

@@ -75,6 +75,7 @@ pub async fn journal_conformance(harness: &dyn JournalHarness) {
     keeping::the_suppression_list_keeps_its_first_reason(harness).await;
     keeping::breakers_and_rests_outlive_their_process(harness).await;
     keeping::states_runs_and_pages_are_read_as_written(harness).await;
+    keeping::a_persons_pause_stands_until_a_person_ends_it(harness).await;
     keeping::recipients_in_a_state_are_read_page_by_page(harness).await;
 }
 
