@@ -2,6 +2,7 @@
 count of what it was given: the only witness."""
 
 import asyncio
+import atexit
 import collections
 import json
 import http.server
@@ -241,6 +242,8 @@ require_authenticated = false
         log = open(self.folder / f"worker{len(self.workers)}.log", "w")
         worker = subprocess.Popen([*before, DEPECHE, "--no-input", "work"], cwd=self.folder, stdout=log, stderr=log, start_new_session=True)
         self.workers.append(worker)
+        # Also where a scenario fails.
+        atexit.register(end_group, worker.pid)
         return worker
 
     def status(self, run):
@@ -281,6 +284,13 @@ require_authenticated = false
         assert not left, f"workers that SIGTERM did not end: {left}"
         shutil.rmtree(self.folder)
         return codes
+
+
+def end_group(group):
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
 
 
 def in_group(group):
