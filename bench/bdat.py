@@ -133,8 +133,9 @@ def main():
         finally:
             postfix.stop()
     version = subprocess.run(["/usr/sbin/postconf", "-h", "mail_version"], capture_output=True, text=True).stdout.strip()
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     lines = [
-        f"{datetime.date.today()}; {machine()}; Postfix {version}, one connection, {len(BODY)} octets a message, median of {rounds} alternating rounds (least to most).",
+        f"{datetime.date.today()}, commit {commit}; {machine()}; Postfix {version}, one connection, {len(BODY)} octets a message, median of {rounds} alternating rounds (least to most).",
         "",
         "| way | loopback, ms a message | 20 ms each way, ms a message | round trips a message |",
         "|---|---|---|---|",

@@ -101,8 +101,9 @@ def measure(sender, binary, count):
 
 def main():
     binary, document = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     lines = [
-        f"{datetime.date.today()}; {machine()}; {1000 * DELAY:.0f} ms an answer, median of {ROUNDS} rounds"
+        f"{datetime.date.today()}, commit {commit}; {machine()}; {1000 * DELAY:.0f} ms an answer, median of {ROUNDS} rounds"
         + ("; depeche's debug build." if "/debug/" in binary else "."),
         "",
         "| domains | checked by | what | questions | round trips deep | seconds |",
