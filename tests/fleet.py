@@ -231,9 +231,9 @@ require_authenticated = false
             raise SystemExit(f"depeche {' '.join(words)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
 
-    def enqueue(self, recipients, slug="annonce", *words):
+    def enqueue(self, recipients, slug="annonce", *words, name="j"):
         list_file = self.folder / f"{slug}.csv"
-        list_file.write_text("email\n" + "".join(f"j{n}@journal.example\n" for n in range(recipients)))
+        list_file.write_text("email\n" + "".join(f"{name}{n}@journal.example\n" for n in range(recipients)))
         (self.folder / f"{slug}.md").write_text(f"---\ntitle: {slug}\nslug: {slug}\nlang: fr\n---\nBonjour,\n\nVoici {slug}.\n")
         done = self.run("send", f"{slug}.md", "--to", str(list_file), "--confirm", str(recipients), "--enqueue", "--json", *words)
         return json.loads(done.stdout)["run"]["id"]
@@ -272,6 +272,11 @@ require_authenticated = false
         return [self.until(run, lambda status: status["totals"]["pending"] == 0, seconds) for run in runs]
 
     def close(self):
+        codes = self.close_workers()
+        shutil.rmtree(self.folder)
+        return codes
+
+    def close_workers(self):
         for worker in self.workers:
             if worker.poll() is None:
                 # With whatever it was started by: faketime is a process of its own, and passes no signal on.
@@ -282,7 +287,6 @@ require_authenticated = false
         while (left := [worker.pid for worker in self.workers if in_group(worker.pid)]) and time.time() < end:
             time.sleep(0.05)
         assert not left, f"workers that SIGTERM did not end: {left}"
-        shutil.rmtree(self.folder)
         return codes
 
 
@@ -680,8 +684,50 @@ def elsewhere():
     judge("elsewhere", receiver, statuses)
 
 
-SCENARIOS = {one.__name__: one for one in (killed, stopped, clocks, restarted, orders, throttled, reset, cut, decided, abandoned, elsewhere, scheduled, budget)}
-QUICK = ["killed", "stopped", "restarted", "orders", "throttled", "reset", "cut", "decided", "abandoned", "elsewhere", "scheduled"]
+def enqueued():
+    """A long list is enqueued while workers send another run: they go on meanwhile, and begin the long one only
+    when it is there whole."""
+    count, receiver = 100_000, Receiver(0.05)
+    office = Office(receiver)
+    run = office.enqueue(4000)
+    office.work(), office.work()
+    office.until(run, lambda status: status["totals"]["accepted"] > 20)
+    looks, over = [], threading.Event()
+
+    def look():
+        while not over.wait(0.2):
+            looks.append((time.time(), int(psql("SELECT COUNT(*) FROM delivery WHERE kind = 'real' AND recipient_key LIKE 'k%'", office.url))))
+
+    watch = threading.Thread(target=look)
+    watch.start()
+    began = time.time()
+    long = office.enqueue(count, "longue", name="k")
+    took = time.time() - began
+    over.set()
+    watch.join()
+    moments = [began, *(moment for moment, _ in list(receiver.seen) if began < moment < began + took), began + took]
+    gap = max(b - a for a, b in zip(moments, moments[1:]))
+    print(f"{count} recipients enqueued in {took:.1f} s; {len(moments) - 2} messages meanwhile, {gap:.2f} s apart at the most", flush=True)
+    if gap > 3 or len(moments) < took:
+        raise SystemExit("the others had to wait for the list")
+    for each in (run, long):
+        office.run("cancel", each)
+    office.close_workers()
+    statuses = [office.status(run)]
+    told = dict(line.split("|") for line in psql(f"SELECT state, COUNT(*) FROM delivery WHERE run = '{long}' GROUP BY 1", office.url).splitlines())
+    copies = sum(1 for _, to in receiver.seen if to.startswith("k"))
+    absent = max(moment for moment, seen in looks if not seen)
+    early = [to for moment, to in receiver.seen if to.startswith("k") and moment < absent]
+    if {seen for _, seen in looks} - {0, count}:
+        raise SystemExit(f"a part of the list was seen: {looks}")
+    if int(told.get("cancelled", 0)) + copies != count or int(told.get("accepted", 0)) != copies or early:
+        raise SystemExit(f"of the long list: {told}, {copies} copies, {len(early)} before it was there")
+    office.close()
+    judge("a long list enqueued beside", receiver, statuses)
+
+
+SCENARIOS = {one.__name__: one for one in (killed, stopped, clocks, restarted, orders, throttled, reset, cut, decided, abandoned, elsewhere, scheduled, enqueued, budget)}
+QUICK = ["killed", "stopped", "restarted", "orders", "throttled", "reset", "cut", "decided", "abandoned", "elsewhere", "scheduled", "enqueued"]
 
 if __name__ == "__main__":
     asked = [word for word in sys.argv[1:] if word != "--quick"]

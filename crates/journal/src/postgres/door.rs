@@ -2,17 +2,19 @@
 //!
 //! Transactions of intents and outcomes run beside each other, except that those that take places of one
 //! provider come one after the other: in READ COMMITTED two of them would each count without the other.
-//! Providers are locked in the order of their names, and everything else (freezing, cancelling, a person's
-//! decision, a sweep) is alone: so no two transactions can wait for each other in a circle.
+//! Providers are locked in the order of their names, and everything else (cancelling, a person's decision, a
+//! sweep) is alone: so no two transactions can wait for each other in a circle. Only a list is frozen beside
+//! all of them, with locks of its own ([`super::freezing`] says why that is enough).
 //!
 //! A COMMIT without an answer may stand. Then nothing is sent: the rows are looked up over a new
 //! connection, once the server has done with the old one (DELIVERY.md, "Fleet").
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use depeche_core::budget::DomainPace;
-use depeche_core::journal::AttemptState;
+use depeche_core::journal::{AttemptState, NewRun, RunKind};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use tokio::time::Instant;
@@ -23,6 +25,8 @@ use super::writer::Rows;
 const SPACE: i32 = 0x6465_7065;
 /// The one lock that all share, or that one has alone.
 const ALL: i32 = 0;
+/// Shared by all that freeze a list; whoever forgets a person has it alone.
+const FREEZING: i32 = -1;
 /// How long a lost database is asked for again.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long one question about it may take.
@@ -85,6 +89,49 @@ impl Door {
         let (name,) = name.fetch_one(&mut *connection).await?;
         self.stage = Stage::Open(Some(name));
         Ok(connection)
+    }
+
+    /// Begins a transaction that freezes a list: one after the other for one release, one slug and one name,
+    /// for as long as the other one takes. `steps` counts the server's answers.
+    pub(crate) async fn begin_freezing(
+        &mut self,
+        run: &NewRun,
+        steps: &AtomicU64,
+    ) -> Result<&mut PgConnection, sqlx::Error> {
+        self.connection = Some(connect(&self.options).await?);
+        self.stage = Stage::Open(None);
+        let connection = self.connection.as_mut().ok_or(sqlx::Error::PoolClosed)?;
+        sqlx::query("BEGIN ISOLATION LEVEL READ COMMITTED").execute(&mut *connection).await?;
+        let name = sqlx::query_as("SELECT pg_current_xact_id()::TEXT").fetch_one(&mut *connection).await?;
+        let (name,): (String,) = name;
+        self.stage = Stage::Open(Some(name));
+        let shared = "SELECT pg_try_advisory_xact_lock_shared($1, $2)";
+        let alone = "SELECT pg_try_advisory_xact_lock($1, $2)";
+        let keys = freezing_keys(run).into_iter().map(|key| (alone, key));
+        for (text, key) in std::iter::once((shared, FREEZING)).chain(keys) {
+            // Asked for again and again: a list may take longer than any other lock is waited for.
+            loop {
+                let asked = sqlx::query_as(text).bind(SPACE).bind(key);
+                let (is_ours,): (bool,) = asked.fetch_one(&mut *connection).await?;
+                steps.fetch_add(1, Ordering::Relaxed);
+                if is_ours {
+                    break;
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+        Ok(connection)
+    }
+
+    /// Whether this very run is in the tables; `None`: nobody could be asked.
+    pub(crate) async fn has(&mut self, run: &NewRun) -> Option<bool> {
+        let found = sqlx::query("SELECT 1 FROM run WHERE id = $1 AND digest = $2 AND created_at = $3")
+            .bind(run.id.as_str())
+            .bind(run.digest.as_slice())
+            .bind(super::rows::micros(run.created_at))
+            .fetch_optional(self.connection.as_mut()?);
+        let found = tokio::time::timeout(SHORT, found).await.ok()?.ok()?;
+        Some(found.is_some())
     }
 
     pub(crate) async fn commit(&mut self) -> Result<(), sqlx::Error> {
@@ -160,6 +207,25 @@ pub(crate) async fn alone(connection: &mut PgConnection) -> Result<(), sqlx::Err
     lock.execute(connection).await.map(drop)
 }
 
+/// Whether no list is being frozen; none is until this transaction ends.
+pub(crate) async fn nobody_freezes(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let asked = sqlx::query_as("SELECT pg_try_advisory_xact_lock($1, $2)").bind(SPACE).bind(FREEZING);
+    let (nobody,): (bool,) = asked.fetch_one(connection).await?;
+    Ok(nobody)
+}
+
+/// The locks of a list: its run's name, and, where it counts as sent, its slug and its release; in one order
+/// for all, and never one of a provider's.
+fn freezing_keys(run: &NewRun) -> BTreeSet<i32> {
+    let below = |text: &str| (-key(text)).min(FREEZING - 1);
+    let mut keys = BTreeSet::from([below(&format!("run {}", run.id))]);
+    if run.kind == RunKind::Real {
+        keys.insert(below(&format!("slug {}", run.slug)));
+        keys.insert(below(&format!("release {:02x?}", run.digest)));
+    }
+    keys
+}
+
 /// The locks of the providers and receiving domains whose places the rows take, in one order for all.
 fn keys(rows: &[Rows]) -> Vec<i32> {
     let intents = rows.iter().filter_map(|rows| match rows {
@@ -208,6 +274,14 @@ async fn is_any_there(c: &mut PgConnection, rows: &[Rows]) -> Result<bool, sqlx:
     Ok(false)
 }
 
+/// Whether only others were in the way, and the same may be had a moment later: a lock that was waited for too
+/// long (55P03), a deadlock (40P01), a serialisation failure (40001), a statement that somebody cancelled (57014;
+/// PostgreSQL's documentation, appendix A).
+pub(crate) fn passes(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else { return false };
+    error.code().is_some_and(|code| matches!(&*code, "55P03" | "40P01" | "40001" | "57014"))
+}
+
 /// SQLSTATE classes 08 (connection) and 57P (the server ends it): no answer to what was asked.
 fn ends_connection(code: Option<&str>) -> bool {
     code.is_none_or(|code| code.starts_with("08") || code.starts_with("57P"))
@@ -231,8 +305,11 @@ async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error
         let made = tokio::time::timeout(SHORT, options.connect()).await.map_err(timed_out);
         match made.and_then(|made| made) {
             Ok(connection) => return Ok(connection),
-            // A wrong password does not become right.
-            Err(sqlx::Error::Database(error)) if !ends_connection(error.code().as_deref()) => {
+            // A wrong password does not become right; a server that is full (class 53) has room again.
+            Err(sqlx::Error::Database(error))
+                if !ends_connection(error.code().as_deref())
+                    && !error.code().is_some_and(|code| code.starts_with("53")) =>
+            {
                 return Err(sqlx::Error::Database(error));
             }
             Err(error) if Instant::now() > until => return Err(error),

@@ -3,7 +3,8 @@
 //! Every move is a compare-and-set, so two workers never open an attempt at one delivery; who may try
 //! is told by claims (`hold`), whose leases go by the database's clock only. Commits that share nothing
 //! run side by side; those of one provider come one after the other, so that its windows hold whoever
-//! takes a place (`Door`). The rules are DELIVERY.md's ("Fleet").
+//! takes a place (`Door`); a list is frozen beside all of them (`freezing`). The rules are DELIVERY.md's
+//! ("Fleet").
 //!
 //! Refused: clear text to anything but this machine, a certificate that does not fit the name, a server
 //! that may lose what it has confirmed (`fsync` or `synchronous_commit` off), and one that only reads.
@@ -11,7 +12,9 @@
 mod clock;
 mod connect;
 mod door;
+mod freezing;
 mod hold;
+mod pages;
 mod together;
 mod words;
 
@@ -43,18 +46,18 @@ use std::time::Duration;
 
 use depeche_core::clock::Clock;
 use depeche_core::journal::{
-    DeliveryId, DeliveryRecord, Hold, HoldError, Intent, Journal as _, JournalError, RunId, Settlement,
-    Stepped, Totals, Urgency,
+    DeliveryId, DeliveryRecord, FreezeError, Frozen, Hold, HoldError, Intent, Journal as _, JournalError,
+    NewDeliveries, NewRun, RunId, Settlement, Stepped, Totals, Urgency,
 };
 use depeche_core::secret::Secret;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use sqlx::postgres::PgListener;
+use sqlx::postgres::{PgConnectOptions, PgListener};
 use sqlx::{PgConnection, PgPool};
 
 use crate::{read_failed, write_failed};
 use clock::DatabaseClock;
-use door::{Door, Fate};
+use door::{Door, Fate, passes};
 use hold::Holds;
 use writer::Writer;
 
@@ -77,7 +80,8 @@ const TAKE: &str = "UPDATE delivery SET state = 'intent', fence = fence + 1, att
 const OTHERS_WORK: &str = "(SELECT COUNT(*) FROM run_hold h WHERE h.run = run.id
      AND h.lease_until >= depeche_now()) > 1";
 /// A transaction without an answer for so long has lost its connection. Longer than any lock is waited for.
-const PATIENCE: Option<Duration> = Some(Duration::from_secs(45));
+const SILENCE: Duration = Duration::from_secs(45);
+const PATIENCE: Option<Duration> = Some(SILENCE);
 
 /// PostgreSQL chooses its indexes by what it knows of the values.
 const PASS_OVER: &str = "";
@@ -87,6 +91,15 @@ fn numbered(text: String) -> String {
     let mut parts = text.split('?');
     let first = parts.next().unwrap_or_default().to_owned();
     parts.zip(1..).fold(first, |text, (part, number)| format!("{text}${number}{part}"))
+}
+
+/// Before a person is forgotten: a list that is being frozen would name them still.
+async fn nobody_freezes(c: &mut Connection) -> Result<(), JournalError> {
+    if door::nobody_freezes(c).await.map_err(|error| read_failed(&error))? {
+        return Ok(());
+    }
+    let reason = "a list is just being frozen, and may name this person; forget them once it is there";
+    Err(JournalError::WriteFailed { reason: reason.to_owned() })
 }
 
 /// Where a journal on PostgreSQL is, and how it is reached.
@@ -115,6 +128,7 @@ impl PostgresConfig {
 
 /// The journal in one PostgreSQL database.
 pub struct PostgresJournal {
+    options: PgConnectOptions,
     writer: Writer,
     readers: PgPool,
     holds: Arc<Holds>,
@@ -140,9 +154,9 @@ impl PostgresJournal {
         let readers = connect::pool(&options).await.map_err(unusable)?;
         let clock =
             Arc::new(DatabaseClock::read(&readers).await.map_err(|error| unusable(error.to_string()))?);
-        let writer = Writer::start(Door::new(options));
+        let writer = Writer::start(Door::new(options.clone()));
         let holds = Holds::start(config.lease, readers.clone(), Arc::clone(&clock));
-        Ok(Self { writer, readers, holds, clock, listener: tokio::sync::Mutex::new(None) })
+        Ok(Self { options, writer, readers, holds, clock, listener: tokio::sync::Mutex::new(None) })
     }
 
     /// The database's clock, as seen from here: what every worker of the fleet goes by, whatever its own
@@ -169,6 +183,10 @@ impl PostgresJournal {
         E: From<JournalError> + Send + 'static,
     {
         self.writer.write(true, Box::new(work)).await
+    }
+
+    async fn freeze_run(&self, run: NewRun, deliveries: NewDeliveries) -> Result<Frozen, FreezeError> {
+        freezing::freeze(&self.options, &run, deliveries).await
     }
 
     async fn take_hold(&self, run: &RunId) -> Result<Box<dyn Hold>, HoldError> {

@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
-use super::door::Door;
+use super::door::{Door, passes};
 use super::rows::micros;
 use super::writer::Rows;
 
@@ -33,13 +33,19 @@ pub(crate) struct Batch<'b> {
 /// Writes a batch. False, with nothing changed, when one of its rows cannot be written.
 pub(crate) async fn commit(door: &mut Door, rows: &[Rows], batch: &Batch<'_>) -> Result<bool, sqlx::Error> {
     let connection = door.begin(Some(rows)).await?;
-    if !matches!(write(connection, batch).await, Ok(true)) {
-        // A server that failed has rolled back by itself, perhaps.
-        door.undo(&[]).await;
-        return Ok(false);
+    match write(connection, batch).await {
+        Ok(true) => {
+            door.commit().await?;
+            Ok(true)
+        }
+        // Nothing is the matter with any of the rows.
+        Err(error) if passes(&error) => Err(error),
+        Ok(false) | Err(_) => {
+            // A server that failed has rolled back by itself, perhaps.
+            door.undo(&[]).await;
+            Ok(false)
+        }
     }
-    door.commit().await?;
-    Ok(true)
 }
 
 async fn write(c: &mut PgConnection, batch: &Batch<'_>) -> Result<bool, sqlx::Error> {

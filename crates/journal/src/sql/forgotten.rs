@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use sqlx::AssertSqlSafe;
 
 use super::rows::{column, micros, run_id};
-use super::{Connection, Row, events, keeping, numbered, read_failed, write_failed};
+use super::{Connection, Row, events, keeping, nobody_freezes, numbered, read_failed, write_failed};
 
 /// Where the key stands in `state`.
 const NAME: &str = "forgotten";
@@ -119,6 +119,7 @@ pub(crate) async fn key(c: &mut Connection) -> Result<Option<[u8; 32]>, JournalE
 
 /// Makes `key` that of the pseudonyms, if there is none.
 pub(crate) async fn adopt(c: &mut Connection, key: &[u8]) -> Result<(), JournalError> {
+    nobody_freezes(&mut *c).await?;
     sqlx::query("INSERT INTO state (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
         .bind(NAME)
         .bind(key)
@@ -152,6 +153,7 @@ pub(crate) async fn forget(
     fresh: &[u8],
     at: Timestamp,
 ) -> Result<Forgotten, JournalError> {
+    // Asks that no list is being frozen, too.
     adopt(&mut *c, fresh).await?;
     let pseudonyms = Pseudonyms::load(c).await?;
     let pseudonym = pseudonyms.of(key.as_str()).unwrap_or_else(|| key.as_str().to_owned());

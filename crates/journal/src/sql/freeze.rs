@@ -9,10 +9,10 @@ use depeche_core::journal::{
     DeliveryState, FreezeError, Frozen, JournalError, NewDeliveries, NewDelivery, NewRun, RunId, RunKind,
     Taken,
 };
-use depeche_core::opt_out::DeliveryReference;
 use sqlx::AssertSqlSafe;
 
 use super::forgotten::{Pseudonyms, is_pseudonym};
+use super::pages::{self, ROWS};
 use super::rows::{column, micros, run_id, to_json};
 use super::{Connection, keeping, numbered, read_failed, write_failed};
 
@@ -86,10 +86,8 @@ async fn taken_of(
     Ok(())
 }
 
-/// So many recipients are inserted by one statement.
-const ROWS: usize = 64;
-
-type Row<'a> = (&'a NewDelivery, RecipientKey, DeliveryState);
+/// A recipient, the key under which it is frozen, and its state.
+pub(crate) type Row<'a> = (&'a NewDelivery, RecipientKey, DeliveryState);
 
 pub(crate) async fn freeze(
     c: &mut Connection,
@@ -152,7 +150,7 @@ async fn insert_page(
     let pending = rows.iter().filter(|(_, _, state)| *state == DeliveryState::Pending).count() as u64;
     frozen.pending += pending;
     frozen.suppressed += rows.len() as u64 - pending;
-    insert_deliveries(c, run, &rows).await
+    pages::insert(c, run, &rows).await
 }
 
 /// What forbids a real run: recipients that others hold, or a slug that stands for another content.
@@ -216,38 +214,12 @@ async fn insert_run(c: &mut Connection, run: &NewRun) -> Result<(), JournalError
     Ok(())
 }
 
-async fn insert_deliveries(c: &mut Connection, run: &NewRun, rows: &[Row<'_>]) -> Result<(), JournalError> {
-    // Without numbers: SQLite looks numbered places up by name, one after the other.
-    let places = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; rows.len()];
-    let text = format!(
-        "INSERT INTO delivery (run, kind, digest, recipient_key, address, tier, position, fields, message_id,
-         state, not_before, reference) VALUES {}",
-        places.join(", ")
-    );
-    // Only places are put into the text.
-    let mut query = sqlx::query(AssertSqlSafe(numbered(text)));
-    for (delivery, key, state) in rows {
-        // Of a forgotten person only the pseudonym is kept.
-        let (address, fields) = match is_pseudonym(key.as_str()) {
-            true => (key.as_str().to_owned(), "{}".to_owned()),
-            false => (delivery.address.to_string(), to_json(&delivery.fields)?),
-        };
-        query = query
-            .bind(run.id.as_str())
-            .bind(run.kind.as_str())
-            .bind(run.digest.as_slice())
-            .bind(key.as_str())
-            .bind(address)
-            .bind(i64::from(delivery.tier))
-            .bind(i64::try_from(delivery.position).unwrap_or(i64::MAX))
-            .bind(fields)
-            .bind(delivery.message_id.as_str())
-            .bind(state.as_str())
-            .bind(delivery.not_before.map(micros))
-            .bind(DeliveryReference::of(&delivery.message_id).0.to_vec());
-    }
-    query.execute(c).await.map_err(|error| write_failed(&error))?;
-    Ok(())
+/// What is written of a recipient: address and fields. Of a forgotten person only the pseudonym is kept.
+pub(crate) fn written(delivery: &NewDelivery, key: &RecipientKey) -> Result<(String, String), JournalError> {
+    Ok(match is_pseudonym(key.as_str()) {
+        true => (key.as_str().to_owned(), "{}".to_owned()),
+        false => (delivery.address.to_string(), to_json(&delivery.fields)?),
+    })
 }
 
 async fn suppressed_of(c: &mut Connection, keys: &[RecipientKey]) -> Result<BTreeSet<String>, JournalError> {

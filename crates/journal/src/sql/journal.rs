@@ -30,7 +30,7 @@ impl Journal for Store {
     }
 
     async fn freeze_list(&self, run: NewRun, deliveries: NewDeliveries) -> Result<Frozen, FreezeError> {
-        self.write(move |c| Box::pin(async move { freeze::freeze(c, &run, deliveries).await })).await
+        self.freeze_run(run, deliveries).await
     }
 
     async fn hold(&self, run: &RunId) -> Result<Box<dyn Hold>, HoldError> {

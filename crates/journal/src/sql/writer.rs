@@ -7,7 +7,9 @@
 //!
 //! Where the database is reached over a network, a connection may be lost in the middle. What was not
 //! committed is answered as failed, and nothing of it is sent; only outcomes, which nobody can ask for
-//! again, are written once more over a new connection ([`Job::renew`]).
+//! again, are written once more over a new connection ([`Job::renew`]). So it is where the database said
+//! that others were in the way (a lock waited for too long, a deadlock, a serialisation failure): outcomes
+//! are written again until they stand, for [`OTHERS`] at the most, and intents are not.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::rows::ends_an_open_attempt;
-use super::{Connection, Door, Fate, PATIENCE, attempts, together};
+use super::{Connection, Door, Fate, PATIENCE, attempts, passes, together};
 use crate::describe;
 
 /// An outcome waits no longer than this for company.
@@ -27,6 +29,8 @@ const LINGER: Duration = Duration::from_millis(100);
 const BATCH: usize = 512;
 /// So often an outcome is written over a new connection.
 const TRIES: usize = 3;
+/// So long an outcome is written again while others are in the way: then something else is the matter.
+const OTHERS: Duration = Duration::from_secs(600);
 /// So many seconds pass between two looks for usage that no window needs any more.
 const SWEEP: i64 = 3_600;
 
@@ -242,20 +246,22 @@ async fn gather(first: Queued, queue: &mut mpsc::UnboundedReceiver<Queued>) -> V
 }
 
 async fn commit(door: &mut Door, mut batch: Vec<Box<dyn Job>>, swept: &mut Option<i64>) {
-    let mut reason = String::new();
-    for _ in 0..TRIES {
+    let (mut reason, mut lost) = (String::new(), 0);
+    let until = Instant::now() + OTHERS;
+    while lost < TRIES && Instant::now() < until {
         let Err(error) = in_time(write(door, &mut batch, swept)).await else {
             return answer(batch, Ok(()));
         };
         reason = describe(&error);
         match door.undo(&rows_of(&batch)).await {
-            Fate::Undone => break,
+            Fate::Undone if !passes(&error) => break,
             Fate::Stands => {
                 withdraw(door, &rows_of(&batch)).await;
                 batch.iter_mut().for_each(|job| job.stands(&reason));
                 return answer(batch, Ok(()));
             }
-            Fate::Lost => {
+            fate @ (Fate::Lost | Fate::Undone) => {
+                lost += usize::from(matches!(fate, Fate::Lost));
                 let (again, over) = batch.into_iter().partition(|job| job.may_be_renewed());
                 answer(over, Err(reason.clone()));
                 batch = again;

@@ -6,6 +6,7 @@
 
 mod hold;
 mod owner;
+mod pages;
 mod together;
 mod unix;
 
@@ -37,7 +38,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use depeche_core::journal::{
-    DeliveryId, DeliveryRecord, Hold, HoldError, Intent, JournalError, RunId, Settlement, Stepped, Totals,
+    DeliveryId, DeliveryRecord, FreezeError, Frozen, Hold, HoldError, Intent, JournalError, NewDeliveries,
+    NewRun, RunId, Settlement, Stepped, Totals,
 };
 use depeche_core::outcome::Denied;
 use futures_util::future::BoxFuture;
@@ -76,6 +78,16 @@ const PASS_OVER: &str = "+";
 /// A text whose places are question marks: SQLite takes it as it is.
 fn numbered(text: String) -> String {
     text
+}
+
+/// One transaction writes at a time: nothing passes by itself that [`BUSY`] did not wait for.
+fn passes(_: &sqlx::Error) -> bool {
+    false
+}
+
+/// A list and a person who is forgotten never meet: one transaction writes at a time.
+async fn nobody_freezes(_: &mut Connection) -> Result<(), JournalError> {
+    Ok(())
 }
 
 /// The journal in one SQLite file.
@@ -168,6 +180,10 @@ impl SqliteJournal {
         E: From<JournalError> + Send + 'static,
     {
         self.writer.write(true, Box::new(work)).await
+    }
+
+    async fn freeze_run(&self, run: NewRun, deliveries: NewDeliveries) -> Result<Frozen, FreezeError> {
+        self.write(move |c| Box::pin(async move { freeze::freeze(c, &run, deliveries).await })).await
     }
 
     async fn take_hold(&self, run: &RunId) -> Result<Box<dyn Hold>, HoldError> {
