@@ -7,8 +7,9 @@
 
 use std::path::PathBuf;
 
-use depeche_core::journal::JournalError;
+use depeche_core::journal::{Journal, JournalError};
 use depeche_journal::{PostgresConfig, PostgresJournal};
+use depeche_testkit::journal::{new_run, recipients};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use tokio::sync::RwLock;
@@ -166,4 +167,32 @@ async fn set(name: &str, value: &str) {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     panic!("{name} did not become {value}");
+}
+
+#[tokio::test]
+async fn a_role_that_may_create_nothing_works_on_tables_that_are_there_and_is_told_where_they_are_not() {
+    let _shared = SERVER.read().await;
+    let url = database("rights").await;
+    let mut owner = url.parse::<PgConnectOptions>().unwrap().connect().await.unwrap();
+    for text in [
+        "DO $$ BEGIN CREATE ROLE clerk LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$",
+        // So it is by itself from PostgreSQL 15 on.
+        "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+        "ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO clerk",
+        "ALTER DEFAULT PRIVILEGES GRANT USAGE ON SEQUENCES TO clerk",
+    ] {
+        sqlx::raw_sql(text).execute(&mut owner).await.unwrap();
+    }
+    let clerk = PostgresConfig::new(url.replace("//depeche@", "//clerk@"));
+
+    let said = refused(&clerk).await;
+    assert!(said.contains("may not make or change the tables") && said.contains("depeche runs"), "{said}");
+
+    PostgresJournal::open(&PostgresConfig::new(&url)).await.unwrap().close().await;
+    let journal = PostgresJournal::open(&clerk).await.unwrap();
+    let run = new_run("r1", 7, 2, "2027-01-15T08:00:00Z".parse().unwrap());
+    assert_eq!(journal.freeze(run.clone(), recipients(0..2)).await.unwrap().pending, 2);
+    let _hold = journal.join(&run.id).await.unwrap();
+    assert_eq!(journal.due(&run.id, run.created_at, 5).await.unwrap().len(), 2);
+    assert_eq!(journal.cancel(&run.id, run.created_at).await.unwrap(), 2);
 }

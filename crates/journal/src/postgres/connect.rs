@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use depeche_core::secret::ExposeSecret;
-use sqlx::migrate::MigrateError;
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions as _, PgConnection, PgPool};
 
@@ -18,6 +18,8 @@ const READERS: u32 = 8;
 const CHANNEL: &str = "depeche";
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
+/// insufficient_privilege (PostgreSQL's documentation, appendix A).
+const NOT_ALLOWED: &str = "42501";
 /// pg_current_xact_id and pg_xact_status came with PostgreSQL 13 (its release notes, E.23.3.6).
 const OLDEST: i32 = 130_000;
 
@@ -90,14 +92,43 @@ pub(crate) async fn pool(options: &PgConnectOptions) -> Result<PgPool, String> {
         return Err(doubt);
     }
     drop(connection);
+    migrate(&pool).await?;
+    Ok(pool)
+}
+
+/// Brings the tables up to date. Where they are, that is read and nothing is made: a worker's role needs no
+/// right to create anything, which the driver's migrations ask for each time.
+async fn migrate(pool: &PgPool) -> Result<(), String> {
+    let migrations = sqlx::migrate!("./migrations/postgres");
+    if are_up_to_date(pool, &migrations).await.unwrap_or(false) {
+        return Ok(());
+    }
     // Several workers may come at once: the migrations take a lock of their own.
-    sqlx::migrate!("./migrations/postgres").run(&pool).await.map_err(|error| match error {
+    migrations.run(pool).await.map_err(|error| match error {
         MigrateError::VersionMissing(version) => {
             format!("it was written by a newer depeche (its tables are at version {version}); update depeche")
         }
+        MigrateError::Execute(sqlx::Error::Database(error))
+        | MigrateError::ExecuteMigration(sqlx::Error::Database(error), _)
+            if error.code().as_deref() == Some(NOT_ALLOWED) =>
+        {
+            "this role may not make or change the tables; let the role that owns them open the journal once \
+             (`depeche runs`)"
+                .to_owned()
+        }
         other => other.to_string(),
-    })?;
-    Ok(pool)
+    })
+}
+
+/// Whether exactly the known migrations were made, all of them to their end.
+async fn are_up_to_date(pool: &PgPool, migrations: &Migrator) -> Result<bool, sqlx::Error> {
+    let mut connection = pool.acquire().await?;
+    let made: Vec<(i64, Vec<u8>, bool)> =
+        sqlx::query_as("SELECT version, checksum, success FROM _sqlx_migrations ORDER BY version")
+            .fetch_all(&mut *connection)
+            .await?;
+    let known = migrations.iter().map(|one| (one.version, one.checksum.to_vec(), true));
+    Ok(known.eq(made))
 }
 
 /// A pool that waited in vain does not say for what: one connection more does.
