@@ -436,3 +436,16 @@ fn an_outbox_that_cannot_be_written_ends_at_once_and_says_why() {
     let message = below_a_file.document()["error"]["message"].as_str().unwrap().to_owned();
     assert!(message.contains("file/out"), "{message}");
 }
+
+#[test]
+fn a_run_that_is_over_is_not_said_to_be_paused() {
+    let project = Project::new(vec![FakeSmtp::new()], 1);
+    let sent = project.send(1, &[]);
+    let run = sent.document()["run"]["id"].as_str().unwrap().to_owned();
+
+    let said = project.run(&["pause", &run]);
+
+    assert_eq!((said.exit, said.stdout.trim()), (Some(0), format!("{run} has nothing left to do").as_str()));
+    let runs = project.run(&["runs", "--json"]).document();
+    assert_eq!(runs["runs"][0]["state"], "finished", "{runs}");
+}

@@ -96,7 +96,10 @@ pub(crate) async fn pause(asked: &Pause, context: &Context<'_>) -> Done {
     journal.audit(entry).await?;
     let shown = document::read(&*journal, &run.id).await?;
     shown.write(Exit::Done, &*journal, out).await?;
-    out.line(say!(out, "paused", run = run.id.as_str(), count = shown.totals.pending));
+    match shown.run.state.is_over() {
+        true => out.line(say!(out, "resume-nothing", run = run.id.as_str())),
+        false => out.line(say!(out, "paused", run = run.id.as_str(), count = shown.totals.pending)),
+    }
     Ok(Exit::Done)
 }
 
