@@ -200,7 +200,11 @@ fn a_provider_that_does_not_know_the_domain_outweighs_good_records() {
         write(
             &folder,
             "exemple.zone",
-            &format!("{ZONE}brevo1._domainkey TXT \"{key}\"\nbrevo2._domainkey TXT \"{key}\"\n"),
+            &format!(
+                "{ZONE}brevo1._domainkey CNAME b1.exemple-fr.dkim.brevo.com.\n\
+                 brevo2._domainkey CNAME b2.exemple-fr.dkim.brevo.com.\n\
+                 b1.exemple-fr.dkim.brevo.com. TXT \"{key}\"\nb2.exemple-fr.dkim.brevo.com. TXT \"{key}\"\n"
+            ),
         );
         let words = [
             "domain",
@@ -387,8 +391,10 @@ fn on_the_day_of_sending_a_provider_that_said_no_is_blocked_until_it_says_yes() 
     let dns = FakeDns::new()
         .txt("exemple.fr", &["v=spf1 -all"])
         .txt("_dmarc.exemple.fr", &["v=DMARC1; p=reject"])
-        .txt("brevo1._domainkey.exemple.fr", &[key])
-        .txt("brevo2._domainkey.exemple.fr", &[key]);
+        .cname("brevo1._domainkey.exemple.fr", "b1.exemple-fr.dkim.brevo.com")
+        .cname("brevo2._domainkey.exemple.fr", "b2.exemple-fr.dkim.brevo.com")
+        .txt("b1.exemple-fr.dkim.brevo.com", &[key])
+        .txt("b2.exemple-fr.dkim.brevo.com", &[key]);
     let server = project.runtime.block_on(dns.start());
     let address = server.address().to_string();
     let brevo = "[[provider]]\nname = \"brevo\"\nkind = \"brevo\"\napi_key = { env = \"KEY\" }\n";
@@ -421,4 +427,29 @@ fn on_the_day_of_sending_a_provider_that_said_no_is_blocked_until_it_says_yes() 
     assert!(reason.contains("heard on") && reason.contains("depeche provider test brevo"), "{reason}");
     assert_eq!((send.exit, &send.document()["error"]["code"]), (Some(5), &"domain.unauthenticated".into()));
     assert_eq!(again["verdict"], "yes", "{again:#}");
+}
+
+/// A key in the place of Brevo's alias may be Brevo's or not: that blocks nothing, and is no "yes". Another
+/// customer's key is a proof.
+#[test]
+fn on_the_day_of_sending_what_is_not_known_blocks_nobody_and_a_wrong_target_does() {
+    use depeche_testkit::dns::FakeDns;
+    let project = Project::new(vec![], 1);
+    let folder = folder("");
+    let key = "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+    let brevo = "[[provider]]\nname = \"brevo\"\nkind = \"brevo\"\napi_key = { env = \"KEY\" }\n";
+    let strict = || {
+        FakeDns::new()
+            .txt("exemple.fr", &["v=spf1 -all"])
+            .txt("_dmarc.exemple.fr", &["v=DMARC1; p=reject"])
+            .txt("b1.other-fr.dkim.brevo.com", &[key])
+    };
+    let own = ["brevo1._domainkey.exemple.fr", "brevo2._domainkey.exemple.fr"];
+    let bare = own.into_iter().fold(strict(), |dns, name| dns.txt(name, &[key]));
+    let wrong = own.into_iter().fold(strict(), |dns, name| dns.cname(name, "b1.other-fr.dkim.brevo.com"));
+    for (dns, verdict) in [(bare, "not checked"), (wrong, "blocked")] {
+        let server = project.runtime.block_on(dns.start());
+        let seen = on_the_day(&folder, &project, brevo, &server.address().to_string());
+        assert_eq!(seen["verdict"], verdict, "{seen:#}");
+    }
 }

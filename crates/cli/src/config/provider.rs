@@ -32,6 +32,8 @@ pub(crate) struct ProviderConfig {
     pub(crate) ca_file: Option<PathBuf>,
     /// Source addresses.
     pub(crate) bind: Vec<IpAddr>,
+    /// The addresses that receivers see, for the domain check.
+    pub(crate) sends_from: Vec<IpAddr>,
     /// Deadlines, where stated.
     pub(crate) timeouts: StatedTimeouts,
     /// Selectors that it is known to sign with, for the domain check.
@@ -220,13 +222,15 @@ fn read_one<'a>(
     }
     let kind = read_kind(reader, &mut section, word, &mut limits, file);
     let ca_file = reader.text(&mut section, "ca_file").map(|found| PathBuf::from(found.value));
-    let bind = read_bind(reader, &mut section);
+    let bind = read_addresses(reader, &mut section, "bind");
+    let is_smtp = matches!(word, KindWord::Smtp);
+    // The other kinds send from addresses of their own.
+    let sends_from = if is_smtp { read_addresses(reader, &mut section, "sends_from") } else { Vec::new() };
     let timeouts = read_timeouts(reader, &mut section);
     let selectors = reader.texts(&mut section, "selectors").into_iter().map(|found| found.value).collect();
     let spf_include = reader.text(&mut section, "spf_include").map(|found| found.value);
     let share = read_share(reader, &mut section, word);
-    let has_ovh = matches!(word, KindWord::Smtp);
-    let ovh = has_ovh.then(|| ovh::read(reader, &mut section, file)).flatten();
+    let ovh = is_smtp.then(|| ovh::read(reader, &mut section, file)).flatten();
     reader.finish(section);
     let connections = limits.connections;
     Some(ProviderConfig {
@@ -236,6 +240,7 @@ fn read_one<'a>(
         connections,
         ca_file,
         bind,
+        sends_from,
         timeouts,
         selectors,
         spf_include,
@@ -451,8 +456,8 @@ fn read_credentials<'a>(
     Some((username?.value, password?))
 }
 
-fn read_bind<'a>(reader: &mut Reader<'a>, section: &mut Section<'a>) -> Vec<IpAddr> {
-    let stated = reader.texts(section, "bind");
+fn read_addresses<'a>(reader: &mut Reader<'a>, section: &mut Section<'a>, key: &'static str) -> Vec<IpAddr> {
+    let stated = reader.texts(section, key);
     let address = |text: &str| text.parse::<IpAddr>().map_err(|_| format!("`{text}` is no IP address"));
     stated.into_iter().filter_map(|found| reader.parsed(Some(found), address)).collect()
 }

@@ -16,7 +16,7 @@ mod witness;
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use dkim_leg::{is_foreign, is_good};
+pub(crate) use dkim_leg::{Standing, is_good, standing};
 pub use provider::{Kind, Provider, key_targets};
 pub use witness::Witness;
 

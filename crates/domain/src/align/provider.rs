@@ -217,6 +217,30 @@ impl Provider {
     }
 }
 
+/// Whether a key that a provider's own CNAME should lead to is reached; `None` where any record will do.
+///
+/// Brevo's targets hold the customer's domain, Mailchimp's and Mailchimp Transactional's the number of the
+/// selector (both read in public zones), OVH's begin with the selector itself (OVH's page on DKIM). Another
+/// customer's or another selector's name holds another key, with which the provider does not sign here.
+pub(super) fn reaches_its_target(kind: Kind, key: &KeyLookup) -> Option<bool> {
+    let selector = key.selector.to_ascii_lowercase();
+    if kind == Kind::Ovh {
+        // A selector of another shape may be of a server of one's own that OVH hosts.
+        let is_asked = !key.aliases.is_empty() || selector.starts_with("ovh");
+        let own = format!("{selector}._domainkey.");
+        let is_own = |target: &str| target.to_ascii_lowercase().starts_with(&own);
+        let zone = kind.facts().key_zone.unwrap_or_default();
+        let mut targets = key.aliases.iter().map(|alias| alias.target.as_str());
+        return is_asked.then(|| targets.any(|target| name::is_within(target, zone) && is_own(target)));
+    }
+    let mut asked = key_targets(kind, &key.domain);
+    if kind == Kind::Mailchimp {
+        // The one key of older accounts: no longer asked for, and still signed with.
+        asked.push(("k1", "dkim.mcsv.net".to_owned()));
+    }
+    asked.into_iter().find(|(own, _)| *own == selector).map(|(_, target)| key.passes_through(&target))
+}
+
 /// The CNAME records that a provider asks for: selector and target, for those that can be foreseen.
 #[must_use]
 pub fn key_targets(kind: Kind, domain: &str) -> Vec<(&'static str, String)> {

@@ -44,8 +44,8 @@ pub(super) async fn look(dns: &dyn Dns, home: &Home, provider: &Provider) -> Leg
         None => {
             let name = &provider.name;
             let reason = both!(
-                "the addresses that {name} sends from are not known: name them, or what SPF includes for it",
-                "les adresses d'envoi de {name} ne sont pas connues : indiquez-les, ou ce que SPF inclut pour lui"
+                "the addresses that {name} sends from are not known: name them (sends_from), or what SPF includes for it (spf_include)",
+                "les adresses d'envoi de {name} ne sont pas connues : indiquez-les (sends_from), ou ce que SPF inclut pour lui (spf_include)"
             );
             leg(envelope, Proof::CannotTell, reason)
         }

@@ -1,9 +1,11 @@
 //! Findings about the providers of the chain: can each take over tomorrow?
 
-use crate::align::{Home, Kind, Leg, Method, Proof, ProviderReport, is_foreign, is_good, key_targets};
+use crate::align::{
+    Home, Kind, Leg, Method, Proof, ProviderReport, Standing, is_good, key_targets, standing,
+};
 use crate::dkim::{KeyLookup, KeyVerdict, OwnKey};
 use crate::dmarc::{Alignment, Policy};
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
 use crate::rules;
 use crate::suggest;
 use crate::text::{Text, both};
@@ -133,23 +135,35 @@ fn keys(home: &Home, report: &ProviderReport) -> Vec<Finding> {
     let leg = report.leg(Method::Dkim);
     // Of own keys each is to be published, though one is enough to pass.
     let is_own = !report.provider.own_keys.is_empty();
-    if leg.is_some_and(|leg| leg.aligned == Proof::Yes) && !is_own {
-        return Vec::new();
-    }
-    // With another key of the provider's in place, what is absent is its other way, not a defect.
+    let passes = leg.is_some_and(|leg| leg.aligned == Proof::Yes) && !is_own;
+    // With another key of the provider's in place, what is absent is its other way, not a defect; half of
+    // that way is one.
     let asked = key_targets(report.provider.kind, &home.domain);
-    let is_asked = |key: &KeyLookup| asked.iter().any(|(selector, _)| *selector == key.selector);
-    let other =
-        !is_own && report.keys.iter().any(|key| key.verdict() == KeyVerdict::Usable && !is_asked(key));
+    let is_asked = |key: &&KeyLookup| asked.iter().any(|(selector, _)| *selector == key.selector);
+    let is_missing = |key: &KeyLookup| key.verdict() == KeyVerdict::Missing;
+    let other = passes
+        || !is_own && report.keys.iter().any(|key| key.verdict() == KeyVerdict::Usable && !is_asked(&key));
+    let is_begun = report.keys.iter().filter(is_asked).any(|key| !is_missing(key));
     let bad = report.keys.iter().filter(|key| !is_good(&report.provider, key));
-    let bad = bad.filter(|key| !(other && key.verdict() == KeyVerdict::Missing));
-    bad.filter_map(|key| key_finding(home, report, key)).collect()
+    let bad = bad.filter(|key| !(other && !is_begun && is_missing(key)));
+    // Where it passes by another key, an unfinished pair is worth a warning.
+    let bad = bad.filter(|key| !passes || is_asked(key) && key.verdict() != KeyVerdict::Unknown);
+    let found = bad.filter_map(|key| key_finding(home, report, key));
+    found
+        .map(|finding| match finding.severity {
+            Severity::Error if passes => Finding { severity: Severity::Warn, ..finding },
+            _ => finding,
+        })
+        .collect()
 }
 
 fn key_finding(home: &Home, report: &ProviderReport, key: &KeyLookup) -> Option<Finding> {
     let label = report.provider.kind.label();
     let name = key.name();
     let target = key.target().unwrap_or_default();
+    if let Some(finding) = no_private_key(report, key) {
+        return Some(finding);
+    }
     let message = match key.verdict() {
         KeyVerdict::Unknown if key.status.is_temporary() => {
             let (words, mots) = (key.status.words(), key.status.mots());
@@ -187,14 +201,7 @@ fn key_finding(home: &Home, report: &ProviderReport, key: &KeyLookup) -> Option<
                 fr: format!("la clé {name} de {label} est inutilisable : {}", why.fr),
             }
         }
-        KeyVerdict::Usable if is_foreign(&report.provider, key) => both!(
-            "{name} holds another key than the one that depeche signs with: its signatures fail",
-            "{name} contient une autre clé que celle avec laquelle depeche signe : ses signatures échouent"
-        ),
-        KeyVerdict::Usable => both!(
-            "{name} leads to {target}, which is not {label}'s",
-            "{name} mène à {target}, qui n'est pas à {label}"
-        ),
+        KeyVerdict::Usable => misplaced(report, key)?,
     };
     let finding = Finding::error(rules::PROV_DKIM_CNAME, message).at(name);
     let finding = match (key.records.first(), key.target()) {
@@ -209,6 +216,43 @@ fn key_finding(home: &Home, report: &ProviderReport, key: &KeyLookup) -> Option<
         Some(fix) => finding.fix(fix),
         None => finding,
     })
+}
+
+/// A usable key that is not the one that is signed with.
+fn misplaced(report: &ProviderReport, key: &KeyLookup) -> Option<Text> {
+    let label = report.provider.kind.label();
+    let name = key.name();
+    let target = key.target().unwrap_or_default();
+    match standing(&report.provider, key) {
+        Standing::Foreign => Some(both!(
+            "{name} holds another key than the one that depeche signs with: its signatures fail",
+            "{name} contient une autre clé que celle avec laquelle depeche signe : ses signatures échouent"
+        )),
+        Standing::Elsewhere => Some(both!(
+            "{name} leads to {target}, which is not {label}'s",
+            "{name} mène à {target}, qui n'est pas à {label}"
+        )),
+        Standing::OtherTarget => Some(both!(
+            "{name} leads to {target}, the key of another domain or selector: {label} signs with another one",
+            "{name} mène à {target}, la clé d'un autre domaine ou d'un autre sélecteur : {label} signe avec une autre"
+        )),
+        _ => None,
+    }
+}
+
+/// A key of one's own whose private half cannot be had: nothing is signed with it.
+fn no_private_key(report: &ProviderReport, key: &KeyLookup) -> Option<Finding> {
+    if standing(&report.provider, key) != Standing::NoPrivateKey {
+        return None;
+    }
+    let same = |own: &&OwnKey| own.selector == key.selector && own.domain.eq_ignore_ascii_case(&key.domain);
+    let Text { en, fr } = report.provider.own_keys.iter().find(same)?.fault.as_ref()?;
+    let name = key.name();
+    let message = Text {
+        en: format!("the private key of {name} cannot be had: {en}"),
+        fr: format!("la clé privée de {name} n'est pas disponible : {fr}"),
+    };
+    Some(Finding::error(rules::PROV_DKIM_CNAME, message).at(name))
 }
 
 fn rewriting(home: &Home, report: &ProviderReport) -> Option<Finding> {

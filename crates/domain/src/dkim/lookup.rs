@@ -73,6 +73,12 @@ impl KeyLookup {
         self.aliases.first().map(|alias| alias.target.as_str())
     }
 
+    /// Whether the chain passes through that very name.
+    #[must_use]
+    pub fn passes_through(&self, target: &str) -> bool {
+        self.aliases.iter().any(|alias| name::same(&alias.target, target))
+    }
+
     /// Whether the chain passes through that zone; `None` without any CNAME.
     #[must_use]
     pub fn leads_to(&self, zone: &str) -> Option<bool> {

@@ -13,6 +13,7 @@ use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
 
 use super::{GOOD_RSA_BITS, KeyLookup, KeyRecord, KeyType, PublicKey};
+use crate::text::Text;
 
 /// The kinds of key that are made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -102,6 +103,8 @@ pub struct OwnKey {
     pub selector: String,
     /// The record of its public half ([`record_of`]); `None` when the private key was not read.
     pub record: Option<String>,
+    /// Why the private key cannot be had, when it was asked for: nothing is signed with it.
+    pub fault: Option<Text>,
 }
 
 impl OwnKey {
@@ -166,7 +169,8 @@ mod tests {
     fn another_key_under_the_same_selector_is_told_apart() {
         let own = record_of(&make_key(NewKey::Ed25519).unwrap()).unwrap();
         let other = record_of(&make_key(NewKey::Ed25519).unwrap()).unwrap();
-        let key = OwnKey { domain: "exemple.fr".into(), selector: "s1".into(), record: Some(own.clone()) };
+        let (domain, selector) = ("exemple.fr".to_owned(), "s1".to_owned());
+        let key = OwnKey { domain, selector, record: Some(own.clone()), fault: None };
         let found = |record: &str| KeyLookup {
             selector: "s1".into(),
             domain: "exemple.fr".into(),

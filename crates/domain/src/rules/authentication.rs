@@ -40,12 +40,12 @@ pub(super) const RULES: &[Rule] = &[
         reference: "RFC 6376, section 3.6.2",
         en: words(
             "a provider's key is missing or leads nowhere",
-            "The provider signs with a key that receivers look up under your domain, through a CNAME record into its zone. When the record is missing, leads to another zone, to a name without a key, or to a revoked key, its signatures do not count.",
+            "The provider signs with a key that receivers look up under your domain, through a CNAME record into its zone. When the record is missing, leads to another zone, to another customer's or another selector's key, to a name without a key, or to a revoked key, its signatures do not count. Of keys that depeche signs with itself, what is published must be the public half of the private key, and that key must be readable.",
             "Publish exactly the record that the provider shows in its control panel.",
         ),
         fr: words(
             "une clé du fournisseur manque ou ne mène nulle part",
-            "Le fournisseur signe avec une clé que les destinataires cherchent sous votre domaine, par un enregistrement CNAME vers sa zone. Si l'enregistrement manque, mène à une autre zone, à un nom sans clé ou à une clé révoquée, ses signatures ne comptent pas.",
+            "Le fournisseur signe avec une clé que les destinataires cherchent sous votre domaine, par un enregistrement CNAME vers sa zone. Si l'enregistrement manque, mène à une autre zone, à la clé d'un autre client ou d'un autre sélecteur, à un nom sans clé ou à une clé révoquée, ses signatures ne comptent pas. Pour les clés avec lesquelles depeche signe lui-même, ce qui est publié doit être la moitié publique de la clé privée, et celle-ci doit être lisible.",
             "Publiez exactement l'enregistrement que le fournisseur affiche dans son interface.",
         ),
     },

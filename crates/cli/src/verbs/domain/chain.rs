@@ -2,12 +2,14 @@
 
 use depeche::domain::align::{Kind as DomainKind, Provider};
 use depeche::domain::dkim::{OwnKey, record_of};
+use depeche::domain::text::Text;
 use depeche::providers::smtp::EnvelopeFrom;
 use depeche::secret::ExposeSecret as _;
 
 use crate::config::{Config, Dkim, Kind, ProviderConfig, nearest};
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::sentences::french;
 use crate::words::say;
 
 /// Which private keys are read for their public halves.
@@ -52,7 +54,6 @@ pub(crate) fn of(one: &ProviderConfig, config: &Config, keys: Keys) -> Option<Pr
             let envelope = stated.unwrap_or(config.identity.from.address.domain());
             provider.envelope_domain = Some(envelope.to_owned());
             provider.own_keys = smtp.dkim.iter().map(|dkim| own_key(dkim, config, keys)).collect();
-            provider.dkim_domain = smtp.dkim.first().map(|dkim| dkim.domain.clone());
             provider
         }
         Kind::Brevo(_) => Provider::of(DomainKind::Brevo),
@@ -62,7 +63,9 @@ pub(crate) fn of(one: &ProviderConfig, config: &Config, keys: Keys) -> Option<Pr
     };
     provider.name = one.name.to_string();
     provider.selectors.extend(one.selectors.iter().cloned());
-    provider.ips.clone_from(&one.bind);
+    // `bind` of an SMTP server is what the relay sees, not what receivers see; Brevo sends from it.
+    let seen = if matches!(one.kind, Kind::Brevo(_)) { &one.bind } else { &one.sends_from };
+    provider.ips.clone_from(seen);
     provider.include.clone_from(&one.spf_include);
     Some(provider)
 }
@@ -70,9 +73,16 @@ pub(crate) fn of(one: &ProviderConfig, config: &Config, keys: Keys) -> Option<Pr
 /// The key as DNS should know it. One that cannot be read is no reason not to check the rest.
 fn own_key(dkim: &Dkim, config: &Config, keys: Keys) -> OwnKey {
     let is_read = keys == Keys::All || !dkim.key.is_command();
-    let secret = is_read.then(|| dkim.key.read(&config.base()).ok()).flatten();
-    let record = secret.and_then(|secret| record_of(secret.expose_secret()).ok());
-    OwnKey { domain: dkim.domain.clone(), selector: dkim.selector.clone(), record }
+    let read = || {
+        let secret = dkim.key.read(&config.base()).map_err(|error| error.to_string())?;
+        record_of(secret.expose_secret()).map_err(|error| error.to_string())
+    };
+    let (record, fault) = match is_read.then(read) {
+        Some(Ok(record)) => (Some(record), None),
+        Some(Err(en)) => (None, Some(Text { fr: french(&en).unwrap_or_else(|| en.clone()), en })),
+        None => (None, None),
+    };
+    OwnKey { domain: dkim.domain.clone(), selector: dkim.selector.clone(), record, fault }
 }
 
 fn unknown(name: &str, configured: &[Provider], context: &Context<'_>) -> Failure {
