@@ -238,9 +238,15 @@ require_authenticated = false
         done = self.run("send", f"{slug}.md", "--to", str(list_file), "--confirm", str(recipients), "--enqueue", "--json", *words)
         return json.loads(done.stdout)["run"]["id"]
 
-    def work(self, *before):
+    def work(self, *before, machine=None):
+        """A worker; `machine` gives it a depeche.toml of its own, changed by that."""
         log = open(self.folder / f"worker{len(self.workers)}.log", "w")
-        worker = subprocess.Popen([*before, DEPECHE, "--no-input", "work"], cwd=self.folder, stdout=log, stderr=log, start_new_session=True)
+        folder = self.folder
+        if machine:
+            folder = self.folder / f"machine{len(self.workers)}"
+            folder.mkdir()
+            (folder / "depeche.toml").write_text(machine((self.folder / "depeche.toml").read_text()))
+        worker = subprocess.Popen([*before, DEPECHE, "--no-input", "work"], cwd=folder, stdout=log, stderr=log, start_new_session=True)
         self.workers.append(worker)
         # Also where a scenario fails.
         atexit.register(end_group, worker.pid)
@@ -480,12 +486,12 @@ def budget():
 
 
 def throttled():
-    """A provider that tells one worker to wait is left alone by all."""
+    """A provider that tells one worker to wait is left alone by all, though each has an address of its own."""
     receiver = Receiver(0.05)
     office = Office(receiver)
     run = office.enqueue(600)
-    for _ in range(3):
-        office.work()
+    for number in range(3):
+        office.work(machine=lambda told: told.replace("kind =", f'bind = ["127.0.0.{number + 1}"]\nkind ='))
     office.until(run, lambda status: status["totals"]["accepted"] > 20)
     receiver.throttle_until = time.time() + 20
     time.sleep(8)
@@ -544,10 +550,13 @@ def cut():
 
 
 def reset():
-    """HTTP 429 with the moment of its reset, told to one worker, is kept by all until then."""
+    """HTTP 429 with the moment of its reset, told to one worker, is kept by all until then, though each has its key
+    elsewhere."""
     api = Api(0.05)
     (key := pathlib.Path(tempfile.mkdtemp(prefix="fleet")) / "key").write_text("xkeysib-test\n")
     key.chmod(0o600)
+    for number in range(3):
+        shutil.copy(key, f"{key}{number}")
     provider = f"""name = "brevo"
 kind = "brevo"
 base_url = "http://127.0.0.1:{api.port}/v3"
@@ -555,8 +564,8 @@ api_key = {{ file = "{key}" }}
 limits = {{ connections = 2 }}"""
     office = Office(api, provider=provider)
     run = office.enqueue(400)
-    for _ in range(3):
-        office.work()
+    for number in range(3):
+        office.work(machine=lambda told: told.replace(str(key), f"{key}{number}"))
     office.until(run, lambda status: status["totals"]["accepted"] > 20)
     api.reset_at = time.time() + 10
     statuses = office.over(run, seconds=90)

@@ -223,12 +223,110 @@ pub(super) fn unusable_http(config: &ProviderConfig, error: &HttpConfigError) ->
     Failure::usage("provider.unusable", format!("{}: {error}", config.name)).with_hint(error.hint())
 }
 
-/// SHA-256 over what the file says of the provider: a change closes a breaker left open.
+/// What names the account, and what this machine comes with: a change closes a breaker left open. Windows
+/// and deadlines are no reason to trust a provider again, and each machine of a fleet has its own addresses.
 fn digest_of(config: &ProviderConfig) -> [u8; 32] {
-    // Windows are no reason to trust a provider again.
-    let told = format!("{:?}{:?}{:?}{:?}", config.kind, config.ca_file, config.bind, config.timeouts);
-    let hash = digest::digest(&digest::SHA256, told.as_bytes());
+    let account = match &config.kind {
+        Kind::Smtp(smtp) => {
+            let name = smtp.credentials.as_ref().map(|(name, _)| name);
+            format!("{:?}", (&smtp.host, smtp.port, smtp.tls, name, &smtp.envelope_from))
+        }
+        Kind::Brevo(account) => format!("{:?}", &account.base_url),
+        Kind::Transactional(account) => format!("{:?}", (&account.base_url, &account.ip_pool)),
+        Kind::Campaign(campaign) => format!("{:?}", (&campaign.base_url, &campaign.audience)),
+        Kind::Outbox(folder) => format!("{folder:?}"),
+    };
+    let account = sha256(&format!("{} {account}", config.kind.name()));
+    let means = sha256(&format!("{:?}{:?}", config.kind.secret(), config.ca_file));
+    depeche::journal::config_digest(&account, &means)
+}
+
+fn sha256(text: &str) -> [u8; 32] {
     let mut bytes = [0; 32];
-    bytes.copy_from_slice(hash.as_ref());
+    bytes.copy_from_slice(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use depeche::journal::BreakerRecord;
+    use depeche::outcome::Trouble;
+
+    use super::*;
+    use crate::args::Lang;
+
+    const OFFICE: &str = r#"
+[organisation]
+name = "Exemple SAS"
+postal_address = "1 rue X, 75001 Paris"
+[from]
+name = "Presse"
+address = "presse@exemple.fr"
+[press_contact]
+name = "Jeanne Martin"
+address = "presse@exemple.fr"
+[unsubscribe]
+mailto = "presse+stop@exemple.fr"
+[[provider]]
+name = "ovh"
+"#;
+
+    const OURS: &str = r#"kind = "smtp"
+host = "ssl0.ovh.net"
+port = 465
+username = "presse@exemple.fr"
+password = { env = "OVH_PASSWORD" }
+bind = ["192.0.2.1"]
+"#;
+
+    fn digest_in(section: &str) -> [u8; 32] {
+        let text = format!("{OFFICE}{section}");
+        let config = Config::read(Path::new("depeche.toml"), &text, &Words::of(Lang::En));
+        digest_of(&config.expect("a section of depeche.toml").providers[0])
+    }
+
+    fn kept(section: &str, trouble: Trouble) -> BreakerRecord {
+        BreakerRecord {
+            provider: ProviderName::new("ovh").expect("a fixed name"),
+            config_digest: digest_in(section),
+            open_since: Some(jiff::Timestamp::UNIX_EPOCH),
+            reason: None,
+            trouble: Some(trouble),
+            resting_until: None,
+        }
+    }
+
+    #[test]
+    fn machines_of_a_fleet_have_one_account_with_own_addresses_secrets_and_authorities() {
+        for (theirs, shares_login) in [
+            (OURS.replace("192.0.2.1", "192.0.2.2"), true),
+            (format!("{OURS}limits = {{ per_minute = 9 }}\n"), true),
+            (OURS.replace("{ env = \"OVH_PASSWORD\" }", "{ file = \"/run/credentials/ovh\" }"), false),
+            (format!("{OURS}ca_file = \"private.pem\"\n"), false),
+        ] {
+            let digest = digest_in(&theirs);
+            let (dead, login) = (kept(OURS, Trouble::Unreachable), kept(OURS, Trouble::Credentials));
+            assert!(dead.is_of_account(&digest) && dead.holds_for(&digest), "{theirs}");
+            assert_eq!(
+                (login.is_of_account(&digest), login.holds_for(&digest)),
+                (true, shares_login),
+                "{theirs}"
+            );
+        }
+    }
+
+    #[test]
+    fn another_account_is_trusted_afresh() {
+        let brevo = "kind = \"brevo\"\napi_key = { env = \"BREVO\" }\n".to_owned();
+        for other in [
+            OURS.replace("ssl0.ovh.net", "ex5.mail.ovh.net"),
+            OURS.replace("465", "587"),
+            OURS.replace("presse@", "com@"),
+            brevo,
+        ] {
+            let digest = digest_in(&other);
+            let dead = kept(OURS, Trouble::Unreachable);
+            assert!(!dead.is_of_account(&digest) && !dead.holds_for(&digest), "{other}");
+        }
+    }
 }

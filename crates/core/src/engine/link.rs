@@ -28,7 +28,8 @@ pub struct LinkConfig {
     pub provider: Arc<dyn Provider>,
     /// Its windows.
     pub limits: Limits,
-    /// SHA-256 over its section of depeche.toml: a change closes a breaker left open.
+    /// Which account it is, and what this machine comes with ([`crate::journal::config_digest`]): a change
+    /// closes a breaker left open.
     pub config_digest: [u8; 32],
 }
 
@@ -155,8 +156,9 @@ impl Link {
         now: Timestamp,
     ) -> Self {
         let capability = config.provider.capability();
-        let kept = kept.filter(|record| record.config_digest == config.config_digest);
-        let breaker = match kept.and_then(|record| record.open_since.map(|since| (record, since))) {
+        let kept = kept.filter(|record| record.is_of_account(&config.config_digest));
+        let open = kept.filter(|record| record.holds_for(&config.config_digest));
+        let breaker = match open.and_then(|record| record.open_since.map(|since| (record, since))) {
             Some((record, since)) => {
                 let reason = record.reason.clone().unwrap_or_default();
                 Breaker::reopened(policy.clone(), Opening { since, reason, trouble: record.trouble }, now)
@@ -331,20 +333,21 @@ impl Link {
         silent && self.breaker.open("no answer", Some(Trouble::Unreachable), now)
     }
 
-    /// What the journal keeps of it.
     /// What another process keeps of the provider: its rest, and that it was set aside since this one last
     /// saw it work. True when it is set aside because of that; who comes back does so by a probe of one's own.
     pub(super) fn hear(&mut self, record: &BreakerRecord, now: Timestamp) -> bool {
-        if record.config_digest != self.config_digest {
+        if !record.is_of_account(&self.config_digest) {
             return false;
         }
         self.resting_until = self.resting_until.max(record.resting_until).filter(|until| *until > now);
         let is_new = record.open_since.is_some_and(|since| since > self.worked_at);
         is_new
+            && record.holds_for(&self.config_digest)
             && self.breaker.opening().is_none()
             && self.breaker.open(record.reason.as_deref().unwrap_or_default(), record.trouble, now)
     }
 
+    /// What the journal keeps of it.
     pub(super) fn to_record(&self) -> BreakerRecord {
         let opening = self.breaker.opening();
         BreakerRecord {

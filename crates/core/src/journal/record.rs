@@ -316,12 +316,12 @@ pub struct Suppression {
     pub at: Timestamp,
 }
 
-/// What the journal keeps of a provider between processes.
+/// What the journal keeps of a provider between processes, and between the machines of a fleet.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct BreakerRecord {
     /// Which provider.
     pub provider: ProviderName,
-    /// SHA-256 over its section of depeche.toml; a change closes the breaker.
+    /// Which account it is about, and how that was reached: see [`config_digest`]. A change closes the breaker.
     pub config_digest: [u8; 32],
     /// Since when it is set aside; `None`: it is not.
     pub open_since: Option<Timestamp>,
@@ -331,6 +331,37 @@ pub struct BreakerRecord {
     pub trouble: Option<Trouble>,
     /// Throttled until then.
     pub resting_until: Option<Timestamp>,
+}
+
+impl BreakerRecord {
+    /// Whether it is about the account that a section of this digest names. Then its rest is that section's too:
+    /// the provider counts by account, whatever machine asks.
+    #[must_use]
+    pub fn is_of_account(&self, digest: &[u8; 32]) -> bool {
+        self.config_digest[..ACCOUNT] == digest[..ACCOUNT]
+    }
+
+    /// Whether what set it aside holds for a section of this digest. It does for the same account, but for a
+    /// login or a certificate that was refused: another machine has its own secret and its own authorities,
+    /// and a changed one is to be tried.
+    #[must_use]
+    pub fn holds_for(&self, digest: &[u8; 32]) -> bool {
+        let is_of_machine = matches!(self.trouble, Some(Trouble::Credentials | Trouble::TlsIdentity));
+        self.is_of_account(digest) && (!is_of_machine || self.config_digest == *digest)
+    }
+}
+
+/// So many octets of a digest name the account: 128 bits of SHA-256.
+const ACCOUNT: usize = 16;
+
+/// The digest of a provider's section, from two SHA-256: half of the one over what names the `account` (kind,
+/// host, user name and the like), which is the same on every machine of a fleet, and half of the one over
+/// what a machine comes with (`means`: where its secret is, whom it trusts).
+#[must_use]
+pub fn config_digest(account: &[u8; 32], means: &[u8; 32]) -> [u8; 32] {
+    let mut digest = *account;
+    digest[ACCOUNT..].copy_from_slice(&means[..32 - ACCOUNT]);
+    digest
 }
 
 /// How many messages a provider accepted on one day.

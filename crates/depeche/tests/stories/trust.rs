@@ -5,12 +5,15 @@ use std::time::{Duration, Instant};
 
 use depeche::budget::Limits;
 use depeche::engine::{Event, LinkConfig, Why};
-use depeche::journal::{AttemptState, Journal};
+use depeche::journal::{AttemptState, BreakerRecord, Journal, config_digest};
+use depeche::outcome::Trouble;
 use depeche::policy::OnUnknown;
-use depeche::providers::smtp::SmtpProvider;
+use depeche::provider::ProviderName;
+use depeche::providers::smtp::{SmtpConfig, SmtpProvider};
 use depeche_testkit::smtp::{FakeSmtp, Fault, Phase, Rule};
+use jiff::{SignedDuration, Timestamp};
 
-use super::common::{Story, address, config, link, linked};
+use super::common::{Story, Told, address, config, link, linked, login};
 
 #[tokio::test]
 async fn after_an_accepted_probe_the_first_provider_serves_again() {
@@ -69,6 +72,97 @@ async fn a_changed_section_is_trusted_afresh() {
     assert_eq!((told.ended.why, story.judge(&[&first]).await.accepted), (Why::Done, 10));
     let back = told.events.iter().any(|event| matches!(event, Event::Back { .. }));
     assert!(!back, "there was nothing to come back from");
+}
+
+/// The same account in the section of another machine, which has a secret of its own.
+fn elsewhere(link: LinkConfig) -> LinkConfig {
+    LinkConfig { config_digest: config_digest(&[1; 32], &[2; 32]), ..link }
+}
+
+fn comes_back(told: &Told) -> bool {
+    told.events.iter().any(|event| matches!(event, Event::Back { .. }))
+}
+
+#[tokio::test]
+async fn a_provider_set_aside_on_one_machine_is_probed_by_another_with_its_own_secret() {
+    let story = Story::of(10).await;
+    let first = FakeSmtp::new().start().await;
+    first.die();
+    story.tell(vec![link("ovh", &first, 1)]).await;
+    first.revive();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+
+    let told = story.tell(vec![elsewhere(link("ovh", &first, 1))]).await;
+
+    assert!(comes_back(&told), "it was set aside here as well, until the probe");
+    assert_eq!((told.ended.why, story.judge(&[&first]).await.accepted), (Why::Done, 10));
+}
+
+#[tokio::test]
+async fn a_login_refused_on_one_machine_says_nothing_of_another_with_its_own_secret() {
+    let story = Story::of(10).await;
+    let first = FakeSmtp::new().login("presse", "right").start().await;
+    let with = |password| {
+        let config = SmtpConfig { credentials: login("presse", password), ..config("ovh", &first, 1) };
+        linked(Arc::new(SmtpProvider::new(config).unwrap()), Limits::default())
+    };
+    story.tell(vec![with("wrong")]).await;
+    assert_eq!(story.journal.breakers().await.unwrap()[0].trouble, Some(Trouble::Credentials));
+
+    let told = story.tell(vec![elsewhere(with("right"))]).await;
+
+    assert!(!comes_back(&told), "there was nothing to come back from");
+    assert_eq!((told.ended.why, story.judge(&[&first]).await.accepted), (Why::Done, 10));
+}
+
+/// What a machine with the digest of [`link`] keeps of the provider in the journal.
+fn kept() -> BreakerRecord {
+    BreakerRecord {
+        provider: ProviderName::new("ovh").unwrap(),
+        config_digest: [1; 32],
+        open_since: None,
+        reason: None,
+        trouble: None,
+        resting_until: None,
+    }
+}
+
+#[tokio::test]
+async fn a_rest_told_to_one_machine_is_kept_by_another_with_its_own_secret() {
+    let story = Story::of(10).await;
+    let first = FakeSmtp::new().start().await;
+    let until = Timestamp::now() + SignedDuration::from_secs(2);
+    story.journal.save_breaker(BreakerRecord { resting_until: Some(until), ..kept() }).await.unwrap();
+
+    let told = story.tell(vec![elsewhere(link("ovh", &first, 1))]).await;
+
+    assert_eq!((told.ended.why, story.judge(&[&first]).await.accepted), (Why::Done, 10));
+    assert!(Timestamp::now() >= until, "nothing was sent before");
+    assert_eq!(first.record().connections, 1, "and nobody asked before");
+}
+
+#[tokio::test]
+async fn what_another_machine_sets_aside_meanwhile_is_set_aside_here_unless_it_was_its_own_login() {
+    for (trouble, is_heard) in [(Trouble::Unreachable, true), (Trouble::Credentials, false)] {
+        let story = Story::of(60).await;
+        let late = Rule::at(Phase::FinalDot).does(Fault::Late(Duration::from_millis(50)));
+        let first = FakeSmtp::new().rule(late).start().await;
+        // Later than anything that is accepted here.
+        let since = Timestamp::now() + SignedDuration::from_secs(20);
+        let reason = Some("said elsewhere".to_owned());
+        let open = BreakerRecord { open_since: Some(since), reason, trouble: Some(trouble), ..kept() };
+        let meanwhile = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            story.journal.save_breaker(open).await.unwrap();
+        };
+
+        let (told, ()) = tokio::join!(story.tell(vec![elsewhere(link("ovh", &first, 1))]), meanwhile);
+
+        let is_set_aside = told.events.iter().any(|event| matches!(event, Event::SetAside { .. }));
+        assert_eq!(is_set_aside, is_heard, "{trouble:?}");
+        let accepted = story.judge(&[&first]).await.accepted;
+        assert_eq!((told.ended.why == Why::Done, accepted == 60), (!is_heard, !is_heard), "{accepted}");
+    }
 }
 
 #[tokio::test]

@@ -189,14 +189,14 @@ fn breaker(row: &Row) -> Result<BreakerRecord, JournalError> {
 }
 
 pub(crate) async fn save_breaker(c: &mut Connection, record: &BreakerRecord) -> Result<(), JournalError> {
-    // A rest that another process was told stands, unless the provider's section changed meanwhile.
+    // A rest that another process was told stands, whatever machine writes: it is never made shorter.
     sqlx::query(
         "INSERT INTO breaker (provider, config_digest, open_since, reason, trouble, resting_until)
          VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (provider) DO UPDATE SET config_digest = excluded.config_digest,
          open_since = excluded.open_since, reason = excluded.reason, trouble = excluded.trouble,
-         resting_until = CASE WHEN breaker.config_digest = excluded.config_digest
-         AND (excluded.resting_until IS NULL OR breaker.resting_until > excluded.resting_until)
+         resting_until = CASE WHEN excluded.resting_until IS NULL
+         OR breaker.resting_until > excluded.resting_until
          THEN breaker.resting_until ELSE excluded.resting_until END",
     )
     .bind(record.provider.as_str())

@@ -95,13 +95,19 @@ pub(super) async fn breakers_and_rests_outlive_their_process(harness: &dyn Journ
     let other = harness.reopened().await;
     assert_eq!(other.breakers().await.expect("read"), std::slice::from_ref(&open));
 
-    // A process that was not told of the rest does not end it; a changed section does.
+    // A process that was not told of the rest does not end it, whatever its section says.
     let closed = BreakerRecord { open_since: None, reason: None, trouble: None, resting_until: None, ..open };
     other.save_breaker(closed.clone()).await.expect("written");
     let kept = journal.breakers().await.expect("read").remove(0);
     assert_eq!((kept.open_since, kept.resting_until), (None, Some(at(90))));
-    other.save_breaker(BreakerRecord { config_digest: [2; 32], ..closed }).await.expect("written");
-    assert_eq!(journal.breakers().await.expect("read")[0].resting_until, None);
+    let sooner = BreakerRecord { config_digest: [2; 32], resting_until: Some(at(60)), ..closed.clone() };
+    for record in [BreakerRecord { config_digest: [2; 32], ..closed.clone() }, sooner] {
+        other.save_breaker(record).await.expect("written");
+        let kept = journal.breakers().await.expect("read").remove(0);
+        assert_eq!((kept.config_digest, kept.resting_until), ([2; 32], Some(at(90))));
+    }
+    other.save_breaker(BreakerRecord { resting_until: Some(at(120)), ..closed }).await.expect("written");
+    assert_eq!(journal.breakers().await.expect("read")[0].resting_until, Some(at(120)));
 }
 
 pub(super) async fn states_runs_and_pages_are_read_as_written(harness: &dyn JournalHarness) {
