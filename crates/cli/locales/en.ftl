@@ -461,6 +461,7 @@ change-header-added = a header was added
 change-markup-changed = the markup was changed, nothing to read was
 
 dns-nameserver = `{ $text }` is no address of a name server
+dns-fragment = { $domain }: these are lines to paste and not a zone (no SOA, no name servers): only what they speak of is checked, nothing else of the domain; add --live to lay them over what is published
 
 told-next = going on with { $provider }
 told-no-next = no other provider is left

@@ -485,6 +485,7 @@ change-header-added = un en-tête a été ajouté
 change-markup-changed = le balisage a été changé, rien de ce qui se lit
 
 dns-nameserver = `{ $text }` n'est pas l'adresse d'un serveur de noms
+dns-fragment = { $domain } : ce sont des lignes à coller et non une zone (ni SOA, ni serveurs de noms) : seul ce dont elles parlent est vérifié, rien d'autre du domaine ; ajoutez --live pour les poser sur ce qui est publié
 
 told-next = on continue avec { $provider }
 told-no-next = il ne reste aucun autre fournisseur

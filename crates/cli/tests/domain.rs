@@ -248,6 +248,149 @@ fn what_suggest_prints_passes_the_check() {
     }
 }
 
+/// What stands on a live server in the tests of lines to paste: two servers, an exchanger, the provider's own.
+fn live_zone(domain: &str, own: &str) -> String {
+    let dashed = domain.replace('.', "-");
+    let key = "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+    let keys: String = [format!("b1.{dashed}.dkim.brevo.com."), format!("b2.{dashed}.dkim.brevo.com.")]
+        .into_iter()
+        .chain(["dkim1.mandrillapp.com.", "dkim2.mandrillapp.com."].map(str::to_owned))
+        .chain(["dkim2.mcsv.net.", "dkim3.mcsv.net."].map(str::to_owned))
+        .map(|name| format!("{name} IN TXT \"{key}\"\n"))
+        .collect();
+    format!(
+        "$TTL 300\n@ IN NS dns1.example.net.\n@ IN NS dns2.example.org.\n@ IN MX 1 mx1.example.net.\n\
+         mx1.example.net. IN A 192.0.2.25\n@ IN TXT \"brevo-code:1234\"\n\
+         mx.ovh.com. IN TXT \"v=spf1 ip4:46.105.0.0/16 ip4:178.32.0.0/16 ?all\"\n\
+         whole.example.net. IN TXT \"v=spf1 ip4:203.0.113.0/24 -all\"\n{keys}{own}"
+    )
+}
+
+fn server_of(text: &str, domain: &str) -> depeche_testkit::dns::FakeDns {
+    use depeche::domain::dns::{Data, zone::Zone};
+    let zone = Zone::parse(text, domain).unwrap();
+    zone.records().iter().fold(depeche_testkit::dns::FakeDns::new(), |server, record| {
+        let name = record.name.as_str();
+        match &record.record.data {
+            Data::A(v4) => server.a(name, *v4),
+            Data::Cname(target) => server.cname(name, target),
+            Data::Mx { preference, exchange } => server.mx(name, *preference, exchange),
+            Data::Ns(host) => server.ns(name, host),
+            Data::Txt(strings) => {
+                server.txt_bytes(name, &strings.iter().map(Vec::as_slice).collect::<Vec<_>>())
+            }
+            other => panic!("no such record here: {other:?}"),
+        }
+    })
+}
+
+/// What stands wrong when somebody suggests for a live domain and checks the suggestion over live DNS.
+fn suggested_and_checked(domain: &str, own: &str, providers: &str, folder: &std::path::Path) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let server = runtime.block_on(server_of(&live_zone(domain, own), domain).start());
+    let server = server.address().to_string();
+    let name = format!("{}-{}.zone", providers.replace(',', "-"), server.replace(':', "-"));
+    let file = folder.join(name);
+    let words = ["--provider", providers, "--nameserver", &server];
+
+    let suggested = depeche(&[&["domain", "suggest", domain][..], &words].concat());
+    std::fs::write(&file, &suggested.stdout).unwrap();
+    let zone = ["--zone", file.to_str().unwrap(), "--json"];
+    let checked = depeche(&[&["domain", "check", domain][..], &words, &zone].concat());
+
+    let document = document(&checked);
+    let what = format!("{providers}: {own}{}", String::from_utf8_lossy(&suggested.stdout));
+    let mut wrong = Vec::new();
+    if (suggested.status.code(), checked.status.code()) != (Some(0), Some(0)) {
+        wrong.push(format!("{what}\n{:?} {:?}", suggested.status, checked.status));
+        let findings = document["domains"][0]["findings"].as_array().unwrap().iter();
+        wrong.extend(
+            findings.filter(|one| one["severity"] == "error").map(|one| format!("{:#}", one["message"])),
+        );
+    }
+    for provider in document["domains"][0]["providers"].as_array().unwrap() {
+        if provider["aligned"] != "yes" {
+            wrong.push(format!("{what}\n{provider:#}"));
+        }
+    }
+    wrong
+}
+
+#[test]
+fn what_suggest_prints_for_a_live_domain_passes_the_check_over_live_dns() {
+    let services = |count: usize| -> String {
+        let includes: String = (0..count).map(|n| format!("include:s{n}.ex.net ")).collect();
+        let records: String =
+            (0..count).map(|n| format!("s{n}.ex.net. IN TXT \"v=spf1 ip4:203.0.113.{n} -all\"\n")).collect();
+        format!("@ IN TXT \"v=spf1 {includes}-all\"\n{records}")
+    };
+    let zones = [
+        String::new(),
+        "@ IN TXT \"v=spf1 include:mx.ovh.com ~all\"\n_dmarc IN TXT \"v=DMARC1; p=none\"\n".to_owned(),
+        services(8),
+        services(11),
+        "@ IN TXT \"v=spf1 redirect=whole.example.net\"\n".to_owned(),
+        "@ IN TXT \"v=spf1 ip4:192.0.2.7 -all\"\n@ IN TXT \"v=spf1 include:whole.example.net ~all\"\n"
+            .to_owned(),
+        "@ IN TXT \"v=spf1 inclde:whole.example.net ip:192.0.2.7 +all\"\n".to_owned(),
+        "_dmarc IN TXT \"v=DMARC1; p=reject; pct=50; rf=afrf; rua=mailto:d@sender.example\"\n".to_owned(),
+        "_dmarc IN TXT \"v=DMARC1; p=reject; adkim=s; aspf=s; rua=mailto:dmarc@sender.example\"\n".to_owned(),
+        "brevo1._domainkey IN CNAME elsewhere.example.net.\nk2._domainkey IN TXT \"v=DKIM1; p=\"\n"
+            .to_owned(),
+    ];
+    let chains = ["ovh", "ovh,brevo", "ovh,brevo,mailchimp", "brevo,mailchimp-transactional"];
+    let folder = tempfile::tempdir().unwrap();
+    let cases: Vec<(&String, &str)> =
+        zones.iter().flat_map(|zone| chains.iter().map(move |chain| (zone, *chain))).collect();
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let tried = |part: &[(&String, &str)]| -> Vec<String> {
+            let one = |(zone, chain): &(&String, &str)| {
+                suggested_and_checked("sender.example", zone, chain, folder.path())
+            };
+            part.iter().flat_map(one).collect()
+        };
+        let workers: Vec<_> = cases.chunks(10).map(|part| scope.spawn(move || tried(part))).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+
+    assert_eq!(cases.len(), 40);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// RFC 1035, section 3.2.1: a line to paste is one record of one name and one type.
+#[test]
+fn a_line_to_paste_leaves_the_rest_of_the_live_domain_as_it_is() {
+    let own = "@ IN TXT \"v=spf1 include:mx.ovh.com ~all\"\n_dmarc IN TXT \"v=DMARC1; p=reject; rua=mailto:d@sender.example\"\n";
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let server = runtime.block_on(server_of(&live_zone("sender.example", own), "sender.example").start());
+    let server = server.address().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let line = folder.path().join("line.zone");
+    std::fs::write(&line, "_dmarc IN TXT \"v=DMARC1; p=quarantine; rua=mailto:d@sender.example\"\n").unwrap();
+    let check = ["domain", "check", "sender.example", "--provider", "ovh", "--json"];
+    let zone = ["--zone", line.to_str().unwrap()];
+    let live = ["--nameserver", &server];
+
+    let before = depeche(&[&check[..], &live].concat());
+    let after = depeche(&[&check[..], &live, &zone].concat());
+    let alone = depeche(&[&check[..], &zone].concat());
+
+    let ids = |output: &Output| -> Vec<String> {
+        let findings = document(output)["domains"][0]["findings"].as_array().unwrap().clone();
+        findings.iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!((before.status.code(), after.status.code()), (Some(0), Some(0)), "{:#}", document(&after));
+    assert_eq!(document(&after)["domains"][0]["policy"], "quarantine");
+    assert_eq!(ids(&before), ids(&after));
+    // Nothing lies below: what the line does not speak of is not known, and nothing of it is missing.
+    assert_eq!(alone.status.code(), Some(0), "{:#}", document(&alone));
+    assert_eq!(document(&alone)["domains"][0]["providers"][0]["aligned"], "cannot-tell");
+    let missing: Vec<_> = ids(&alone).into_iter().filter(|id| id.ends_with("MISSING")).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    let said = String::from_utf8_lossy(&alone.stderr).into_owned();
+    assert!(said.contains("--live"), "{said}");
+}
+
 #[test]
 fn every_format_of_a_check_is_well_formed() {
     let check = ["domain", "check", "exemple.fr", "--provider", "ovh,brevo", "--format"];

@@ -4,6 +4,9 @@
 //! name it holds records of. What lies elsewhere, or below a delegation, is [`Status::NotAsked`]: the
 //! file cannot say that it does not exist. CNAME records are followed within the file, wildcards apply
 //! (RFC 4592), and names between two others exist without records (RFC 8020).
+//!
+//! A fragment ([`Zone::into_fragment`]), lines to paste into a zone, speaks for the record sets that it
+//! holds and for nothing beside them: every other type at the same name is [`Status::NotAsked`], too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +28,7 @@ pub struct Zone {
     by_name: BTreeMap<String, Vec<usize>>,
     existing: BTreeSet<String>,
     apexes: Vec<String>,
+    is_fragment: bool,
 }
 
 /// One record of a zone file.
@@ -68,6 +72,48 @@ impl Zone {
         zone
     }
 
+    /// Whether a SOA in the file begins the zone that `domain` lies in: what is not there does not exist.
+    #[must_use]
+    pub fn is_whole_for(&self, domain: &str) -> bool {
+        let domain = name::normal(domain);
+        let mut starts = self.records.iter().filter(|record| record.kind == Some(RecordType::Soa));
+        starts.any(|start| name::is_within(&domain, &start.name))
+    }
+
+    /// Whether the file holds something that only a zone has at `domain`: a SOA, name servers, mail exchangers
+    /// or addresses. Lines to paste hold TXT and CNAME records.
+    #[must_use]
+    pub fn looks_whole_for(&self, domain: &str) -> bool {
+        use RecordType::{A, Aaaa, Mx, Ns};
+        let has = |kind| self.line_of(domain, kind).is_some();
+        self.is_whole_for(domain) || [Ns, Mx, A, Aaaa].into_iter().any(has)
+    }
+
+    /// The same records, as lines to paste: outside of the zones whose SOA the file holds it speaks for its
+    /// own record sets alone.
+    #[must_use]
+    pub fn into_fragment(mut self) -> Self {
+        let is_start = |apex: &String| self.line_of(apex, RecordType::Soa).is_some();
+        let apexes = self.apexes.iter().filter(|apex| is_start(apex)).cloned().collect();
+        self.apexes = apexes;
+        self.is_fragment = true;
+        self
+    }
+
+    /// Whether the set of that type at that name is all that the file says about the name.
+    pub(super) fn is_set_alone(&self, owner: &str) -> bool {
+        self.is_fragment && !self.is_below_an_apex(&name::normal(owner))
+    }
+
+    /// Whether the file answers for that name and type itself.
+    pub(super) fn answers(&self, owner: &str, kind: RecordType) -> bool {
+        !matches!(self.step(&name::normal(owner), kind), Step::End(Status::NotAsked, _))
+    }
+
+    fn is_below_an_apex(&self, owner: &str) -> bool {
+        self.apexes.iter().any(|apex| name::is_within(owner, apex))
+    }
+
     /// The records, in the order of the file.
     #[must_use]
     pub fn records(&self) -> &[ZoneRecord] {
@@ -100,7 +146,7 @@ impl Zone {
         if self.existing.contains(owner) && !self.is_delegated(owner) {
             return true;
         }
-        self.apexes.iter().any(|apex| name::is_within(owner, apex)) && !self.is_delegated(owner)
+        self.is_below_an_apex(owner) && !self.is_delegated(owner)
     }
 
     /// Whether a name lies at or below an NS record that is not an apex'.
@@ -157,23 +203,35 @@ impl Zone {
         }
     }
 
+    /// One set of a fragment, or its alias.
+    fn set(&self, owner: &str, kind: RecordType) -> Step {
+        let records: Vec<_> = self.of_kind(owner, kind).cloned().collect();
+        match self.of_kind(owner, RecordType::Cname).next() {
+            _ if !records.is_empty() => Step::End(Status::Found, records),
+            Some(Record { data: Data::Cname(target), ttl }) => {
+                Step::Alias(Alias { target: target.clone(), ttl: *ttl })
+            }
+            _ => Step::End(Status::NotAsked, Vec::new()),
+        }
+    }
+
+    fn of_kind(&self, owner: &str, kind: RecordType) -> impl Iterator<Item = &Record> {
+        self.at(owner).filter(move |record| record.kind == Some(kind)).map(|record| &record.record)
+    }
+
     fn step(&self, owner: &str, kind: RecordType) -> Step {
+        if self.is_set_alone(owner) {
+            return self.set(owner, kind);
+        }
         if !self.speaks_of(owner) {
             return Step::End(Status::NotAsked, Vec::new());
         }
         let Some(source) = self.source_of(owner) else {
             return Step::End(Status::NxDomain, Vec::new());
         };
-        let of_kind = |wanted| self.at(&source).filter(move |record| record.kind == Some(wanted));
-        let records: Vec<_> = of_kind(kind).map(|record| record.record.clone()).collect();
-        if !records.is_empty() {
-            return Step::End(Status::Found, records);
-        }
-        match of_kind(RecordType::Cname).next().map(|record| &record.record) {
-            Some(Record { data: Data::Cname(target), ttl }) => {
-                Step::Alias(Alias { target: target.clone(), ttl: *ttl })
-            }
-            _ => Step::End(Status::NoData, Vec::new()),
+        match self.set(&source, kind) {
+            Step::End(Status::NotAsked, _) => Step::End(Status::NoData, Vec::new()),
+            known => known,
         }
     }
 }

@@ -35,6 +35,7 @@ impl Door {
             (None, None) if zone.is_some() && !asked.live => None,
             (None, None) => Some(Box::new(system()?) as _),
         };
+        let zone = zone.map(|zone| as_meant(zone, live.is_some(), origin, context));
         let is_live = asked.replay.is_none() && (live.is_some() || zone.is_none());
         let dns: Box<dyn Dns> = match (zone.clone(), live) {
             (Some(zone), Some(live)) => Box::new(Layered::new(zone, live)),
@@ -74,6 +75,19 @@ impl Door {
             None => Ok(()),
         }
     }
+}
+
+/// Lines to paste are no zone: what they leave out stays as it is, or is not known where nothing lies below.
+/// Without an `origin` (a message, whosever it is) a file speaks for the zones that begin in it.
+fn as_meant(zone: Zone, is_over_answers: bool, origin: &str, context: &Context<'_>) -> Zone {
+    if is_over_answers {
+        return if zone.is_whole_for(origin) { zone } else { zone.into_fragment() };
+    }
+    if origin.is_empty() || zone.looks_whole_for(origin) {
+        return zone;
+    }
+    context.out.note(say!(context.out, "dns-fragment", domain = origin));
+    zone.into_fragment()
 }
 
 /// The live DNS for a check before sending: the name server of depeche.toml, else the system's; `None`
