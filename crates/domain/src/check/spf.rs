@@ -53,10 +53,12 @@ fn look(audit: &Audit, domain: &str, providers: &[Provider]) -> Vec<Finding> {
                 "{domain} has {count} SPF records: SPF fails for every sender",
                 "{domain} a {count} enregistrements SPF : SPF échoue pour tous les expéditeurs"
             );
-            let merged = merge(several);
-            let fix = Text::same(suggest::txt_line(domain, &merged));
             let second = several.last().map(|record| record.text.clone()).unwrap_or_default();
-            vec![Finding::error(rules::SPF_SEVERAL, message).at(domain).in_record(second, None).fix(fix)]
+            let finding = Finding::error(rules::SPF_SEVERAL, message).at(domain).in_record(second, None);
+            let merged = suggest::Combined::of(several, |_| None);
+            // What somebody has to complete is not to be pasted.
+            let fix = Text::same(suggest::txt_line(domain, &merged.text()));
+            vec![if merged.is_complete { finding.fix(fix) } else { finding }]
         }
     }
 }
@@ -71,19 +73,6 @@ fn unknown(domain: &str, status: Status) -> Vec<Finding> {
         "le SPF de {domain} n'a pas pu être vérifié : le DNS n'a pas répondu ({mots})"
     );
     vec![Finding::unchecked(message).at(domain)]
-}
-
-/// Every term once, in order, before one `~all`.
-fn merge(records: &[Record]) -> String {
-    let mut terms: Vec<&str> = Vec::new();
-    for term in records.iter().flat_map(|record| &record.terms) {
-        let is_all = matches!(&term.kind, TermKind::Directive(d) if d.mechanism == Mechanism::All);
-        if !is_all && !terms.contains(&term.text.as_str()) {
-            terms.push(&term.text);
-        }
-    }
-    let middle: String = terms.iter().map(|term| format!("{term} ")).collect();
-    format!("v=spf1 {middle}~all")
 }
 
 fn one(audit: &Audit, record: &Record, domain: &str, providers: &[Provider]) -> Vec<Finding> {

@@ -343,12 +343,16 @@ fn unknown(word: &[u8], skipped: usize, name: &str) -> SyntaxError {
     let span = Span::new(skipped, word.len());
     let message = both!("`{name}` is not a mechanism", "« {name} » n'est pas un mécanisme");
     let rest = ascii(&word[(skipped + name.len()).min(word.len())..]);
+    // `-al` is not `all`, which would let everybody pass.
+    let sign = ascii(&word[..skipped]);
     let meant = match name {
         "redirect" | "exp" => Some(format!("{name}={}", rest.trim_start_matches(':'))),
-        "ipv4" | "ip" => Some(format!("ip4{rest}")),
-        "ipv6" => Some(format!("ip6{rest}")),
-        _ if looks_like_address(ascii(&word[skipped..])) => Some(format!("ip4:{}", ascii(&word[skipped..]))),
-        _ => nearest(name).map(|near| format!("{near}{rest}")),
+        "ipv4" | "ip" => Some(format!("{sign}ip4{rest}")),
+        "ipv6" => Some(format!("{sign}ip6{rest}")),
+        _ if looks_like_address(ascii(&word[skipped..])) => {
+            Some(format!("{sign}ip4:{}", ascii(&word[skipped..])))
+        }
+        _ => nearest(name).map(|near| format!("{sign}{near}{rest}")),
     };
     SyntaxError { span, message, meant }
 }

@@ -4,11 +4,13 @@
 //! Nothing is guessed: a code or a selector that only the provider can show stands as a comment with
 //! the place to find it. A policy is never tightened here: the next steps stand as comments.
 
+mod combine;
 mod spf;
 mod zone_text;
 
 use serde::Serialize;
 
+pub(crate) use combine::Combined;
 pub(crate) use spf::owner;
 pub use spf::{MergedSpf, spf_record};
 pub use zone_text::txt_line;
@@ -16,7 +18,7 @@ pub use zone_text::txt_line;
 use crate::align::{Kind, Provider, key_targets};
 use crate::dkim::{KeyVerdict, fetch};
 use crate::dmarc::{self, IssueKind};
-use crate::dns::session::Session;
+use crate::dns::session::{MAX_QUERIES, Session};
 use crate::dns::{Dns, RecordType};
 use crate::name;
 use crate::text::{Text, both};
@@ -88,21 +90,21 @@ pub async fn suggest(
         suggestion.add_keys(&session, provider, selectors).await;
     }
     suggestion.add_dmarc(&session).await;
+    suggestion.is_inconclusive |= session.asked() >= MAX_QUERIES;
     suggestion
 }
 
 impl Suggestion {
     async fn add_spf(&mut self, dns: &dyn Dns, providers: &[Provider]) {
         let merged = spf::merge(dns, &self.domain, providers).await;
-        self.is_inconclusive |= merged.now.is_none();
+        self.is_inconclusive |= merged.is_inconclusive;
+        let why = what_for(&merged);
         self.notes.extend(merged.notes);
+        let change = match &merged.now {
+            Some(now) => change(now, &merged.record),
+            None => Change::Unknown,
+        };
         let now = merged.now.unwrap_or_default();
-        let why = both!(
-            "SPF: one record, {} of 10 look-ups, ends in ~all or -all",
-            "SPF : un seul enregistrement, {} recherches sur 10, terminé par ~all ou -all",
-            merged.lookups
-        );
-        let change = change(&now, &merged.record);
         let replaces = now.into_iter().filter(|text| *text != merged.record).collect();
         self.records.push(SuggestedRecord {
             name: self.domain.clone(),
@@ -258,6 +260,21 @@ impl Suggestion {
             change,
         });
     }
+}
+
+/// What the SPF record is, and what is open about it.
+fn what_for(merged: &MergedSpf) -> Text {
+    let lookups = merged.lookups;
+    let (least, moins) = if merged.is_lower_bound { ("at least ", "au moins ") } else { ("", "") };
+    let (open, ouvert) = if merged.is_complete {
+        ("", "")
+    } else {
+        ("to be completed (see below): ", "à compléter (voir plus bas) : ")
+    };
+    both!(
+        "SPF: {open}one record, {least}{lookups} of 10 look-ups, ends in ~all or -all",
+        "SPF : {ouvert}un seul enregistrement, {moins}{lookups} recherches sur 10, terminé par ~all ou -all"
+    )
 }
 
 /// A domain below one that has a record needs none of its own: one would take the policy's place.

@@ -2,10 +2,11 @@
 
 use futures_util::future::join_all;
 
+use super::combine::Combined;
 use crate::align::{Kind, Provider};
-use crate::dns::Dns;
+use crate::dns::{Dns, Status};
 use crate::name;
-use crate::spf::{Audit, AuditTerm, Directive, MAX_LOOKUPS, Mechanism, Qualifier, Record, TermKind, audit};
+use crate::spf::{AuditTerm, Directive, MAX_LOOKUPS, Mechanism, Qualifier, Record, Term, TermKind, audit};
 use crate::text::{Text, both};
 
 /// The largest record worth publishing when includes are written out, in octets.
@@ -18,6 +19,12 @@ pub struct MergedSpf {
     pub record: String,
     /// The look-ups it is known to take.
     pub lookups: u32,
+    /// It may take more: a macro or a failure of DNS hides a part.
+    pub is_lower_bound: bool,
+    /// Every published term could be read; else one was left out, and a note says which.
+    pub is_complete: bool,
+    /// DNS failed somewhere: at the domain itself, or behind one of its terms.
+    pub is_inconclusive: bool,
     /// The records that are published now; `None` when DNS did not say.
     pub now: Option<Vec<String>>,
     /// What was left out or written out, and why.
@@ -60,92 +67,73 @@ pub(super) async fn merge(dns: &dyn Dns, domain: &str, providers: &[Provider]) -
     let audit = audit(dns, domain).await;
     let known = audit.status.is_some_and(|status| !status.is_unknown());
     let now = known.then(|| audit.records.iter().map(|record| record.text.clone()).collect());
-    let mut notes = Vec::new();
-    let mut terms = kept(&audit, domain, providers, &mut notes);
+    let followed = |term: &Term| audit.terms.iter().find(|found| found.term.span == term.span);
+    let mut combined = Combined::of(&audit.records, |term| {
+        // Places are those of the one record that was followed.
+        let found = audit.record().and_then(|_| followed(term));
+        useless(term, found, domain, providers)
+    });
     for term in needed(domain, providers) {
-        if !terms.iter().any(|own| own.eq_ignore_ascii_case(&term)) {
-            terms.push(term);
+        if !combined.terms.iter().any(|own| own.eq_ignore_ascii_case(&term)) {
+            combined.terms.push(term);
         }
     }
-    let all = ending(&audit.records);
-    let mut costs = join_all(terms.iter().map(|term| cost(dns, domain, term))).await;
-    let total = |costs: &[Cost]| costs.iter().map(|cost| cost.lookups).sum::<u32>();
-    while total(&costs) > MAX_LOOKUPS {
-        let Some(index) = cheapest_to_write_out(&costs) else { break };
-        let term = terms[index].clone();
-        let written = costs[index].addresses.join(" ");
-        let size: usize = terms.iter().map(|term| term.len() + 1).sum::<usize>() + written.len();
-        if size > ROOM_OCTETS {
-            break;
-        }
-        notes.push(both!(
-            "{term} was written out as addresses to stay within 10 look-ups: check it again when the provider moves",
-            "{term} a été remplacé par ses adresses pour rester sous 10 recherches : à revérifier si le fournisseur déménage"
-        ));
-        terms[index] = written;
-        costs[index] = Cost::default();
-    }
+    let mut costs = join_all(combined.terms.iter().map(|term| cost(dns, domain, term))).await;
+    write_out(&mut combined, &mut costs);
     let lookups = total(&costs);
     if lookups > MAX_LOOKUPS {
-        notes.push(both!(
+        combined.notes.push(both!(
             "SPF still takes {lookups} look-ups of 10: an include has to go",
             "SPF demande encore {lookups} recherches sur 10 : il faut retirer un include"
         ));
     }
-    let middle: String = terms.iter().map(|term| format!("{term} ")).collect();
-    MergedSpf { record: format!("v=spf1 {middle}{all}"), lookups, now, notes }
+    let is_temporary = |term: &&AuditTerm| term.status.is_some_and(Status::is_temporary);
+    MergedSpf {
+        record: combined.text(),
+        lookups,
+        is_lower_bound: costs.iter().any(|cost| cost.is_lower_bound),
+        is_complete: combined.is_complete,
+        is_inconclusive: !known
+            || costs.iter().any(|cost| cost.is_temporary)
+            || audit.unknowns().iter().any(is_temporary),
+        now,
+        notes: combined.notes,
+    }
 }
 
-/// The published terms that do something, in order.
-fn kept(audit: &Audit, domain: &str, providers: &[Provider], notes: &mut Vec<Text>) -> Vec<String> {
-    let mut terms: Vec<String> = Vec::new();
-    for record in &audit.records {
-        // Beside `all` a redirect would never be read; as an include it says the same.
-        if let Some(target) = record.redirect().and_then(|(_, target)| target.literal()) {
-            terms.push(format!("include:{target}"));
-        }
-        for term in &record.terms {
-            let TermKind::Directive(Directive { mechanism, .. }) = &term.kind else { continue };
-            if *mechanism == Mechanism::All || terms.contains(&term.text) {
-                continue;
-            }
-            let followed = audit.terms.iter().find(|found| found.term.span == term.span);
-            match useless(mechanism, followed, domain, providers) {
-                Some(why) => {
-                    let text = &term.text;
-                    let (en, fr) = (why.en, why.fr);
-                    notes.push(both!("{text} is left out: {en}", "{text} est retiré : {fr}"));
-                }
-                None => terms.push(term.text.clone()),
-            }
-        }
-        for error in &record.errors {
-            if let Some(meant) = &error.meant
-                && !terms.contains(meant)
-            {
-                let wrong = error.span.of(&record.text);
-                notes.push(both!("{wrong} is written as {meant}", "{wrong} est écrit {meant}"));
-                terms.push(meant.clone());
-            }
-        }
-    }
-    terms
+fn total(costs: &[Cost]) -> u32 {
+    costs.iter().map(|cost| cost.lookups).sum()
 }
 
-fn useless(
-    mechanism: &Mechanism,
-    followed: Option<&AuditTerm>,
-    domain: &str,
-    providers: &[Provider],
-) -> Option<Text> {
-    if let Mechanism::Ptr(_) = mechanism {
-        return Some(both!("ptr is not to be used", "ptr n'est pas à utiliser"));
+/// Writes includes out as addresses while the record takes too many look-ups, and while there is room.
+fn write_out(combined: &mut Combined, costs: &mut [Cost]) {
+    while total(costs) > MAX_LOOKUPS {
+        let Some(index) = cheapest_to_write_out(costs) else { break };
+        let written = costs[index].addresses.join(" ");
+        let mut terms = combined.terms.clone();
+        let term = std::mem::replace(&mut terms[index], written);
+        if combined.with_terms(&terms).len() > ROOM_OCTETS {
+            break;
+        }
+        combined.terms = terms;
+        combined.notes.push(both!(
+            "{term} was written out as addresses to stay within 10 look-ups: check it again when the provider moves",
+            "{term} a été remplacé par ses adresses pour rester sous 10 recherches : à revérifier si le fournisseur déménage"
+        ));
+        costs[index] = Cost::default();
     }
-    let followed = followed?;
-    if followed.status.is_some_and(crate::dns::Status::is_void) || followed.problem.is_some() {
+}
+
+/// Why a published term need not stay: it matches nobody, or only for a provider that never asks for it.
+fn useless(term: &Term, followed: Option<&AuditTerm>, domain: &str, providers: &[Provider]) -> Option<Text> {
+    let leads_nowhere =
+        |found: &AuditTerm| found.status.is_some_and(Status::is_void) || found.problem.is_some();
+    if followed.is_some_and(leads_nowhere) {
         return Some(both!("it leads nowhere", "il ne mène nulle part"));
     }
-    let Mechanism::Include(target) = mechanism else { return None };
+    let TermKind::Directive(Directive { mechanism: Mechanism::Include(target), .. }) = &term.kind else {
+        return None;
+    };
     let kind = owner(target.literal()?)?;
     let used = providers.iter().any(|provider| {
         provider.kind == kind && provider.envelope(domain).is_some_and(|own| name::same(own, domain))
@@ -167,17 +155,15 @@ pub(crate) fn owner(target: &str) -> Option<Kind> {
     also.into_iter().chain(known).find(|(include, _)| name::same(target, include)).map(|(_, kind)| kind)
 }
 
-/// `-all` when somebody published it, else `~all`, or the redirect that stands there alone.
-fn ending(records: &[Record]) -> &'static str {
-    let strict = records.iter().any(|record| record.all().is_some_and(|(_, q)| q == Qualifier::Fail));
-    if strict { "-all" } else { "~all" }
-}
-
 #[derive(Clone, Debug, Default)]
 struct Cost {
     lookups: u32,
-    /// The networks behind an include, when it holds nothing else.
+    /// The networks behind an include, when it holds nothing else and all of it is known.
     addresses: Vec<String>,
+    /// A macro or a failure hides what else it takes.
+    is_lower_bound: bool,
+    /// DNS failed somewhere behind it.
+    is_temporary: bool,
 }
 
 async fn cost(dns: &dyn Dns, domain: &str, term: &str) -> Cost {
@@ -185,34 +171,60 @@ async fn cost(dns: &dyn Dns, domain: &str, term: &str) -> Cost {
     let Some(TermKind::Directive(directive)) = record.terms.first().map(|term| &term.kind) else {
         return Cost::default();
     };
-    let target = match &directive.mechanism {
-        Mechanism::Include(target) => target.literal().map(name::normal),
-        other => return Cost { lookups: u32::from(other.asks_dns()), ..Cost::default() },
+    let Mechanism::Include(target) = &directive.mechanism else {
+        return Cost { lookups: u32::from(directive.mechanism.asks_dns()), ..Cost::default() };
     };
-    let Some(target) = target.filter(|target| !name::same(target, domain)) else {
+    let Some(target) = target.literal().map(name::normal) else {
+        return Cost { lookups: 1, is_lower_bound: true, ..Cost::default() };
+    };
+    if name::same(&target, domain) {
         return Cost { lookups: 1, ..Cost::default() };
-    };
+    }
     let audit = audit(dns, &target).await;
-    let mut addresses = Vec::new();
-    let mut plain = directive.qualifier == Qualifier::Pass && audit.record().is_some();
-    let behind = audit.flat().into_iter().filter_map(|(_, term)| term.record.as_ref());
-    for record in audit.record().into_iter().chain(behind) {
-        for term in &record.terms {
-            match &term.kind {
-                TermKind::Directive(Directive { qualifier: Qualifier::Pass, mechanism }) => match mechanism {
-                    Mechanism::Ip4(..) | Mechanism::Ip6(..) => addresses.push(term.text.clone()),
-                    Mechanism::Include(_) => {}
-                    _ => plain = false,
-                },
-                TermKind::Directive(Directive { mechanism: Mechanism::All, .. }) => {}
-                _ => plain = false,
+    let statuses = || audit.flat().into_iter().filter_map(|(_, term)| term.status).chain(audit.status);
+    let addresses = match (directive.qualifier, audit.record()) {
+        (Qualifier::Pass, Some(record)) => networks(record, &audit.terms),
+        _ => None,
+    };
+    Cost {
+        lookups: 1 + audit.known_lookups(),
+        addresses: addresses.unwrap_or_default(),
+        is_lower_bound: statuses().any(Status::is_unknown)
+            || audit.flat().iter().any(|(_, term)| is_hidden(term)),
+        is_temporary: statuses().any(Status::is_temporary),
+    }
+}
+
+/// Whether a macro hides the record that a term leads to.
+fn is_hidden(term: &AuditTerm) -> bool {
+    match &term.term.kind {
+        TermKind::Directive(Directive { mechanism: Mechanism::Include(_), .. }) => term.target.is_none(),
+        TermKind::Directive(_) => false,
+        TermKind::Modifier(_) => term.target.is_none(),
+    }
+}
+
+/// The networks for which a record passes, when it passes for nothing else: each of its terms up to `all` is
+/// a network or an include whose record was read. `below` are those that were followed.
+fn networks(record: &Record, below: &[AuditTerm]) -> Option<Vec<String>> {
+    if !record.errors.is_empty() || record.redirect().is_some() {
+        return None;
+    }
+    let mut all = Vec::new();
+    for term in &record.terms {
+        let TermKind::Directive(Directive { qualifier, mechanism }) = &term.kind else { continue };
+        match (qualifier, mechanism) {
+            (Qualifier::Pass, Mechanism::Ip4(..) | Mechanism::Ip6(..)) => all.push(term.text.clone()),
+            (Qualifier::Pass, Mechanism::Include(_)) => {
+                let found = below.iter().find(|found| found.term.span == term.span)?;
+                all.extend(networks(found.record.as_ref()?, &found.below)?);
             }
+            (Qualifier::Pass, Mechanism::All) => return None,
+            (_, Mechanism::All) => break,
+            _ => return None,
         }
     }
-    if !plain {
-        addresses.clear();
-    }
-    Cost { lookups: 1 + audit.known_lookups(), addresses }
+    Some(all)
 }
 
 /// The include with the fewest addresses for the look-ups it saves.
