@@ -163,6 +163,21 @@ fn a_received_message_teaches_its_selectors_and_comments_stay() {
 }
 
 #[test]
+fn a_strangers_message_teaches_nothing() {
+    let (folder, _project) = received();
+    let toml = || std::fs::read_to_string(folder.path().join("depeche.toml")).unwrap();
+    write(&folder, "depeche.toml", &toml().replace("presse@exemple.fr", "presse@moi.example"));
+    let before = toml();
+    let verify = ["message", "verify", "received.eml", "--zone", "exemple.zone", "--json", "--learn=ovh"];
+
+    let refused = run(&folder, &verify);
+
+    assert_eq!(refused.exit, Some(2), "{refused:?}");
+    assert_eq!(refused.document()["error"]["code"], "learn.stranger", "{refused:?}");
+    assert_eq!(toml(), before);
+}
+
+#[test]
 fn spf_comes_from_the_users_own_mail_server_only_when_it_is_trusted() {
     let (folder, _project) = received();
     let text = std::fs::read_to_string(folder.path().join("received.eml")).unwrap();

@@ -54,6 +54,40 @@ async fn look(zone: &str, message: &str, ip: Option<&str>) -> MessageReport {
 
 const ALL: &[&str] = &["From", "To", "Subject", "List-Unsubscribe", "List-Unsubscribe-Post"];
 
+/// RFC 5322, section 4.5: white space may stand before the colon of a field.
+#[tokio::test]
+async fn a_second_from_field_is_seen_however_it_is_written() {
+    let (zone, message) = signed("exemple.fr", ALL);
+    for first in ["From : evil@evil.example", "From \t: evil@evil.example", "from: evil@evil.example"] {
+        let report = look(&zone, &format!("{first}\r\n{message}"), None).await;
+
+        assert_eq!(report.from, None, "{first}");
+        assert_eq!(report.dmarc.result, DmarcResult::Fail, "{first}");
+        assert!(
+            report.notes.iter().any(|note| note.en.contains("several From")),
+            "{first}: {:?}",
+            report.notes
+        );
+    }
+    let alone = look(&zone, "From : presse@exemple.fr\r\nSubject: x\r\n\r\nb\r\n", Some("192.0.2.7")).await;
+    assert_eq!(alone.from.as_deref(), Some("exemple.fr"));
+}
+
+/// RFC 6376, section 5.4.2: of several fields of one name the lowest are signed; RFC 8058, section 4.
+#[tokio::test]
+async fn a_field_that_was_put_above_the_signed_one_is_not_signed() {
+    let (zone, message) = signed("exemple.fr", ALL);
+    for added in
+        ["List-Unsubscribe: <https://evil.example/u>", "List-Unsubscribe-Post : List-Unsubscribe=One-Click"]
+    {
+        let report = look(&zone, &format!("{added}\r\n{message}"), None).await;
+
+        assert_eq!(report.dkim[0].result, DkimResult::Pass, "{added}");
+        assert!(!report.dkim[0].covers_unsubscribe && !report.one_click.signed, "{added}");
+        assert!(!report.one_click.works(), "{added}");
+    }
+}
+
 #[tokio::test]
 async fn a_message_signed_and_sent_as_it_should_be_passes_on_both_legs() {
     let (zone, message) = signed("exemple.fr", ALL);

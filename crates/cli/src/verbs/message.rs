@@ -4,6 +4,7 @@
 use depeche::address::EmailAddress;
 use depeche::domain::align::{Method, Witness};
 use depeche::domain::dkim::DkimResult;
+use depeche::domain::name;
 use depeche::domain::report;
 use depeche::domain::verify::{MessageReport, Received, verify};
 use depeche::journal::{DeliveryRecord, Journal};
@@ -40,6 +41,9 @@ async fn verify_file(asked: &MessageVerify, context: &Context<'_>) -> Done {
     let now = u64::try_from(context.clock.now().as_second()).unwrap_or_default();
     let door = Door::open(&asked.dns, "", context)?;
     let verified = verify(door.dns(), &message, &received, now).await;
+    if asked.learn.is_some() {
+        own_message(&verified, context)?;
+    }
     let learned = match &asked.learn {
         Some(provider) => {
             let learned = teach(provider, &verified, &door, context).await?;
@@ -70,6 +74,19 @@ async fn verify_file(asked: &MessageVerify, context: &Context<'_>) -> Done {
     Ok(Exit::of_code(verified.exit()))
 }
 
+/// Only a message of one's own teaches anything: a stranger's selectors would be asked for at one's own
+/// domain, and a stranger's message would stand as proof.
+fn own_message(verified: &MessageReport, context: &Context<'_>) -> Result<(), Failure> {
+    let config = context.config()?;
+    let from = verified.from.as_deref().unwrap_or("?");
+    let own = config.identity.from.address.domain();
+    if name::same(from, own) {
+        return Ok(());
+    }
+    Err(Failure::usage("learn.stranger", say!(context.out, "learn-stranger", domain = from, own = own))
+        .with_hint(say!(context.out, "learn-stranger-hint", own = own)))
+}
+
 /// Only a signature that passes, of the From domain itself, teaches its selector.
 async fn teach(
     provider: &str,
@@ -78,7 +95,7 @@ async fn teach(
     context: &Context<'_>,
 ) -> Result<Vec<learn::Learned>, Failure> {
     let from = verified.from.as_deref().unwrap_or_default();
-    let of_from = |domain: &str| depeche::domain::name::same(domain, from);
+    let of_from = |domain: &str| name::same(domain, from);
     let passed = verified.dkim.iter().filter(|line| line.result == DkimResult::Pass && of_from(&line.domain));
     let selectors: Vec<String> = passed.map(|line| line.selector.clone()).collect();
     if selectors.is_empty() {

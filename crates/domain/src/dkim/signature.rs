@@ -72,6 +72,12 @@ impl Signature {
         self.headers.iter().any(|name| name.eq_ignore_ascii_case(header))
     }
 
+    /// How often `h=` names that field; case does not count.
+    #[must_use]
+    pub fn times(&self, header: &str) -> usize {
+        self.headers.iter().filter(|name| name.eq_ignore_ascii_case(header)).count()
+    }
+
     /// The first octets of `b=`, to tell signatures apart (RFC 6008).
     #[must_use]
     pub fn short_b(&self) -> String {

@@ -90,9 +90,11 @@ impl Source {
     }
 }
 
-/// An mbox file begins with a line that is none of the message's.
+/// An mbox file begins with a line that is none of the message's. `From :` is a field (RFC 5322,
+/// section 4.5.2), white space or not.
 fn without_envelope_line(message: &[u8]) -> &[u8] {
-    if message.starts_with(b"From ") {
+    let rest = message.strip_prefix(b"From ").map(<[u8]>::trim_ascii_start);
+    if rest.is_some_and(|rest| !rest.starts_with(b":")) {
         message.get(line_length(message)..).unwrap_or_default()
     } else {
         message
@@ -128,5 +130,15 @@ mod tests {
         assert_eq!(source.headers[0].value(), "one two");
         assert_eq!(source.headers[1].name, "From");
         assert_eq!(source.body, b"Body\r\n");
+    }
+
+    #[test]
+    fn a_first_from_field_with_white_space_before_its_colon_is_no_line_of_an_mbox() {
+        let names =
+            |text: &[u8]| Source::parse(text).headers.into_iter().map(|one| one.name).collect::<Vec<_>>();
+
+        assert_eq!(names(b"From : a@example.org\nSubject: x\n\n"), ["From", "Subject"]);
+        assert_eq!(names(b"From \t : a@example.org\nSubject: x\n\n"), ["From", "Subject"]);
+        assert_eq!(names(b"From a@example.org Fri Nov 27 10:00:00 2026\nSubject: x\n\n"), ["Subject"]);
     }
 }

@@ -87,7 +87,7 @@ pub struct DkimLine {
     pub short_b: String,
     /// Whether `d=` is aligned with the From domain.
     pub aligned: bool,
-    /// Whether it covers both headers of RFC 8058.
+    /// Whether it covers both headers of RFC 8058, every one of those that stand in the message.
     pub covers_unsubscribe: bool,
 }
 
@@ -172,9 +172,9 @@ pub async fn verify(dns: &dyn Dns, message: &[u8], received: &Received, now: u64
     let session = Session::new(dns);
     let source = Source::parse(message);
     let mut notes = Vec::new();
-    let from = author(message, &source, &mut notes);
+    let from = author(&source, &mut notes);
     let verdicts = dkim::verify(&session, &source, now).await;
-    let written = trusted::written(message, &source, &received.trusted);
+    let written = trusted::written(&source, &received.trusted);
     let spf = sender_policy(&session, &source, received, written.border.as_ref(), now).await;
     let noted_spf = written.spf.filter(|_| spf.is_none());
     let client = written.border.map(|border| border.ip).filter(|_| received.ip.is_none());
@@ -204,7 +204,7 @@ pub async fn verify(dns: &dyn Dns, message: &[u8], received: &Received, now: u64
                 noted_spf.as_ref().filter(|noted| noted.result == "pass").map(|noted| noted.domain.clone())
             }),
     };
-    let dkim = lines(&session, from.as_deref(), &verdicts).await;
+    let dkim = lines(&session, &source, from.as_deref(), &verdicts).await;
     let unsure = dkim.iter().any(|line| line.result == DkimResult::Temperror)
         || spf.as_ref().is_some_and(|verdict| verdict.result == spf::SpfResult::Temperror);
     let dmarc = judge(&session, from.as_deref(), &passed, unsure).await;
@@ -218,9 +218,12 @@ pub async fn verify(dns: &dyn Dns, message: &[u8], received: &Received, now: u64
 }
 
 /// The one From domain (RFC 9989, section 5.3.1: several authors' domains are not evaluated).
-fn author(message: &[u8], source: &Source, notes: &mut Vec<Text>) -> Option<String> {
+fn author(source: &Source, notes: &mut Vec<Text>) -> Option<String> {
     let fields = source.named("From").count();
-    let parsed = MessageParser::default().parse_headers(message);
+    // White space before the colon is obsolete and valid (RFC 5322, section 4.5).
+    let fields_alone = source.named("From").flat_map(|field| [b"From:", field.raw_value()].concat());
+    let text: Vec<u8> = fields_alone.chain(*b"\r\n").collect();
+    let parsed = MessageParser::default().parse_headers(&text);
     let mut domains: Vec<String> = Vec::new();
     let addresses = parsed.as_ref().and_then(|message| message.from()).map(Address::iter);
     for address in addresses.into_iter().flatten().filter_map(|address| address.address.as_deref()) {
@@ -266,7 +269,12 @@ async fn sender_policy(
     Some(spf::check_host(dns, &request).await)
 }
 
-async fn lines(dns: &dyn Dns, from: Option<&str>, verdicts: &[dkim::SignatureVerdict]) -> Vec<DkimLine> {
+async fn lines(
+    dns: &dyn Dns,
+    source: &Source,
+    from: Option<&str>,
+    verdicts: &[dkim::SignatureVerdict],
+) -> Vec<DkimLine> {
     let mut lines = Vec::new();
     for verdict in verdicts {
         let signature = verdict.signature.as_ref();
@@ -278,7 +286,11 @@ async fn lines(dns: &dyn Dns, from: Option<&str>, verdicts: &[dkim::SignatureVer
             }
             None => false,
         };
-        let covers = |header| signature.is_some_and(|signature| signature.covers(header));
+        // The lowest are signed first (RFC 6376, section 5.4.2): what stands above them must be named again.
+        let covers = |header| {
+            let stand = source.named(header).count().max(1);
+            signature.is_some_and(|signature| signature.times(header) >= stand)
+        };
         lines.push(DkimLine {
             selector: signature.map(|signature| signature.selector.clone()).unwrap_or_default(),
             result: verdict.result,

@@ -1,9 +1,11 @@
 //! What the receiver's own mail server wrote on top of a message, when the user says that it is theirs.
 //!
-//! A server adds its fields above those that came with the message, so only an unbroken run from the top,
-//! written by trusted hosts, is read: the first field of somebody else ends it, for everything below may
-//! be forged (RFC 8601, section 5; RFC 5321, section 4.4). Of that run the lowest `Received` is the border:
-//! it names the client that brought the message in.
+//! A server adds its fields above those that came with the message. Who wrote a `Received` is only text in
+//! it, so a name proves nothing: the topmost is the receiver's own, and one below it is only while the client
+//! of the one above is the receiver's own, too (the machine itself, a private network, a trusted address, a
+//! trusted name that the server found by the address). The first field whose client is a stranger is the
+//! border: it names who brought the message in, and everything below may be forged (RFC 8601, section 5;
+//! RFC 5321, section 4.4). Where no client can be told, there is no border, and nothing below is read.
 
 use std::net::IpAddr;
 
@@ -46,26 +48,71 @@ pub(super) struct Written {
 }
 
 /// Reads the run at the top of the message; nothing without trust.
-pub(super) fn written(message: &[u8], source: &Source, trusted: &[String]) -> Written {
-    let Some(parsed) = MessageParser::default().parse_headers(message).filter(|_| !trusted.is_empty()) else {
+pub(super) fn written(source: &Source, trusted: &[String]) -> Written {
+    if trusted.is_empty() {
         return Written::default();
-    };
-    let (mut border, mut hops) = (None, 0);
-    for received in fields(&parsed) {
-        // A hop within the server (a queue, LMTP) may name neither itself nor a client.
-        let is_within = received.from.is_none() && received.from_ip.is_none();
+    }
+    let (mut border, mut end) = (None, 0);
+    for (at, header) in source.headers.iter().enumerate().filter(|(_, header)| header.is("Received")) {
+        let parsed = parsed(header);
+        let Some(received) = received(parsed.as_ref()) else { continue };
         let is_ours = matches!(&received.by, Some(Host::Name(name)) if is_trusted(name, trusted));
-        if !is_ours && !is_within {
+        // A hop within the server (a queue, LMTP) may name neither itself nor a client.
+        if !is_ours && received.from.is_none() && received.from_ip.is_none() {
+            continue;
+        }
+        if !is_ours {
             break;
         }
-        hops += 1;
-        border = client(received).filter(|_| is_ours).or(border);
+        end = at;
+        let client = client(received);
+        let is_own = client.as_ref().is_some_and(|client| is_own(client.ip, received, header, trusted));
+        // Who brought it to a machine of ours, the next one says; or nobody does.
+        border = client.filter(|_| !is_own);
+        if !is_own {
+            break;
+        }
     }
-    // Everything above the first hop of somebody else; without any hop nobody added anything.
-    let is_hop = |header: &Header| header.is("Received");
-    let mut places = source.headers.iter().enumerate().filter(|(_, header)| is_hop(header));
-    let end = places.nth(hops).map_or(if hops > 0 { source.headers.len() } else { 0 }, |(at, _)| at);
     Written { border, spf: noted_spf(source.headers.get(..end).unwrap_or_default(), trusted) }
+}
+
+/// One field by itself, so that its place among the others is known.
+fn parsed(header: &Header) -> Option<Message<'static>> {
+    let text = [b"Received:", header.raw_value(), b"\r\n"].concat();
+    MessageParser::default().parse_headers(&text).map(Message::into_owned)
+}
+
+fn received<'a>(message: Option<&'a Message<'_>>) -> Option<&'a mail_parser::Received<'a>> {
+    message?.headers().iter().find_map(|header| match &header.value {
+        HeaderValue::Received(received) => Some(&**received),
+        _ => None,
+    })
+}
+
+/// Whether the client is a machine of the receiver's own: by its address, or by the name that the server
+/// looked up for the address and that leads back to it, `(name [address])`. What it called itself proves
+/// nothing.
+fn is_own(ip: IpAddr, received: &mail_parser::Received<'_>, header: &Header, trusted: &[String]) -> bool {
+    let is_listed = trusted.iter().any(|own| own.parse() == Ok(ip));
+    let is_named = received.from_iprev.as_deref().is_some_and(|name| {
+        let text = header.value().to_ascii_lowercase();
+        let is_confirmed = text.contains(&format!("({} [", name.to_ascii_lowercase()));
+        is_confirmed && !text.contains("may be forged") && is_trusted(name, trusted)
+    });
+    is_inner(ip.to_canonical()) || is_listed || is_named
+}
+
+/// An address that nobody on the Internet has: the machine itself, or a private network (RFC 1918, RFC 4193,
+/// RFC 6598, RFC 3927).
+fn is_inner(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => {
+            let [a, b, ..] = v4.octets();
+            let is_shared = a == 100 && (64..128).contains(&b);
+            v4.is_loopback() || v4.is_private() || v4.is_link_local() || is_shared
+        }
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
 }
 
 fn client(received: &mail_parser::Received<'_>) -> Option<Border> {
@@ -74,13 +121,6 @@ fn client(received: &mail_parser::Received<'_>) -> Option<Border> {
         _ => None,
     })?;
     Some(Border { ip, helo: helo(received) })
-}
-
-fn fields<'a>(message: &'a Message<'_>) -> impl Iterator<Item = &'a mail_parser::Received<'a>> {
-    message.headers().iter().filter_map(|header| match &header.value {
-        HeaderValue::Received(received) => Some(&**received),
-        _ => None,
-    })
 }
 
 /// What the client called itself: Exim writes it in a comment, the others after `from`.
@@ -138,7 +178,7 @@ mod tests {
     fn read(header: &str, trusted: &str) -> Written {
         let message = format!("{header}From: a@example.org\r\n\r\nx\r\n");
         let trusted: Vec<_> = trusted.split_whitespace().map(str::to_owned).collect();
-        written(message.as_bytes(), &Source::parse(message.as_bytes()), &trusted)
+        written(&Source::parse(message.as_bytes()), &trusted)
     }
 
     fn ip(text: &str) -> Option<IpAddr> {
@@ -157,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn the_border_is_the_lowest_of_the_unbroken_run() {
+    fn the_border_is_the_first_hop_whose_client_is_a_stranger() {
         let found = read(&format!("{OURS}{FORGED}"), "exemple.fr").border.unwrap();
 
         assert_eq!((Some(found.ip), found.helo.as_deref()), (ip("192.0.2.7"), Some("relay.example")));
@@ -183,10 +223,60 @@ mod tests {
     }
 
     #[test]
-    fn a_field_below_somebody_elses_hop_is_not_believed() {
+    fn a_field_below_the_border_is_not_believed() {
         let noted = "Authentication-Results: mx.exemple.fr; spf=pass smtp.mailfrom=a@b.example\r\n";
-        assert!(read(&format!("{OURS}{noted}{FORGED}"), "exemple.fr").spf.is_some());
+        assert!(read(&format!("{noted}{OURS}{FORGED}"), "exemple.fr").spf.is_some());
+        assert!(read(&format!("{OURS}{noted}{FORGED}"), "exemple.fr").spf.is_none());
         assert!(read(&format!("{OURS}{FORGED}{noted}"), "exemple.fr").spf.is_none());
+    }
+
+    fn hop(client: &str, by: &str) -> String {
+        format!(
+            "Received: from {client}\r\n\tby {by} (Postfix) with ESMTPS id 2; Fri, 27 Nov 2026 10:00:00 +0100\r\n"
+        )
+    }
+
+    fn border(hops: &[(&str, &str)]) -> Option<IpAddr> {
+        let header: String = hops.iter().map(|(client, by)| hop(client, by)).collect();
+        read(&header, "exemple.fr 198.51.100.25").border.map(|border| border.ip)
+    }
+
+    /// RFC 5321, section 7.6: the contents of earlier trace fields may be forged; so may their `by`.
+    #[test]
+    fn a_senders_own_received_in_the_receivers_name_is_not_believed() {
+        const MX: &str = "mx.exemple.fr";
+        let forged = ("relay.x (relay.x [46.105.1.1])", MX);
+        let real = ("evil.example (evil.example [203.0.113.9])", MX);
+
+        assert_eq!(border(&[real, forged]), ip("203.0.113.9"));
+        // What a client calls itself proves nothing, nor does a name that does not lead back to it.
+        let as_ours = ("mx.exemple.fr (unknown [203.0.113.9])", MX);
+        assert_eq!(border(&[as_ours, forged]), ip("203.0.113.9"));
+        let doubted = ("x (mx.exemple.fr [203.0.113.9] (may be forged))", MX);
+        assert_eq!(border(&[doubted, forged]), ip("203.0.113.9"));
+        // A hop that shows no address: nobody knows who came.
+        assert_eq!(border(&[("relay.x", MX), forged]), None);
+        let noted = "Authentication-Results: mx.exemple.fr; spf=pass smtp.mailfrom=a@b.example\r\n";
+        let below = format!("{}{noted}{}", hop("relay.x", MX), hop(forged.0, MX));
+        let found = read(&below, "exemple.fr");
+        assert!(found.border.is_none() && found.spf.is_none(), "{found:?}");
+    }
+
+    #[test]
+    fn below_a_machine_of_the_receivers_own_the_next_hop_is_read() {
+        const MX: &str = "mx.exemple.fr";
+        let real = ("relay.x (relay.x [203.0.113.9])", MX);
+        for inner in [
+            "filter (localhost [127.0.0.1])",
+            "filter (localhost [IPv6:::1])",
+            "filter (unknown [10.1.2.3])",
+            "mx2 (mx2.exemple.fr [192.0.2.25])",
+            "mx2 (unknown [198.51.100.25])",
+        ] {
+            assert_eq!(border(&[(inner, "store.exemple.fr"), real]), ip("203.0.113.9"), "{inner}");
+            // Nobody says who brought it to that machine.
+            assert_eq!(border(&[(inner, "store.exemple.fr"), ("x (x [192.0.2.1])", "mx.other")]), None);
+        }
     }
 
     #[test]
