@@ -417,6 +417,39 @@ fn every_format_of_a_check_is_well_formed() {
     }
 }
 
+/// SARIF 2.1.0, sections 3.4.2 and 3.27.17: a code host shows each alert at its line, and knows it again.
+#[test]
+fn a_sarif_result_stands_at_its_record_in_a_file_of_the_tree_and_is_an_alert_of_its_own() {
+    let tree = tempfile::tempdir().unwrap();
+    let folder = tree.path().join("nos zones");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::create_dir(tree.path().join(".git")).unwrap();
+    let file = folder.join("l.fr.zone");
+    let zone = "$TTL 300\n@ IN SOA ns1 h 1 1 1 1 1\n@ IN NS ns1\n@ IN MX 1 mx\nmx IN A 192.0.2.1\n\
+                @ IN TXT \"v=spf1 ip4:192.0.2.300 ip4:1.2.3 -all\"\n\
+                _dmarc IN TXT \"v=DMARC1; p=reject; rua=mailto:d@l.fr\"\n";
+    std::fs::write(&file, zone).unwrap();
+    let check = ["domain", "check", "l.fr", "--format", "sarif", "--zone"];
+    for (here, named) in [(tree.path(), file.to_str().unwrap()), (folder.as_path(), "l.fr.zone")] {
+        let output = common::depeche().current_dir(here).args(check).arg(named).output().unwrap();
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let results = document["runs"][0]["results"].as_array().unwrap();
+        let syntax: Vec<_> = results.iter().filter(|result| result["ruleId"] == "SPF-SYNTAX").collect();
+        assert_eq!(syntax.len(), 2, "{results:#?}");
+        for result in syntax {
+            let place = &result["locations"][0]["physicalLocation"];
+            assert_eq!(place["region"]["startLine"], 6);
+        }
+        let print = |result: &Value| result["partialFingerprints"]["depeche/v1"].as_str().unwrap().to_owned();
+        let prints: std::collections::BTreeSet<String> = results.iter().map(print).collect();
+        assert_eq!(prints.len(), results.len(), "{prints:#?}");
+        for result in results {
+            let uri = &result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"];
+            assert_eq!(uri, "nos%20zones/l.fr.zone");
+        }
+    }
+}
+
 #[test]
 fn a_name_server_that_does_not_answer_is_could_not_check_and_never_missing() {
     // A socket that nobody reads: silence.

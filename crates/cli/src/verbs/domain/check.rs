@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
 use super::door::Door;
-use super::{baseline, chain, language, witness};
+use super::{baseline, chain, language, place, witness};
 use crate::args::{DomainCheck, DomainFormat, FailOn};
 use crate::context::Context;
 use crate::exit::Exit;
@@ -190,8 +190,7 @@ fn show(asked: &DomainCheck, reports: &[DomainReport], door: &Door, context: &Co
         _ if out.json => out.document(&report::check_document(reports, fail_on, lang)),
         DomainFormat::Json => out.raw(&pretty(&report::check_document(reports, fail_on, lang))),
         DomainFormat::Sarif => {
-            let place =
-                |report: &DomainReport, finding: &Finding| locate(report, finding, asked, door, context);
+            let place = |_: &DomainReport, finding: &Finding| place::locate(finding, asked, door, context);
             out.raw(&pretty(&report::sarif(reports, lang, env!("CARGO_PKG_VERSION"), place)));
         }
         DomainFormat::Junit => out.raw(&report::junit(reports, fail_on, lang)),
@@ -205,28 +204,6 @@ fn show(asked: &DomainCheck, reports: &[DomainReport], door: &Door, context: &Co
             }
         }
     }
-}
-
-/// Where a code host shows a finding: at its record in the zone file, else at its provider in
-/// depeche.toml.
-fn locate(
-    _report: &DomainReport,
-    finding: &Finding,
-    asked: &DomainCheck,
-    door: &Door,
-    context: &Context<'_>,
-) -> report::Location {
-    if let Some(file) = &asked.dns.zone {
-        let line = finding.name.as_deref().and_then(|name| door.line_of(name)).unwrap_or(1);
-        return report::Location { uri: file.display().to_string(), line };
-    }
-    let file = context.config_file().unwrap_or(std::path::Path::new(crate::config::FILE_NAME));
-    let text = std::fs::read_to_string(file).unwrap_or_default();
-    let names_it = |line: &str, name: &str| {
-        line.trim_start().starts_with("name") && line.contains(&format!("\"{name}\""))
-    };
-    let at = finding.provider.as_deref().and_then(|name| text.lines().position(|line| names_it(line, name)));
-    report::Location { uri: file.display().to_string(), line: at.map_or(1, |index| index + 1) }
 }
 
 #[cfg(test)]

@@ -61,11 +61,9 @@ impl Door {
         self.is_live.then(|| Arc::new(HttpsFetcher::new()) as _)
     }
 
-    /// The line of the zone file on which a record of that name begins.
-    pub(crate) fn line_of(&self, name: &str) -> Option<usize> {
-        let is_named = |owner: &str| owner.eq_ignore_ascii_case(name.trim_end_matches('.'));
-        let mut records = self.zone.as_ref()?.records().iter();
-        records.find(|record| is_named(&record.name)).map(|record| record.line)
+    /// The zone file, when one was given.
+    pub(crate) fn zone(&self) -> Option<&Zone> {
+        self.zone.as_ref()
     }
 
     /// Keeps the answers, when that was asked for.

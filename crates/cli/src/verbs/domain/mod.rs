@@ -9,6 +9,7 @@ mod check;
 pub(crate) mod door;
 pub(crate) mod key;
 pub(crate) mod learn;
+mod place;
 mod spf;
 mod suggest;
 pub(crate) mod witness;
