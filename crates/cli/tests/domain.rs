@@ -357,6 +357,28 @@ fn what_suggest_prints_for_a_live_domain_passes_the_check_over_live_dns() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
+/// RFC 5890, section 2.3.2.1: the zone holds the A-label, whatever was typed.
+#[test]
+fn a_zone_file_of_a_domain_with_accents_is_read_below_its_a_label() {
+    let words = |domain| {
+        ["domain", "spf", "--ip", "192.0.2.9", "--helo", "h.example", "--mail-from", domain, "--json"]
+    };
+    for typed in ["a@m\u{e9}dias.example", "a@xn--mdias-bsa.example"] {
+        let output = with_zone("@ IN MX 1 mx\n@ IN TXT \"v=spf1 ip4:192.0.2.0/24 -all\"\n", &words(typed));
+
+        assert_eq!(document(&output)["result"], "pass", "{typed}: {output:?}");
+    }
+    let check = ["domain", "check", "m\u{e9}dias.example", "--provider", "ovh", "--json"];
+    let output = with_zone("@ IN MX 1 mx\n@ IN TXT \"v=spf1 ip4:192.0.2.0/24 -all\"\n", &check);
+    let said = document(&output);
+    let ids: Vec<_> =
+        said["domains"][0]["findings"].as_array().unwrap().iter().map(|one| &one["id"]).collect();
+    assert!(
+        !ids.iter().any(|id| *id == "SPF-MISSING") && ids.iter().any(|id| *id == "DMARC-MISSING"),
+        "{ids:?}"
+    );
+}
+
 /// RFC 1035, section 3.2.1: a line to paste is one record of one name and one type.
 #[test]
 fn a_line_to_paste_leaves_the_rest_of_the_live_domain_as_it_is() {

@@ -231,6 +231,39 @@ fn terms_behind_all_stay_dead_and_a_redirect_stays_last() {
     }
 }
 
+/// A provider of the chain that is there with `?` is not there twice, nor shadowed.
+#[test]
+fn a_provider_that_is_published_with_another_qualifier_passes() {
+    for sign in ["?", "~", "-", "+", ""] {
+        let record = format!("v=spf1 a {sign}include:mx.ovh.com -all");
+        let (suggestion, after) = run(suggested(&[&record]));
+
+        assert_eq!(suggestion.records[0].value.matches("include:mx.ovh.com").count(), 1, "{record}");
+        assert_eq!(run(result(&after, "46.105.1.1")), SpfResult::Pass, "{record}");
+    }
+}
+
+/// What DNS did not show could be `p=reject` and the senders of others: nothing to paste over it.
+#[test]
+fn what_dns_did_not_show_is_not_to_be_pasted_over() {
+    struct Silent;
+    #[async_trait]
+    impl Dns for Silent {
+        async fn lookup(&self, _: &str, _: RecordType) -> Answer {
+            Answer::without_records(Status::Timeout)
+        }
+    }
+    let suggestion =
+        run(suggest(&Silent, DOMAIN, &[Provider::of(Kind::Ovh), Provider::of(Kind::Brevo)], &[]));
+
+    assert!(suggestion.is_inconclusive);
+    let text = suggestion.zone_text(Lang::En);
+    let pasted: Vec<_> = text.lines().filter(|line| !line.starts_with(';')).collect();
+    assert!(pasted.iter().all(|line| line.contains("._domainkey.")), "{text}");
+    assert!(text.contains("DNS did not say what is published"), "{text}");
+    assert!(!suggestion.diff(Lang::En).contains("\n+") && !suggestion.diff(Lang::En).starts_with('+'));
+}
+
 #[test]
 fn every_word_that_is_left_out_is_named_and_the_record_is_to_be_completed() {
     let record = "v=spf1 ip4:192.0.2.4 ip4:198.51.100.0/33 a:mail_host ip4:198.51.100.7:25 ~all";

@@ -103,6 +103,24 @@ impl Combined {
         }
     }
 
+    /// Makes sure that a mechanism is there, and passes: behind the same one with another qualifier it would
+    /// never be read.
+    pub(crate) fn let_pass(&mut self, mechanism: &str) {
+        let is_it =
+            |own: &&mut String| own.trim_start_matches(['+', '-', '~', '?']).eq_ignore_ascii_case(mechanism);
+        match self.terms.iter_mut().find(is_it) {
+            Some(own) if own.starts_with(['-', '~', '?']) => {
+                let was = std::mem::replace(own, mechanism.to_owned());
+                self.notes.push(both!(
+                    "{was} is written as {mechanism}: a provider of yours sends from there",
+                    "{was} est écrit {mechanism} : un de vos fournisseurs envoie depuis là"
+                ));
+            }
+            Some(_) => {}
+            None => self.terms.push(mechanism.to_owned()),
+        }
+    }
+
     /// A word as a term: as it is, or as it was meant.
     fn read(&mut self, word: &Word<'_>) -> Option<Term> {
         let (text, error) = match word {

@@ -74,9 +74,7 @@ pub(super) async fn merge(dns: &dyn Dns, domain: &str, providers: &[Provider]) -
         useless(term, found, domain, providers)
     });
     for term in needed(domain, providers) {
-        if !combined.terms.iter().any(|own| own.eq_ignore_ascii_case(&term)) {
-            combined.terms.push(term);
-        }
+        combined.let_pass(&term);
     }
     let mut costs = join_all(combined.terms.iter().map(|term| cost(dns, domain, term))).await;
     write_out(&mut combined, &mut costs);
@@ -126,9 +124,10 @@ fn write_out(combined: &mut Combined, costs: &mut [Cost]) {
 
 /// Why a published term need not stay: it matches nobody, or only for a provider that never asks for it.
 fn useless(term: &Term, followed: Option<&AuditTerm>, domain: &str, providers: &[Provider]) -> Option<Text> {
-    let leads_nowhere =
-        |found: &AuditTerm| found.status.is_some_and(Status::is_void) || found.problem.is_some();
-    if followed.is_some_and(leads_nowhere) {
+    if let Some(problem) = followed.and_then(|found| found.problem.clone()) {
+        return Some(problem);
+    }
+    if followed.and_then(|found| found.status).is_some_and(Status::is_void) {
         return Some(both!("it leads nowhere", "il ne mène nulle part"));
     }
     let TermKind::Directive(Directive { mechanism: Mechanism::Include(target), .. }) = &term.kind else {

@@ -2,7 +2,7 @@
 
 use super::{Change, SuggestedRecord, Suggestion, TTL};
 use crate::dns::RecordType;
-use crate::text::Lang;
+use crate::text::{Lang, Text, both};
 
 /// The most octets of one character string (RFC 1035, section 3.3).
 const STRING_OCTETS: usize = 255;
@@ -13,7 +13,13 @@ impl Suggestion {
     pub fn zone_text(&self, lang: Lang) -> String {
         let mut text = String::new();
         for record in &self.records {
-            text.push_str(&format!("; {}\n{}\n", record.why.in_lang(lang), line(record)));
+            let why = record.why.in_lang(lang);
+            match is_a_guess(record) {
+                true => {
+                    text.push_str(&format!("; {why}\n; {}: {}\n", not_known().in_lang(lang), line(record)))
+                }
+                false => text.push_str(&format!("; {why}\n{}\n", line(record))),
+            }
         }
         for note in &self.notes {
             text.push_str(&format!("; {}\n", note.in_lang(lang).replace('\n', "\n; ")));
@@ -48,6 +54,20 @@ impl Suggestion {
     pub fn is_published(&self) -> bool {
         self.records.iter().all(|record| record.change == Change::Keep)
     }
+}
+
+/// Whether pasting the record could undo one that DNS did not show: a policy, or the senders of others. A
+/// provider's key is the same whatever stands there.
+fn is_a_guess(record: &SuggestedRecord) -> bool {
+    let is_key = record.name.contains("._domainkey.");
+    record.change == Change::Unknown && record.kind == RecordType::Txt && !is_key
+}
+
+fn not_known() -> Text {
+    both!(
+        "DNS did not say what is published, so this is not to be pasted over it",
+        "le DNS n'a pas dit ce qui est publié : ne collez pas ceci par-dessus"
+    )
 }
 
 fn line(record: &SuggestedRecord) -> String {

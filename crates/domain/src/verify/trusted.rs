@@ -54,18 +54,18 @@ pub(super) fn written(source: &Source, trusted: &[String]) -> Written {
     }
     let (mut border, mut end) = (None, 0);
     for (at, header) in source.headers.iter().enumerate().filter(|(_, header)| header.is("Received")) {
-        let parsed = parsed(header);
-        let Some(received) = received(parsed.as_ref()) else { continue };
-        let is_ours = matches!(&received.by, Some(Host::Name(name)) if is_trusted(name, trusted));
-        // A hop within the server (a queue, LMTP) may name neither itself nor a client.
-        if !is_ours && received.from.is_none() && received.from_ip.is_none() {
+        // A hop within the server (a queue, a filter, LMTP) names no client; what SMTP brought begins with `from`.
+        let value = header.value().to_ascii_lowercase();
+        if ["by ", "by\t", "("].iter().any(|start| value.starts_with(start)) {
             continue;
         }
-        if !is_ours {
+        let parsed = parsed(header);
+        let Some(received) = received(parsed.as_ref()) else { break };
+        if !matches!(&received.by, Some(Host::Name(name)) if is_trusted(name, trusted)) {
             break;
         }
         end = at;
-        let client = client(received);
+        let client = client(received, header);
         let is_own = client.as_ref().is_some_and(|client| is_own(client.ip, received, header, trusted));
         // Who brought it to a machine of ours, the next one says; or nobody does.
         border = client.filter(|_| !is_own);
@@ -115,12 +115,56 @@ fn is_inner(ip: IpAddr) -> bool {
     }
 }
 
-fn client(received: &mail_parser::Received<'_>) -> Option<Border> {
+/// The address that the server saw. What the client called itself may be an address, too: where the reader
+/// and the forms of servers do not name the same one, nobody knows.
+fn client(received: &mail_parser::Received<'_>, header: &Header) -> Option<Border> {
     let ip = received.from_ip.or(match received.from {
         Some(Host::IpAddr(ip)) => Some(ip),
         _ => None,
     })?;
-    Some(Border { ip, helo: helo(received) })
+    let is_sure = seen_address(&header.value()).is_some_and(|seen| seen.to_canonical() == ip.to_canonical());
+    is_sure.then(|| Border { ip, helo: helo(received) })
+}
+
+/// The address in the `from` part of a field: in its last comment (Postfix, Sendmail, Exchange, qmail), else
+/// in the brackets after `from` (Exim). What follows `helo` or `ehlo` is the client's own word.
+fn seen_address(field: &str) -> Option<IpAddr> {
+    let (mut depth, mut in_comment, mut outside) = (0_u32, None, None);
+    let mut is_greeting = false;
+    let is_mark = |c: char| c.is_ascii_whitespace() || "()=".contains(c);
+    for word in field.split_inclusive(is_mark) {
+        let (text, mark) = match word.chars().last().filter(|last| is_mark(*last)) {
+            Some(mark) => (&word[..word.len() - 1], Some(mark)),
+            None => (word, None),
+        };
+        if depth == 0 && text.eq_ignore_ascii_case("by") {
+            break;
+        }
+        let place = if depth > 0 { &mut in_comment } else { &mut outside };
+        match address(text).filter(|_| !is_greeting) {
+            Some(ip) if depth > 0 || text.starts_with('[') => *place = Some(ip),
+            _ => {}
+        }
+        if !text.is_empty() {
+            is_greeting = ["helo", "ehlo", "lhlo"].iter().any(|word| text.eq_ignore_ascii_case(word));
+        }
+        match mark {
+            Some('(') => depth += 1,
+            Some(')') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    in_comment.or(outside)
+}
+
+/// `192.0.2.1`, `[192.0.2.1]`, `[192.0.2.1]:25`, `[IPv6:2001:db8::1]`.
+fn address(text: &str) -> Option<IpAddr> {
+    let bare = match text.strip_prefix('[') {
+        Some(rest) => rest.split(']').next()?,
+        None => text,
+    };
+    let is_tagged = bare.get(..5).is_some_and(|tag| tag.eq_ignore_ascii_case("ipv6:"));
+    bare.get(if is_tagged { 5 } else { 0 }..)?.parse().ok()
 }
 
 /// What the client called itself: Exim writes it in a comment, the others after `from`.
@@ -206,6 +250,10 @@ mod tests {
     /// Gmail's topmost field names no client: "Received: by 2002:a05:… with SMTP id …".
     #[test]
     fn a_hop_within_the_server_does_not_end_the_run() {
+        // A filter that hands the message to Postfix again.
+        let filter = "Received: by mx.exemple.fr (Postfix, from userid 110)\r\n\tid 9; Fri, 27 Nov 2026 10:00:01 +0100\r\n";
+        let found = read(&format!("{filter}{OURS}{FORGED}"), "exemple.fr");
+        assert_eq!(found.border.map(|border| border.ip), ip("192.0.2.7"));
         let inner = "Received: by 2002:a05:6504:1486:b0:2f1:1234:5678 with SMTP id x1; Fri, 27 Nov 2026 01:00:02 -0800 (PST)\r\n";
         let found = read(&format!("{inner}{OURS}{FORGED}"), "exemple.fr");
         assert_eq!(found.border.map(|border| border.ip), ip("192.0.2.7"));
@@ -260,6 +308,43 @@ mod tests {
         let below = format!("{}{noted}{}", hop("relay.x", MX), hop(forged.0, MX));
         let found = read(&below, "exemple.fr");
         assert!(found.border.is_none() && found.spf.is_none(), "{found:?}");
+    }
+
+    /// The forms of Postfix, Sendmail, Exim, qmail and Exchange, with an address as the client's own word.
+    #[test]
+    fn an_address_that_the_client_calls_itself_is_not_its_address() {
+        const MX: &str = "mx.exemple.fr";
+        let forged = ("relay.x (relay.x [46.105.1.1])", MX);
+        for word in ["127.0.0.1", "46.105.1.1", "10.0.0.1", "by", "from", "for", "with", "id", "helo"] {
+            for form in [
+                "[WORD] (unknown [203.0.113.9])",
+                "[WORD] (evil.example [203.0.113.9] (may be forged))",
+                "WORD (unknown [203.0.113.9])",
+                "[203.0.113.9] (helo=[WORD])",
+                "[203.0.113.9] (port=4711 helo=WORD)",
+                "evil.example ([203.0.113.9] helo=[WORD])",
+                "unknown (HELO WORD) (203.0.113.9)",
+                "unknown (HELO [WORD]) (203.0.113.9)",
+                "WORD (203.0.113.9)",
+                "[WORD] (203.0.113.9)",
+            ] {
+                let client = form.replace("WORD", word);
+                let found = border(&[(&client, MX), forged]);
+                assert!(found == ip("203.0.113.9") || found.is_none(), "{client}: {found:?}");
+            }
+        }
+        for (client, known) in [
+            ("relay.x (relay.x [203.0.113.9])", "203.0.113.9"),
+            ("[192.168.1.5] (relay.x [203.0.113.9])", "203.0.113.9"),
+            ("relay.x (relay.x [IPv6:2001:db8::9])", "2001:db8::9"),
+            ("[203.0.113.9] (helo=relay.x)", "203.0.113.9"),
+            ("relay.x ([203.0.113.9] helo=relay.x)", "203.0.113.9"),
+            ("relay.x (HELO relay.x) (203.0.113.9)", "203.0.113.9"),
+            ("relay.x (203.0.113.9)", "203.0.113.9"),
+            ("[203.0.113.9]", "203.0.113.9"),
+        ] {
+            assert_eq!(border(&[(client, MX), forged]), ip(known), "{client}");
+        }
     }
 
     #[test]

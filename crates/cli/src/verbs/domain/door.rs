@@ -11,6 +11,7 @@ use depeche::domain::dns::resolver::Resolver;
 use depeche::domain::dns::zone::Zone;
 use depeche::domain::mta_sts::PolicyFetcher;
 use depeche::domain::mta_sts::https::HttpsFetcher;
+use depeche::domain::name;
 
 use crate::args;
 use crate::context::Context;
@@ -28,6 +29,8 @@ pub(crate) struct Door {
 impl Door {
     /// As the flags say. `origin` is the domain below which a zone file's relative names lie.
     pub(crate) fn open(asked: &args::Dns, origin: &str, context: &Context<'_>) -> Result<Self, Failure> {
+        // As it is asked for: `médias.fr` is `xn--mdias-bsa.fr` in DNS.
+        let origin = &name::from_user(origin).unwrap_or_else(|| origin.to_owned());
         let zone = asked.zone.as_deref().map(|file| read_zone(file, origin, context)).transpose()?;
         let live = match (&asked.replay, &asked.nameserver) {
             (Some(file), _) => Some(Box::new(read_recording(file)?) as Box<dyn Dns>),
