@@ -249,7 +249,7 @@ async fn a_list_whose_process_goes_away_in_the_middle_leaves_nothing_and_stops_n
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn outcomes_are_written_once_others_are_out_of_the_way_and_intents_are_not() {
     let url = database("freezing_locked").await;
-    let journal = opened(&url).await;
+    let (journal, other) = (opened(&url).await, opened(&url).await);
     let entropy = CountingEntropy::default();
     let run = new_run("r1", 7, 2, at()).id;
     journal.freeze(new_run("r1", 7, 2, at()), recipients(0..2)).await.unwrap();
@@ -264,9 +264,9 @@ async fn outcomes_are_written_once_others_are_out_of_the_way_and_intents_are_not
     let yes = settled(&intents[0], DeliveryState::Accepted, AttemptState::Accepted, at());
     let (outcome, intent, ()) = tokio::join!(
         journal.settle(vec![yes], Urgency::Now),
-        journal.intend(vec![intents[1].clone()]),
+        other.intend(vec![intents[1].clone()]),
         async {
-            tokio::time::sleep(Duration::from_secs(23)).await;
+            tokio::time::sleep(Duration::from_secs(27)).await;
             alone.close().await.unwrap();
         }
     );
@@ -275,4 +275,37 @@ async fn outcomes_are_written_once_others_are_out_of_the_way_and_intents_are_not
     assert!(intent.is_err(), "an intent that was not had in time is not taken any more");
     let totals = journal.totals(&run).await.unwrap();
     assert_eq!((totals.accepted, totals.pending), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_long_list_is_cancelled_whole_and_in_several_steps_so_that_others_come_between() {
+    const MANY: usize = 45_000;
+    let url = database("cancelling").await;
+    let (journal, other) = (opened(&url).await, opened(&url).await);
+    let entropy = CountingEntropy::default();
+    let long = RunId::new("long").unwrap();
+    journal.freeze(new_run("long", 7, MANY, at()), recipients(0..MANY)).await.unwrap();
+    let _hold = other.join(&long).await.unwrap();
+    let first = other.due(&long, at(), 1).await.unwrap().remove(0);
+
+    let cancelled = {
+        let (journal, long) = (Arc::clone(&journal), long.clone());
+        tokio::spawn(async move { journal.cancel(&long, at()).await })
+    };
+    let mut between = 0;
+    while !cancelled.is_finished() {
+        let totals = other.totals(&long).await.unwrap();
+        between += usize::from(totals.cancelled > 0 && totals.pending > 0);
+    }
+
+    assert!(between > 0, "some were cancelled before all were");
+    assert_eq!(cancelled.await.unwrap().unwrap(), MANY as u64);
+    let totals = other.totals(&long).await.unwrap();
+    assert_eq!((totals.cancelled, totals.pending), (MANY as u64, 0));
+    let audit = other.audit_of(Some(&long)).await.unwrap();
+    let told: Vec<_> = audit.iter().map(|entry| entry.detail.as_str()).collect();
+    assert_eq!(told, ["45000 recipients cancelled"]);
+    let late = intent_for(&long, &first, &ovh(), &entropy, at());
+    assert_eq!(other.intend(vec![late]).await, Err(Denied::Cancelled));
+    assert_eq!(journal.cancel(&long, at()).await.unwrap(), 0);
 }

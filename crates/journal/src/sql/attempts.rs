@@ -317,7 +317,17 @@ pub(crate) async fn withdraw(c: &mut Connection, intents: &[Intent]) -> Result<(
     Ok(())
 }
 
-pub(crate) async fn cancel(c: &mut Connection, run: &RunId, at: Timestamp) -> Result<u64, JournalError> {
+/// So many recipients are cancelled in one transaction: nobody waits long for it, however long the list is.
+const CANCELLED: u64 = 20_000;
+
+/// Cancels a run, and [`CANCELLED`] of its recipients at the most; `before` were cancelled by the last calls. From
+/// the first one on no intent of the run is taken. How many it were, and whether some are left.
+pub(crate) async fn cancel(
+    c: &mut Connection,
+    run: &RunId,
+    at: Timestamp,
+    before: u64,
+) -> Result<(u64, bool), JournalError> {
     let was_cancelled = sqlx::query("SELECT 1 FROM run WHERE id = $1 AND state = 'cancelled'")
         .bind(run.as_str())
         .fetch_optional(&mut *c)
@@ -336,22 +346,38 @@ pub(crate) async fn cancel(c: &mut Connection, run: &RunId, at: Timestamp) -> Re
         let known = sqlx::query("SELECT 1 FROM run WHERE id = $1").bind(run.as_str());
         let known = known.fetch_optional(&mut *c).await.map_err(|error| read_failed(&error))?;
         // Nothing of a finished run is pending.
-        return known.map(|_| 0).ok_or_else(|| JournalError::NoSuchRun(run.clone()));
+        return known.map(|_| (0, false)).ok_or_else(|| JournalError::NoSuchRun(run.clone()));
     }
+    let moved = cancel_pending(c, run, at).await?;
+    let all = before + moved;
+    let are_left = moved > 0 && is_anybody_pending(c, run).await?;
+    if !are_left && (all > 0 || !was_cancelled) {
+        let detail = format!("{all} recipients cancelled");
+        let entry = AuditEntry { at, run: Some(run.clone()), action: "cancel".to_owned(), detail };
+        keeping::audit(c, &entry).await?;
+    }
+    Ok((moved, are_left))
+}
+
+async fn is_anybody_pending(c: &mut Connection, run: &RunId) -> Result<bool, JournalError> {
+    let found = sqlx::query("SELECT 1 FROM delivery WHERE run = $1 AND state = 'pending' LIMIT 1")
+        .bind(run.as_str())
+        .fetch_optional(c)
+        .await;
+    Ok(found.map_err(|error| read_failed(&error))?.is_some())
+}
+
+async fn cancel_pending(c: &mut Connection, run: &RunId, at: Timestamp) -> Result<u64, JournalError> {
     let moved = sqlx::query(
-        "UPDATE delivery SET state = 'cancelled', fence = fence + 1, at = $2 WHERE run = $1 AND state = 'pending'",
+        "UPDATE delivery SET state = 'cancelled', fence = fence + 1, at = $2 WHERE state = 'pending' AND id IN
+         (SELECT id FROM delivery WHERE run = $1 AND state = 'pending' ORDER BY tier, position LIMIT $3)",
     )
     .bind(run.as_str())
     .bind(micros(at))
-    .execute(&mut *c)
+    .bind(i64::try_from(CANCELLED).unwrap_or(i64::MAX))
+    .execute(c)
     .await
     .map_err(|error| write_failed(&error))?;
-    if moved.rows_affected() == 0 && was_cancelled {
-        return Ok(0);
-    }
-    let detail = format!("{} recipients cancelled", moved.rows_affected());
-    let entry = AuditEntry { at, run: Some(run.clone()), action: "cancel".to_owned(), detail };
-    keeping::audit(c, &entry).await?;
     Ok(moved.rows_affected())
 }
 

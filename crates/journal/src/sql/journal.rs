@@ -192,8 +192,17 @@ impl Journal for Store {
     }
 
     async fn cancel(&self, run: &RunId, at: Timestamp) -> Result<u64, JournalError> {
-        let run = run.clone();
-        self.write(move |c| Box::pin(async move { attempts::cancel(c, &run, at).await })).await
+        let mut all = 0;
+        loop {
+            let run = run.clone();
+            let cancelled: Result<_, JournalError> =
+                self.write(move |c| Box::pin(async move { attempts::cancel(c, &run, at, all).await })).await;
+            let (moved, are_left) = cancelled?;
+            all += moved;
+            if !are_left {
+                return Ok(all);
+            }
+        }
     }
 
     async fn resolve(
