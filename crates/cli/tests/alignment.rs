@@ -132,3 +132,42 @@ fn a_second_signature_of_the_from_domain_counts_whatever_the_first_one_signs_for
         assert_eq!(checked.verdicts("dkim"), ["yes", "yes"], "{:?}", checked.said);
     }
 }
+
+/// Brevo and Mailchimp Transactional write their own return path, whatever the relay is handed.
+#[test]
+fn a_relay_that_replaces_the_return_path_is_not_aligned_by_the_includes_of_the_from_domain() {
+    let zone = "@ TXT \"v=spf1 include:spf.brevo.com include:spf.mandrillapp.com -all\"\n\
+                mail TXT \"v=spf1 include:spf.mandrillapp.com -all\"\n\
+                spf.brevo.com. TXT \"v=spf1 ip4:1.179.112.0/20 -all\"\n\
+                spf.mandrillapp.com. TXT \"v=spf1 ip4:198.2.128.0/18 -all\"\n";
+    for preset in ["brevo-smtp", "mailchimp-transactional-smtp"] {
+        let relay = format!("preset = \"{preset}\"");
+        assert_eq!(check(&relay, zone).verdicts("spf"), ["no", "no"], "{preset}");
+        let stated = format!("{relay}\nenvelope_from = \"rebonds@bon.fr\"");
+        assert_eq!(check(&stated, zone).verdicts("spf")[0], "no", "{preset}");
+    }
+    // Mailchimp Transactional takes a return path below the From domain.
+    let own = "preset = \"mailchimp-transactional-smtp\"\nenvelope_from = \"rebonds@mail.bon.fr\"";
+    assert_eq!(check(own, zone).verdicts("spf"), ["yes", "yes"]);
+}
+
+/// A domain may hold the keys of MX Plan and send through Exchange: those do not sign this.
+#[test]
+fn the_keys_of_one_of_ovhs_offers_prove_nothing_for_another() {
+    let keys: String = ["1", "2"]
+        .map(|n| {
+            format!(
+                "ovhmo-selector-{n}._domainkey CNAME ovhmo-selector-{n}._domainkey.463369{n}.io.dkim.mail.ovh.net.\n\
+                 ovhmo-selector-{n}._domainkey.463369{n}.io.dkim.mail.ovh.net. TXT \"{RECORD}\"\n"
+            )
+        })
+        .concat();
+    let zone = format!("@ TXT \"v=spf1 -all\"\n{keys}");
+    assert_eq!(check("preset = \"ovh-mxplan\"", &zone).verdicts("dkim"), ["yes", "yes"]);
+    for (preset, host) in [("ovh-exchange", "ex4.mail.ovh.net"), ("ovh-emailpro", "pro1.mail.ovh.net")] {
+        let with = check(&format!("preset = \"{preset}\"\nhost = \"{host}\""), &zone);
+        assert_eq!(with.verdicts("dkim")[0], "cannot-tell", "{preset}: {:?}", with.said);
+        let without = check(&format!("host = \"{host}\""), &zone);
+        assert_eq!(without.verdicts("dkim")[0], "cannot-tell", "{host}");
+    }
+}

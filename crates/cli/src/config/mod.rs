@@ -29,7 +29,7 @@ pub(crate) use bounces::Bounces;
 pub(crate) use journal::{JournalPlace, Server};
 pub(crate) use mirror::MirrorConfig;
 pub(crate) use nearest::nearest;
-pub(crate) use provider::{Dkim, Kind, ProviderConfig};
+pub(crate) use provider::{Dkim, Kind, ProviderConfig, Smtp};
 pub(crate) use reader::duration;
 use reader::{Found, Reader, Section};
 pub(crate) use serve::{OptOutConfig, ServeConfig, WebhookConfig};

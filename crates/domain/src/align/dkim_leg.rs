@@ -98,8 +98,10 @@ async fn keyed(
         // The user's selectors are OVH's when they lead there.
         Kind::Ovh => {
             let zone = facts.key_zone.unwrap_or_default();
-            let own: Vec<_> = named.into_iter().filter(|key| key.leads_to(zone) == Some(true)).collect();
-            let found = |key: &&KeyLookup| key.verdict() != KeyVerdict::Missing;
+            let may_sign = |key: &&KeyLookup| provider.may_sign_with(&key.selector);
+            let own: Vec<_> =
+                named.into_iter().filter(may_sign).filter(|key| key.leads_to(zone) == Some(true)).collect();
+            let found = |key: &&KeyLookup| key.verdict() != KeyVerdict::Missing && may_sign(key);
             whole.retain(|set| set.iter().any(found));
             if !own.is_empty() {
                 whole.push(own);
@@ -123,7 +125,7 @@ async fn keyed(
         judge(provider, domain, &whole)
     };
     // What nobody has to publish is not worth a word when it is absent.
-    let kept = keys.iter().filter(|key| {
+    let kept = keys.iter().filter(|key| provider.may_sign_with(&key.selector)).filter(|key| {
         key.verdict() != KeyVerdict::Missing
             || facts
                 .selector_sets

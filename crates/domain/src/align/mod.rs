@@ -17,7 +17,7 @@ use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use dkim_leg::{Standing, is_good, standing};
-pub use provider::{Kind, Provider, key_targets};
+pub use provider::{Kind, Provider, key_targets, selector_prefix};
 pub use witness::Witness;
 
 use crate::dkim::KeyLookup;

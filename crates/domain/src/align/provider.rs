@@ -105,6 +105,13 @@ impl Kind {
         self.facts().label
     }
 
+    /// Whether mail through it has an envelope sender of the provider's own, whatever it was handed; over SMTP
+    /// too.
+    #[must_use]
+    pub fn has_own_return_path(self) -> bool {
+        self.facts().return_path.is_some()
+    }
+
     /// Whether it replaces the From address of a domain that it does not know.
     #[must_use]
     pub fn rewrites_from(self) -> bool {
@@ -162,6 +169,8 @@ pub struct Provider {
     pub kind: Kind,
     /// Selectors that the user knows it signs with.
     pub selectors: Vec<String>,
+    /// How the selectors of its offer begin, where that is known ([`selector_prefix`]).
+    pub selector_prefix: Option<&'static str>,
     /// The domain of its envelope sender, when the user set one (a custom return path).
     pub envelope_domain: Option<String>,
     /// The `d=` it signs with, when it is not the From domain.
@@ -184,6 +193,7 @@ impl Provider {
             name: kind.word().to_owned(),
             kind,
             selectors: Vec::new(),
+            selector_prefix: None,
             envelope_domain: None,
             dkim_domain: None,
             own_keys: Vec::new(),
@@ -191,6 +201,20 @@ impl Provider {
             ips: Vec::new(),
             include: None,
         }
+    }
+
+    /// A provider of a word of `--provider`, of `kind =` or of `preset =`; `None` for an unknown one.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        let selector_prefix = selector_prefix(Some(word), None);
+        Kind::from_word(word).map(|kind| Self { selector_prefix, ..Self::of(kind) })
+    }
+
+    /// Whether a selector may be one that it signs with: not that of another of OVH's offers.
+    pub(super) fn may_sign_with(&self, selector: &str) -> bool {
+        let selector = selector.to_ascii_lowercase();
+        let others = ["ovhmo", "ovhemp", "ovhex"].into_iter().filter(|of| Some(*of) != self.selector_prefix);
+        self.selector_prefix.is_none() || !others.into_iter().any(|other| selector.starts_with(other))
     }
 
     /// With another name.
@@ -214,6 +238,30 @@ impl Provider {
             (None, Some(_)) => None,
             (None, None) => Some(from),
         }
+    }
+}
+
+/// How the selectors of one of OVH's offers begin (OVH's page on DKIM, read in 2026), by the preset or by the
+/// server's name. The keys of one offer do not sign what goes through another.
+#[must_use]
+pub fn selector_prefix(preset: Option<&str>, host: Option<&str>) -> Option<&'static str> {
+    let is_numbered = |label: &str, word: &str| {
+        let number = label.strip_prefix(word);
+        number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let host = host.unwrap_or_default().to_ascii_lowercase();
+    let label = host.split('.').next().unwrap_or_default();
+    let is_ovh = Kind::of_host(&host) == Kind::Ovh;
+    match preset {
+        Some("ovh-mxplan") => Some("ovhmo"),
+        Some("ovh-emailpro") => Some("ovhemp"),
+        Some("ovh-exchange") => Some("ovhex"),
+        _ if is_ovh && is_numbered(label, "pro") => Some("ovhemp"),
+        _ if is_ovh && is_numbered(label, "ex") => Some("ovhex"),
+        _ if ["ssl0.ovh.net", "smtp.mail.ovh.net", "smtp.mail.ovh.ca"].contains(&host.as_str()) => {
+            Some("ovhmo")
+        }
+        _ => None,
     }
 }
 
@@ -273,6 +321,18 @@ mod tests {
         assert_eq!(Kind::configured("smtp", Some("ovh-mxplan"), None), Some(Kind::Ovh));
         assert_eq!(Kind::configured("smtp", None, Some("smtp-relay.brevo.com")), Some(Kind::Brevo));
         assert_eq!(Kind::configured("outbox", None, None), None);
+    }
+
+    #[test]
+    fn an_offer_of_ovh_is_known_by_its_preset_and_its_server() {
+        let by_host = |host| selector_prefix(None, Some(host));
+        assert_eq!(selector_prefix(Some("ovh-exchange"), Some("mail.exemple.fr")), Some("ovhex"));
+        assert_eq!(by_host("ssl0.ovh.net"), Some("ovhmo"));
+        assert_eq!(by_host("pro1.mail.ovh.net"), Some("ovhemp"));
+        assert_eq!(by_host("EX4.mail.ovh.net"), Some("ovhex"));
+        assert_eq!(by_host("ex4.mail.exemple.fr"), None);
+        assert_eq!(by_host("express.mail.ovh.net"), None);
+        assert_eq!(Provider::from_word("ovh").unwrap().selector_prefix, None);
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! The providers that a domain is checked for: those of depeche.toml, or those of `--provider`.
 
-use depeche::domain::align::{Kind as DomainKind, Provider};
+use depeche::domain::align::{Kind as DomainKind, Provider, selector_prefix};
 use depeche::domain::dkim::{OwnKey, record_of};
+use depeche::domain::name;
 use depeche::domain::text::Text;
 use depeche::providers::smtp::EnvelopeFrom;
 use depeche::secret::ExposeSecret as _;
 
-use crate::config::{Config, Dkim, Kind, ProviderConfig, nearest};
+use crate::config::{Config, Dkim, Kind, ProviderConfig, Smtp, nearest};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::sentences::french;
@@ -37,8 +38,7 @@ pub(crate) fn providers(
     }
     let named = |name: &String| {
         let found = configured.iter().find(|provider| provider.name == *name).cloned();
-        let kind = || DomainKind::from_word(name).map(Provider::of);
-        found.or_else(kind).ok_or_else(|| unknown(name, &configured, context))
+        found.or_else(|| Provider::from_word(name)).ok_or_else(|| unknown(name, &configured, context))
     };
     asked.iter().map(named).collect()
 }
@@ -50,9 +50,8 @@ pub(crate) fn of(one: &ProviderConfig, config: &Config, keys: Keys) -> Option<Pr
             let by_preset = smtp.preset.and_then(DomainKind::from_word);
             let kind = by_preset.unwrap_or_else(|| DomainKind::of_host(&smtp.host));
             let mut provider = Provider::of(kind);
-            let stated = smtp.envelope_from.as_ref().map(EnvelopeFrom::domain);
-            let envelope = stated.unwrap_or(config.identity.from.address.domain());
-            provider.envelope_domain = Some(envelope.to_owned());
+            provider.selector_prefix = selector_prefix(smtp.preset, Some(&smtp.host));
+            provider.envelope_domain = envelope(kind, smtp, config).map(str::to_owned);
             provider.own_keys = smtp.dkim.iter().map(|dkim| own_key(dkim, config, keys)).collect();
             provider
         }
@@ -68,6 +67,20 @@ pub(crate) fn of(one: &ProviderConfig, config: &Config, keys: Keys) -> Option<Pr
     provider.ips.clone_from(seen);
     provider.include.clone_from(&one.spf_include);
     Some(provider)
+}
+
+/// The domain of the envelope as receivers see it.
+///
+/// Brevo and Mailchimp Transactional put their own return path in the place of ours, over SMTP too; only
+/// Mailchimp Transactional takes another, which lies below the From domain.
+fn envelope<'a>(kind: DomainKind, smtp: &'a Smtp, config: &'a Config) -> Option<&'a str> {
+    let from = config.identity.from.address.domain();
+    let stated = smtp.envelope_from.as_ref().map(EnvelopeFrom::domain);
+    match kind {
+        DomainKind::MailchimpTransactional => stated.filter(|stated| !name::same(stated, from)),
+        kind if kind.has_own_return_path() => None,
+        _ => Some(stated.unwrap_or(from)),
+    }
 }
 
 /// The key as DNS should know it. One that cannot be read is no reason not to check the rest.
