@@ -24,6 +24,7 @@ part bash bench/contacts.sh ${write:+$write} --sizes "${SIZES:-100000 1000000}"
 part bash bench/outage.sh ${write:+$write}
 part bash bench/bdat.sh ${write:+$write}
 part bash bench/fleet.sh ${write:+$write}
+part bash bench/wal.sh ${write:+$write}
 [ -n "${DEPECHE:-}" ] || part bash bench/hot.sh ${write:+$write}
 [ ! -f bench/domain.sh ] || part bash bench/domain.sh ${write:+$write}
 printf '\nload after: %s\n' "$(cut -d' ' -f1-3 /proc/loadavg)"
