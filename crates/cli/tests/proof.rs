@@ -162,6 +162,22 @@ fn a_received_message_teaches_its_selectors_and_comments_stay() {
     assert_eq!(checked.document()["domains"][0]["providers"][0]["legs"][0]["aligned"], "yes");
 }
 
+/// The key alone is known: whether the domain has a policy was not looked at, so nothing passes for it.
+#[test]
+fn a_message_against_a_few_lines_leaves_open_what_they_do_not_say() {
+    let (folder, _project) = received();
+    let zone = std::fs::read_to_string(folder.path().join("exemple.zone")).unwrap();
+    let key: String =
+        zone.lines().filter(|line| line.contains("_domainkey")).map(|l| format!("{l}\n")).collect();
+    write(&folder, "key.zone", &key);
+
+    let said = run(&folder, &["message", "verify", "received.eml", "--zone", "key.zone", "--json"]);
+
+    assert_eq!(said.document()["dkim"][0]["result"], "pass", "{said:?}");
+    assert_eq!(said.document()["dmarc"]["result"], "temperror", "{said:?}");
+    assert_eq!(said.exit, Some(7), "{said:?}");
+}
+
 #[test]
 fn a_strangers_message_teaches_nothing() {
     let (folder, _project) = received();

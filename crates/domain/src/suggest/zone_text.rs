@@ -16,7 +16,7 @@ impl Suggestion {
             let why = record.why.in_lang(lang);
             match is_a_guess(record) {
                 true => {
-                    text.push_str(&format!("; {why}\n; {}: {}\n", not_known().in_lang(lang), line(record)))
+                    text.push_str(&format!("; {why}\n; {} {}\n", not_known().in_lang(lang), line(record)))
                 }
                 false => text.push_str(&format!("; {why}\n{}\n", line(record))),
             }
@@ -65,8 +65,8 @@ fn is_a_guess(record: &SuggestedRecord) -> bool {
 
 fn not_known() -> Text {
     both!(
-        "DNS did not say what is published, so this is not to be pasted over it",
-        "le DNS n'a pas dit ce qui est publié : ne collez pas ceci par-dessus"
+        "DNS did not say what is published, so this is not to be pasted over it:",
+        "le DNS n'a pas dit ce qui est publié : ne collez pas ceci par-dessus :"
     )
 }
 

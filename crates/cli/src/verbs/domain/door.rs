@@ -79,12 +79,16 @@ impl Door {
 }
 
 /// Lines to paste are no zone: what they leave out stays as it is, or is not known where nothing lies below.
-/// Without an `origin` (a message, whosever it is) a file speaks for the zones that begin in it.
+/// Without an `origin` (a message, whosever it is) a file speaks for the zones that begin in it: whether
+/// somebody else's domain has a policy, it cannot say.
 fn as_meant(zone: Zone, is_over_answers: bool, origin: &str, context: &Context<'_>) -> Zone {
     if is_over_answers {
         return if zone.is_whole_for(origin) { zone } else { zone.into_fragment() };
     }
-    if origin.is_empty() || zone.looks_whole_for(origin) {
+    if origin.is_empty() {
+        return zone.into_fragment();
+    }
+    if zone.looks_whole_for(origin) {
         return zone;
     }
     context.out.note(say!(context.out, "dns-fragment", domain = origin));
