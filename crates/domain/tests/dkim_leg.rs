@@ -250,3 +250,24 @@ async fn of_keys_of_several_domains_the_best_decides_in_either_order() {
     assert_eq!(dkim(&bad), Proof::No);
     assert_eq!(bad.providers[0].leg(Method::Dkim).unwrap().domain, "exemple.fr");
 }
+
+/// "A selector that one of them signs with": of two plain servers nobody can say which.
+#[tokio::test]
+async fn a_selector_that_nobody_gave_to_a_server_proves_only_one_server() {
+    let zone = Zone::parse(&format!("{BASE}s1._domainkey TXT \"{KEY}\"\n"), "exemple.fr").unwrap();
+    let options = Options { selectors: vec!["s1".to_owned()], ..Options::default() };
+    let (one, two) = (Provider::of(Kind::Smtp).named("one"), Provider::of(Kind::Smtp).named("two"));
+    let own = Provider { selectors: vec!["s1".to_owned()], ..one.clone() };
+    let cases = [
+        (vec![one.clone()], vec![Proof::Yes]),
+        (vec![one, two.clone()], vec![Proof::CannotTell, Proof::CannotTell]),
+        // With its own the first is proven, and the other is the only one that nobody spoke for.
+        (vec![own, two], vec![Proof::Yes, Proof::Yes]),
+    ];
+    for (providers, proofs) in cases {
+        let report = check(&zone, "exemple.fr", &providers, &options, Timestamp::UNIX_EPOCH).await.unwrap();
+        let seen: Vec<_> =
+            report.providers.iter().map(|one| one.leg(Method::Dkim).unwrap().aligned).collect();
+        assert_eq!(seen, proofs);
+    }
+}

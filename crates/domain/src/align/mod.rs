@@ -25,7 +25,7 @@ use crate::dmarc::{Alignment, Discovery, discover, walk};
 use crate::dns::Dns;
 use crate::name;
 use crate::span::Span;
-use crate::text::Text;
+use crate::text::{Text, both};
 
 /// Whether something is proven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -204,16 +204,31 @@ pub async fn align(
     providers: &[Provider],
     selectors: &[String],
 ) -> Vec<ProviderReport> {
-    join_all(providers.iter().map(|provider| one(dns, home, provider, selectors))).await
+    // A selector that one of them signs with: of several plain servers nobody can say which.
+    let is_plain = |provider: &Provider| {
+        provider.kind == Kind::Smtp && provider.selectors.is_empty() && provider.own_keys.is_empty()
+    };
+    let many = providers.iter().filter(|provider| is_plain(provider)).count() > 1;
+    let each =
+        providers.iter().map(|provider| one(dns, home, provider, selectors, many && is_plain(provider)));
+    join_all(each).await
 }
 
-async fn one(dns: &dyn Dns, home: &Home, provider: &Provider, selectors: &[String]) -> ProviderReport {
+/// `is_shared`: the selectors may be another provider's.
+async fn one(
+    dns: &dyn Dns,
+    home: &Home,
+    provider: &Provider,
+    selectors: &[String],
+    is_shared: bool,
+) -> ProviderReport {
     let (dkim, spf) = futures_util::future::join(
         dkim_leg::look(dns, home, provider, selectors),
         spf_leg::look(dns, home, provider),
     )
     .await;
     let (dkim, keys) = dkim;
+    let dkim = if is_shared && dkim.aligned == Proof::Yes { not_told_whose(dkim, provider) } else { dkim };
     let dkim = witness::hear(dns, home, provider, dkim).await;
     let spf = witness::hear(dns, home, provider, spf).await;
     let rewrites_from = match dkim.aligned {
@@ -230,4 +245,14 @@ async fn one(dns: &dyn Dns, home: &Home, provider: &Provider, selectors: &[Strin
         keys,
         rewrites_from,
     }
+}
+
+/// A good key under a selector that may be another server's.
+fn not_told_whose(leg: Leg, provider: &Provider) -> Leg {
+    let name = &provider.name;
+    let reason = both!(
+        "there is a good key, but which of the servers signs with it is not known: name it in the section of {name} (selectors)",
+        "il y a une bonne clé, mais on ne sait pas lequel des serveurs signe avec elle : nommez-la dans la section de {name} (selectors)"
+    );
+    Leg { aligned: Proof::CannotTell, passes: Proof::CannotTell, reason, ..leg }
 }
