@@ -696,7 +696,8 @@ def elsewhere():
 def enqueued():
     """A long list is enqueued while workers send another run: they go on meanwhile, and begin the long one only
     when it is there whole."""
-    count, receiver = 100_000, Receiver(0.05)
+    # 100 000 took everybody 40 s once; fewer keep the test short.
+    count, receiver = 40_000, Receiver(0.05)
     office = Office(receiver)
     run = office.enqueue(4000)
     office.work(), office.work()
@@ -717,7 +718,8 @@ def enqueued():
     moments = [began, *(moment for moment, _ in list(receiver.seen) if began < moment < began + took), began + took]
     gap = max(b - a for a, b in zip(moments, moments[1:]))
     print(f"{count} recipients enqueued in {took:.1f} s; {len(moments) - 2} messages meanwhile, {gap:.2f} s apart at the most", flush=True)
-    if gap > 3 or len(moments) < took:
+    # On a machine with other things to do; what the lock cost was the whole length of the list.
+    if gap > max(3, took / 3) or len(moments) < took:
         raise SystemExit("the others had to wait for the list")
     for each in (run, long):
         office.run("cancel", each)
