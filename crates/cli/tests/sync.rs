@@ -138,6 +138,57 @@ fn a_provider_that_cannot_be_asked_is_named_and_asked_for_the_same_time_again() 
     assert!(asked >= 2);
 }
 
+/// DELIVERY.md: none gets the same release twice, and at risk is only who is "without delivery evidence".
+#[test]
+fn who_turns_out_to_have_it_is_not_sent_it_again_although_that_was_decided() {
+    let (project, stub, told) = sent_by_brevo(2);
+    let run = brevo(&project, &["status", "--json"]).document()["run"]["id"].as_str().unwrap().to_owned();
+    let outage = brevo(&project, &["provider", "outage", "brevo", "--from", "1h", "--reason", "burns"]);
+    assert_eq!(outage.exit, Some(0), "{outage:?}");
+    let decided = ["resolve", &run, "--at-risk", "--resend", "--confirm", "2", "--reason", "burnt"];
+    assert_eq!(brevo(&project, &decided).exit, Some(0));
+    told.tell(0, "delivered", "");
+
+    let said = brevo(&project, &["sync"]);
+
+    assert!(said.stdout.contains("proved: j0@journal.example is accepted"), "{said:?}");
+    let resumed = brevo(&project, &["resume", &run, "--json"]);
+    assert_eq!(resumed.exit, Some(0), "{resumed:?}");
+    let sent = stub.seen().into_iter().filter(|seen| seen.target.ends_with("/smtp/email"));
+    let to: Vec<Value> = sent.map(|seen| serde_json::from_slice(&seen.body).unwrap()).collect();
+    let mut to: Vec<&str> = to.iter().map(|body| body["to"][0]["email"].as_str().unwrap()).collect();
+    to.sort_unstable();
+    assert_eq!(to, ["j0@journal.example", "j1@journal.example", "j1@journal.example"]);
+    let report = brevo(&project, &["report", &run, "--json"]).document();
+    assert_eq!(report["totals"]["accepted"], 2, "{report}");
+}
+
+/// The list is one over all providers, and whoever opted out is never mailed again.
+#[test]
+fn who_opts_out_of_an_address_that_bounced_is_left_out_whatever_wave_comes_after() {
+    let (project, _stub, told) = sent_by_brevo(8);
+    told.tell(0, "hardBounces", "550 5.1.1 User unknown");
+    brevo(&project, &["sync"]);
+    told.tell(0, "unsubscribed", "");
+    brevo(&project, &["sync"]);
+    for number in 1..5 {
+        told.tell(number, "hardBounces", "550 5.1.1 User unknown");
+    }
+
+    brevo(&project, &["sync"]);
+
+    let listed = brevo(&project, &["suppress", "list", "--json"]).document();
+    let entry = |entry: &Value| {
+        (entry["reason"].as_str().unwrap().to_owned(), entry["quarantined"].as_bool().unwrap())
+    };
+    let listed: Vec<_> = listed["suppressed"].as_array().unwrap().iter().map(entry).collect();
+    assert_eq!(listed[0], ("opted out".to_owned(), false));
+    assert_eq!(listed[1..], vec![("bad address".to_owned(), true); 4]);
+    // A person's word is stronger than a bad address as well, and says so.
+    let added = brevo(&project, &["suppress", "add", "j1@journal.example", "--reason", "asked by phone", "--json"]);
+    assert_eq!(added.document()["added"], 1);
+}
+
 /// DELIVERY.md: 0 living addresses suppressed in a wave of 200.
 #[test]
 fn a_wave_of_two_hundred_bad_addresses_suppresses_nobody() {

@@ -18,6 +18,11 @@ use crate::journal::{DeliveryState, Journal, JournalError, Recorded, RunId, Supp
 use crate::provider::ProviderName;
 use crate::wave;
 
+/// Why a true bad address is suppressed: the one reason that a wave takes back, and that gives way to a wish.
+pub const BAD_ADDRESS: &str = "bad address";
+/// The source of what a person put on the list by hand.
+pub const MANUAL: &str = "manual";
+
 /// What became of events that were taken in.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TakenIn {
@@ -31,7 +36,7 @@ pub struct TakenIn {
     pub unmatched: u64,
     /// Events about messages that their provider is said to have refused; each is in the audit.
     pub contradicting: u64,
-    /// Unknown or held recipients that are so no longer, and what they are.
+    /// Unknown or held recipients, and such as were to be sent it again, that are so no longer; and what they are.
     pub resolved: Vec<(RunId, RecipientKey, DeliveryState)>,
     /// Addresses that opted out or complained, and were not on the list before.
     pub suppressed: u64,
@@ -158,7 +163,7 @@ pub async fn judge_bad_addresses(
     let recently = journal.accepted_since(&keys, now - wave::RECENT).await?;
     let entry = |(key, verdict): (_, wave::Verdict)| Suppression {
         key,
-        reason: "bad address".to_owned(),
+        reason: BAD_ADDRESS.to_owned(),
         source: format!("run {run}"),
         quarantined: verdict == wave::Verdict::Quarantine,
         at: now,

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::address::{EmailAddress, RecipientKey};
+use crate::after::BAD_ADDRESS;
 use crate::event::EventKind;
 use crate::journal::{Journal, JournalError, Suppression};
 use crate::provider::{Blocked, ProviderName};
@@ -105,6 +106,5 @@ async fn quarantined(
     Ok(held.map(|(key, _)| key).collect())
 }
 
-const BAD_ADDRESS: &str = "bad address";
 /// The domain under which forgotten people stand (RFC 2606, section 2: no mail ever goes there).
 pub const FORGOTTEN: &str = "forgotten.invalid";

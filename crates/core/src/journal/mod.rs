@@ -422,7 +422,10 @@ pub trait Journal: Send + Sync {
         since: Timestamp,
     ) -> Result<Vec<RecipientKey>, JournalError>;
 
-    /// Adds to the suppression list; an address already there keeps its first reason.
+    /// Adds to the suppression list; how many entries were added or changed. An address already there keeps its
+    /// first reason, but: one that is suppressed for good is quarantined no longer; an opt-out, a complaint or a
+    /// person's entry takes the place of a bad address ([`crate::after::BAD_ADDRESS`]); and only what is a bad
+    /// address by the same source is quarantined later.
     async fn suppress(&self, entries: Vec<Suppression>) -> Result<u64, JournalError>;
 
     /// Takes an address off the list; false when it was not there.

@@ -392,7 +392,8 @@ pub enum Decision {
 pub struct Recorded {
     /// One for each event, in order.
     pub events: Vec<RecordedEvent>,
-    /// Unknown or held recipients that an event proved accepted or refused, with what it proved.
+    /// Unknown or held recipients that an event proved accepted or refused, and pending ones whose superseded message
+    /// it shows to have reached them, with what it proved.
     pub resolved: Vec<(RunId, RecipientKey, DeliveryState)>,
 }
 

@@ -33,6 +33,8 @@ mod journal;
 mod keeping;
 #[path = "../sql/outages.rs"]
 mod outages;
+#[path = "../sql/proof.rs"]
+mod proof;
 #[path = "../sql/reading.rs"]
 mod reading;
 #[path = "../sql/rows.rs"]

@@ -1,7 +1,7 @@
 //! Intents, outcomes, and a person's decisions: every move of a delivery is a compare-and-set.
 
 use super::rows::{self, column, micros, to_json};
-use super::{Connection, TAKE, keeping, read_failed, write_failed};
+use super::{Connection, TAKE, keeping, proof, read_failed, write_failed};
 use depeche_core::address::RecipientKey;
 use depeche_core::budget::{DomainPace, Limits, Room};
 use depeche_core::journal::{
@@ -176,12 +176,16 @@ async fn settle_one(c: &mut Connection, s: &Settlement) -> Result<(), JournalErr
         return Err(JournalError::Stale { delivery: s.delivery });
     }
     match attempt {
-        Some(attempt) if attempt.had_intent => end_attempt(c, s, attempt).await,
-        Some(attempt) => insert_ended_attempt(c, s, attempt).await,
+        Some(attempt) if attempt.had_intent => end_attempt(c, s, attempt).await?,
+        Some(attempt) => insert_ended_attempt(c, s, attempt).await?,
         // Without its name, the one open attempt ends (the process leaves in the middle).
-        None if s.from == DeliveryState::Intent => end_open_attempt(c, s).await,
-        None => Ok(()),
+        None if s.from == DeliveryState::Intent => end_open_attempt(c, s).await?,
+        None => {}
     }
+    if s.to == DeliveryState::Pending {
+        proof::prove_superseded(c, s.delivery.0, s.at).await?;
+    }
+    Ok(())
 }
 
 async fn with_avoided(
@@ -432,8 +436,8 @@ async fn resolve_one(
 ) -> Result<(), JournalError> {
     let (delivery_state, attempt_state, action) = match decision {
         Decision::Sent => ("accepted", "accepted", "resolve --sent"),
-        Decision::Resend => ("pending", "superseded", "resolve --resend"),
-        Decision::ResendAccepted => ("pending", "superseded", "resolve --at-risk --resend"),
+        Decision::Resend => ("pending", "superseded", proof::RESEND),
+        Decision::ResendAccepted => ("pending", "superseded", proof::AT_RISK),
     };
     sqlx::query("UPDATE attempt SET state = $2 WHERE delivery = $1 AND state = $3")
         .bind(record.id.0)
@@ -458,5 +462,11 @@ async fn resolve_one(
         return Err(JournalError::Stale { delivery: record.id });
     }
     let detail = format!("{}: {reason}", record.address);
-    keeping::audit(c, &AuditEntry { at, run: Some(run.clone()), action: action.to_owned(), detail }).await
+    let entry = AuditEntry { at, run: Some(run.clone()), action: action.to_owned(), detail };
+    keeping::audit(c, &entry).await?;
+    // Somebody may have told what became of it while the attempt was open, when there was nothing to prove.
+    if delivery_state == "pending" {
+        proof::prove_superseded(c, record.id.0, at).await?;
+    }
+    Ok(())
 }

@@ -1,8 +1,8 @@
 //! What happened after the acceptance: events, whose they are, and what they prove.
 //!
 //! An event is kept once, whoever repeats it. It belongs to the attempt that it names, or else to the
-//! one with the provider's id, or else to the delivery with the Message-ID. Only an attempt that is
-//! unknown or held is moved on by it, and only by an event of that very attempt.
+//! one with the provider's id, or else to the delivery with the Message-ID. What it proves of that attempt is
+//! [`super::proof`]'s.
 
 use depeche_core::address::{EmailAddress, RecipientKey};
 use depeche_core::event::{EventKind, ProviderEvent, StoredEvent};
@@ -16,15 +16,15 @@ use jiff::Timestamp;
 
 use super::forgotten::Pseudonyms;
 use super::rows::{column, corrupt, micros, parsed, provider, run_id, time};
-use super::{Connection, Row, keeping, numbered, read_failed, write_failed};
+use super::{Connection, Row, keeping, numbered, proof, read_failed, write_failed};
 
 /// Whose message an event is about.
-struct Owner {
-    delivery: i64,
-    run: RunId,
-    key: RecipientKey,
+pub(crate) struct Owner {
+    pub(crate) delivery: i64,
+    pub(crate) run: RunId,
+    pub(crate) key: RecipientKey,
     /// The attempt, where it is certain.
-    attempt: Option<(String, AttemptState)>,
+    pub(crate) attempt: Option<(String, AttemptState)>,
 }
 
 pub(crate) async fn record(
@@ -49,7 +49,7 @@ pub(crate) async fn record(
             if contradicts && new {
                 tell_contradiction(c, source, event, owner, now).await?;
             }
-            if let Some(to) = prove(c, source, event, owner, now).await? {
+            if let Some(to) = proof::prove(c, source, event, owner, now).await? {
                 recorded.resolved.push((owner.run.clone(), owner.key.clone(), to));
             }
         }
@@ -133,7 +133,7 @@ pub(crate) const BY_REFERENCE: &str = "SELECT id AS delivery, run, recipient_key
 pub(crate) const BY_MESSAGE_ID: &str = "SELECT id AS delivery, run, recipient_key FROM delivery
      WHERE message_id = $1 AND reference IS NULL ORDER BY id DESC LIMIT 1";
 
-fn attempt_of(row: &Row) -> Result<Owner, JournalError> {
+pub(crate) fn attempt_of(row: &Row) -> Result<Owner, JournalError> {
     let state = parsed::<AttemptState>(column(row, "attempt_state")?, "an attempt's state")?;
     Ok(Owner {
         delivery: column(row, "delivery")?,
@@ -220,52 +220,6 @@ async fn mark_bad(c: &mut Connection, delivery: i64) -> Result<(), JournalError>
         .await
         .map_err(|error| write_failed(&error))?;
     Ok(())
-}
-
-/// Moves an unknown or held attempt on; what it came to be.
-async fn prove(
-    c: &mut Connection,
-    source: &ProviderName,
-    event: &ProviderEvent,
-    owner: &Owner,
-    now: Timestamp,
-) -> Result<Option<DeliveryState>, JournalError> {
-    let Some((attempt, AttemptState::Unknown | AttemptState::Held)) = &owner.attempt else { return Ok(None) };
-    let to = event.kind.proves();
-    let said = event.reason.as_deref().unwrap_or_default();
-    let reply = format!("{source} told: {} {said}", event.kind).trim_end().to_owned();
-    // Held or unknown both: the delivery stands where its one open attempt does.
-    let moved = sqlx::query(
-        "UPDATE delivery SET state = $2, fence = fence + 1, reply = $3, at = $4,
-         provider_id = COALESCE(provider_id, $5) WHERE id = $1 AND state IN ('unknown', 'held')",
-    )
-    .bind(owner.delivery)
-    .bind(to.as_str())
-    .bind(&reply)
-    .bind(micros(now))
-    .bind(&event.provider_id)
-    .execute(&mut *c)
-    .await
-    .map_err(|error| write_failed(&error))?;
-    if moved.rows_affected() == 0 {
-        return Ok(None);
-    }
-    sqlx::query(
-        "UPDATE attempt SET state = $2, reply = $3, ended_at = $4, provider_id = COALESCE(provider_id, $5)
-         WHERE id = $1 AND state IN ('unknown', 'held')",
-    )
-    .bind(attempt)
-    .bind(to.as_str())
-    .bind(&reply)
-    .bind(micros(now))
-    .bind(&event.provider_id)
-    .execute(&mut *c)
-    .await
-    .map_err(|error| write_failed(&error))?;
-    let detail = format!("{}: {to} ({reply})", owner.key);
-    let entry = AuditEntry { at: now, run: Some(owner.run.clone()), action: "proof".to_owned(), detail };
-    keeping::audit(c, &entry).await?;
-    Ok(Some(to))
 }
 
 pub(crate) async fn of_run(

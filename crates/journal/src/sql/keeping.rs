@@ -1,6 +1,7 @@
 //! What is kept beside the deliveries: run states, windows, breakers, suppressions, the audit.
 
 use depeche_core::address::RecipientKey;
+use depeche_core::after::{BAD_ADDRESS, MANUAL};
 use depeche_core::journal::{
     AuditEntry, BreakerRecord, JournalError, PAUSED, RunId, RunState, Suppression, Usage,
 };
@@ -218,15 +219,18 @@ pub(crate) async fn suppress(c: &mut Connection, entries: &[Suppression]) -> Res
     let forgotten: Vec<RecipientKey> =
         Pseudonyms::load(c).await?.among(c, &keys).await?.into_values().collect();
     for entry in entries.iter().filter(|entry| !forgotten.contains(&entry.key)) {
-        // The first reason stays; a quarantined address that is suppressed for good is so from then on. A
-        // bad address that turns out to be one of a wave is quarantined again (bounces trickle in).
+        // The first reason stays, with three exceptions. A quarantined address that is suppressed for good is so
+        // from then on. A wish or a person's word takes the place of a bad address, which a wave may lift again.
+        // And a bad address that turns out to be one of a wave is quarantined (bounces trickle in); nothing else is.
         let done = sqlx::query(
             "INSERT INTO suppression (recipient_key, reason, source, quarantined, at)
              VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (recipient_key) DO UPDATE SET reason = excluded.reason, source = excluded.source,
              quarantined = excluded.quarantined, at = excluded.at
              WHERE (suppression.quarantined = 1 AND excluded.quarantined = 0)
-             OR (suppression.quarantined = 0 AND excluded.quarantined = 1
+             OR (suppression.reason = $6 AND suppression.source <> $7 AND excluded.quarantined = 0
+                 AND (excluded.reason <> $6 OR excluded.source = $7))
+             OR (suppression.quarantined = 0 AND excluded.quarantined = 1 AND suppression.reason = $6
                  AND suppression.source = excluded.source AND suppression.reason = excluded.reason)",
         )
         .bind(entry.key.as_str())
@@ -234,6 +238,8 @@ pub(crate) async fn suppress(c: &mut Connection, entries: &[Suppression]) -> Res
         .bind(&entry.source)
         .bind(i64::from(entry.quarantined))
         .bind(micros(entry.at))
+        .bind(BAD_ADDRESS)
+        .bind(MANUAL)
         .execute(&mut *c)
         .await
         .map_err(|error| write_failed(&error))?;

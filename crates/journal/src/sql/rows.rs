@@ -138,6 +138,8 @@ pub(crate) fn attempt(row: &Row) -> Result<AttemptRecord, JournalError> {
 pub(crate) fn ends_an_open_attempt(s: &Settlement) -> bool {
     s.from == DeliveryState::Intent
         && s.from.may_become(s.to)
+        // Whoever is to be tried again may be known by now to have it.
+        && s.to != DeliveryState::Pending
         && s.avoid.is_none()
         && s.attempt.as_ref().is_some_and(|attempt| attempt.had_intent)
 }

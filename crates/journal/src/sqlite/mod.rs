@@ -25,6 +25,8 @@ mod journal;
 mod keeping;
 #[path = "../sql/outages.rs"]
 mod outages;
+#[path = "../sql/proof.rs"]
+mod proof;
 #[path = "../sql/reading.rs"]
 mod reading;
 #[path = "../sql/rows.rs"]

@@ -301,7 +301,7 @@ mod tests {
     fn outcome(number: i64) -> Settlement {
         let (to, state) = match number % 3 {
             0 => (DeliveryState::Accepted, AttemptState::Accepted),
-            1 => (DeliveryState::Pending, AttemptState::NotAccepted),
+            1 => (DeliveryState::Unknown, AttemptState::Unknown),
             _ => (DeliveryState::Refused, AttemptState::Refused),
         };
         let intent = intent(number);
@@ -459,6 +459,7 @@ mod tests {
         let avoiding = Settlement { avoid: Some(intent(1).provider), ..outcome(1) };
         assert!(!ends_an_open_attempt(&avoiding));
         assert!(!ends_an_open_attempt(&Settlement { from: DeliveryState::Unknown, ..outcome(1) }));
+        assert!(!ends_an_open_attempt(&Settlement { to: DeliveryState::Pending, ..outcome(1) }));
         assert!(!ends_an_open_attempt(&Settlement { attempt: None, ..outcome(1) }));
         assert!(!are_plain_intents(&[]));
     }

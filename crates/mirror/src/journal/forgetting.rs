@@ -126,15 +126,18 @@ impl MirroredJournal {
         Ok(events)
     }
 
-    /// What was just suppressed, but for whoever stands on the list as forgotten.
+    /// What was just suppressed, as it stands on the list now (the entry that was there may be the stronger one), but
+    /// for whoever stands on the list as forgotten.
     pub(super) async fn entries_to_keep(
         &self,
         entries: &[Suppression],
     ) -> Result<Vec<Suppressed>, JournalError> {
         let keys: Vec<RecipientKey> = entries.iter().map(|entry| entry.key.clone()).collect();
         let named = self.inner.known_as(&keys).await?;
+        let listed = self.inner.suppressions(Some(&keys)).await?;
         let kept = entries.iter().zip(&named).filter(|(entry, name)| entry.key == **name);
-        Ok(kept.map(|(entry, _)| Suppressed::from(entry)).collect())
+        let as_listed = kept.map(|(entry, _)| listed.iter().find(|one| one.key == entry.key).unwrap_or(entry));
+        Ok(as_listed.map(Suppressed::from).collect())
     }
 }
 

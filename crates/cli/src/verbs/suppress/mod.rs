@@ -4,6 +4,7 @@ mod forget;
 mod lists;
 
 use depeche::address::EmailAddress;
+use depeche::after::MANUAL;
 use depeche::journal::{AuditEntry, Journal, Suppression};
 use serde_json::json;
 
@@ -45,7 +46,7 @@ async fn add(journal: &dyn Journal, asked: &SuppressAdd, context: &Context<'_>) 
     let entry = |address: &EmailAddress| Suppression {
         key: address.key(),
         reason: asked.reason.clone(),
-        source: "manual".to_owned(),
+        source: MANUAL.to_owned(),
         quarantined: false,
         at: now,
     };

@@ -2,6 +2,7 @@
 
 use depeche_core::event::{EventKind, ProviderEvent};
 use depeche_core::journal::*;
+use depeche_core::outcome::Denied;
 use depeche_core::provider::ProviderName;
 
 use super::super::fixtures::{intent_for, recipients, settled};
@@ -143,6 +144,113 @@ pub(super) async fn an_event_of_a_superseded_attempt_proves_nothing_of_the_next(
     let event = told(EventKind::Delivered, &second);
     let recorded = journal.record_events(&ovh(), vec![event], at(9)).await.expect("kept");
     assert_eq!(recorded.resolved.len(), 1);
+    assert_eq!(all(journal.as_ref(), &run).await[0].state, DeliveryState::Accepted);
+}
+
+/// Decides to send the first recipient again, whose attempt stands as `from`.
+async fn send_again(journal: &dyn Journal, run: &RunId, from: DeliveryState) {
+    let key = recipients(0..1)[0].address.key();
+    let decision =
+        if from == DeliveryState::Accepted { Decision::ResendAccepted } else { Decision::Resend };
+    let hold = journal.hold(run).await.expect("free");
+    let moved = journal.resolve(hold.as_ref(), &[key], decision, "she asked", at(3)).await.expect("written");
+    assert_eq!(moved.len(), 1);
+    drop(hold);
+    super::let_go(journal, run).await;
+}
+
+/// DELIVERY.md: none gets the same release twice, and at risk is only who is "without delivery evidence".
+pub(super) async fn who_is_known_to_have_a_superseded_message_is_not_sent_another(
+    harness: &dyn JournalHarness,
+) {
+    use {AttemptState as A, DeliveryState as D, EventKind as K};
+    let table = [
+        (D::Unknown, A::Unknown, K::Delivered, true),
+        (D::Unknown, A::Unknown, K::Complained, true),
+        // The provider has it and sends it, or has it still.
+        (D::Unknown, A::Unknown, K::Accepted, true),
+        (D::Unknown, A::Unknown, K::Deferred, true),
+        (D::Held, A::Held, K::Delivered, true),
+        (D::Accepted, A::Accepted, K::Delivered, true),
+        // Its yes was known when its queue burned.
+        (D::Accepted, A::Accepted, K::Accepted, false),
+        (D::Accepted, A::Accepted, K::Deferred, false),
+        // Who did not get it is sent it again.
+        (D::Unknown, A::Unknown, K::BouncedHard, false),
+        (D::Unknown, A::Unknown, K::Blocked, false),
+        (D::Accepted, A::Accepted, K::BouncedSoft, false),
+        (D::Accepted, A::Accepted, K::Failed, false),
+    ];
+    for (from, attempt, kind, has_it) in table {
+        let (journal, entropy) = (harness.fresh().await, CountingEntropy::default());
+        let run = run_of(journal.as_ref(), 1).await;
+        let intent = ended(journal.as_ref(), &run, &entropy, from, attempt).await;
+        send_again(journal.as_ref(), &run, from).await;
+        let stale = due(journal.as_ref(), &run).await.remove(0);
+
+        let event = told(kind, &intent);
+        let recorded = journal.record_events(&ovh(), vec![event.clone()], at(9)).await.expect("kept");
+
+        let after = all(journal.as_ref(), &run).await.remove(0);
+        let state = if has_it { D::Accepted } else { D::Pending };
+        assert_eq!(after.state, state, "{from} {kind}");
+        assert_eq!(recorded.resolved.len(), usize::from(has_it), "{from} {kind}");
+        // A worker that had it in hand does not send it either.
+        let second = intent_for(&run, &stale, &ovh(), &entropy, at(10));
+        let taken = journal.intend(vec![second]).await;
+        assert_eq!(taken == Err(Denied::AlreadyTaken), has_it, "{from} {kind}: {taken:?}");
+        let audit = journal.audit_of(Some(&run)).await.expect("read");
+        assert_eq!(audit.len(), 1 + usize::from(has_it), "{from} {kind}: {audit:?}");
+        if has_it {
+            assert_eq!(audit[1].action, "proof");
+            let attempts = journal.attempts(after.id).await.expect("read");
+            assert_eq!((attempts.len(), attempts[0].state), (1, A::Accepted));
+            let again = journal.record_events(&ovh(), vec![event], at(11)).await.expect("kept");
+            assert!(again.resolved.is_empty() && !again.events[0].new, "{again:?}");
+        }
+        totals(journal.as_ref(), &run).await;
+    }
+}
+
+pub(super) async fn what_came_in_the_middle_of_the_next_attempt_counts_when_it_failed(
+    harness: &dyn JournalHarness,
+) {
+    let (journal, entropy) = (harness.fresh().await, CountingEntropy::default());
+    let run = run_of(journal.as_ref(), 1).await;
+    let first = ended(journal.as_ref(), &run, &entropy, DeliveryState::Unknown, AttemptState::Unknown).await;
+    send_again(journal.as_ref(), &run, DeliveryState::Unknown).await;
+    let second = opened(journal.as_ref(), &run, &entropy).await;
+    let event = told(EventKind::Delivered, &first);
+    let recorded = journal.record_events(&ovh(), vec![event], at(9)).await.expect("kept");
+    assert!(recorded.resolved.is_empty(), "the next attempt is on the wire");
+    assert_eq!(all(journal.as_ref(), &run).await[0].state, DeliveryState::Intent);
+
+    let no = settled(&second, DeliveryState::Pending, AttemptState::NotAccepted, at(10));
+    journal.settle(vec![no], Urgency::Now).await.expect("written");
+
+    let after = all(journal.as_ref(), &run).await.remove(0);
+    assert_eq!(after.state, DeliveryState::Accepted);
+    assert!(due(journal.as_ref(), &run).await.is_empty());
+    let states: Vec<_> =
+        journal.attempts(after.id).await.expect("read").into_iter().map(|attempt| attempt.state).collect();
+    assert_eq!(states, [AttemptState::Accepted, AttemptState::NotAccepted]);
+    totals(journal.as_ref(), &run).await;
+}
+
+/// While an attempt is open there is nothing to prove; a person who then decides to send again is spared a double.
+pub(super) async fn what_came_while_an_attempt_was_open_counts_when_it_is_superseded(
+    harness: &dyn JournalHarness,
+) {
+    let (journal, entropy) = (harness.fresh().await, CountingEntropy::default());
+    let run = run_of(journal.as_ref(), 1).await;
+    let intent = opened(journal.as_ref(), &run, &entropy).await;
+    let event = told(EventKind::Delivered, &intent);
+    journal.record_events(&ovh(), vec![event], at(2)).await.expect("kept");
+    let lost = settled(&intent, DeliveryState::Unknown, AttemptState::Unknown, at(2));
+    journal.settle(vec![lost], Urgency::Now).await.expect("written");
+
+    send_again(journal.as_ref(), &run, DeliveryState::Unknown).await;
+
     assert_eq!(all(journal.as_ref(), &run).await[0].state, DeliveryState::Accepted);
 }
 

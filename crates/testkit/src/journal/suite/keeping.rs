@@ -81,6 +81,51 @@ pub(super) async fn the_suppression_list_keeps_its_first_reason(harness: &dyn Jo
     assert!(audit[0].detail.contains("she asked"));
 }
 
+/// A wave may lift a bad address again; a wish, a complaint and a person's word it may not.
+pub(super) async fn a_wish_takes_the_place_of_a_bad_address_and_no_wave_lifts_it(
+    harness: &dyn JournalHarness,
+) {
+    let journal = harness.fresh().await;
+    let keys: Vec<_> = recipients(0..4).iter().map(|recipient| recipient.address.key()).collect();
+    let entry = |place: usize, reason: &str, source: &str, quarantined| Suppression {
+        key: keys[place].clone(),
+        reason: reason.to_owned(),
+        source: source.to_owned(),
+        quarantined,
+        at: at(1),
+    };
+    let run = "run r1";
+    let bad = |place, quarantined| entry(place, "bad address", run, quarantined);
+    journal.suppress((0..4).map(|place| bad(place, false)).collect()).await.expect("written");
+
+    let stronger = [
+        entry(0, "opted out", "brevo", false),
+        entry(1, "complaint", "brevo", false),
+        // A person may use the very same words.
+        entry(2, "bad address", "manual", false),
+    ];
+    assert_eq!(journal.suppress(stronger.to_vec()).await.expect("written"), 3);
+    // What nobody proved lifts nothing.
+    let doubtful = entry(3, "opted out by mail, without proof", "bounces", true);
+    assert_eq!(journal.suppress(vec![doubtful]).await.expect("written"), 0);
+    assert_eq!(journal.suppressions(Some(&keys)).await.expect("read").len(), 4);
+
+    journal.suppress((0..4).map(|place| bad(place, true)).collect()).await.expect("written");
+
+    let other = harness.reopened().await;
+    let stands = other.suppressions(Some(&keys[..3])).await.expect("read");
+    let stands: Vec<_> = stands.iter().map(|entry| (entry.reason.as_str(), entry.source.as_str())).collect();
+    assert_eq!(stands, [("opted out", "brevo"), ("complaint", "brevo"), ("bad address", "manual")]);
+    assert!(other.suppressions(Some(&keys[3..])).await.expect("read").is_empty(), "one of a wave");
+
+    // Weaker words do not take the place of stronger ones, and the first wish stays.
+    let weaker = [bad(0, false), entry(1, "opted out", "brevo", false)];
+    assert_eq!(journal.suppress(weaker.to_vec()).await.expect("written"), 0);
+    // An opt-out lifts the quarantine of a wave, for its own address alone.
+    assert_eq!(journal.suppress(vec![entry(3, "opted out", "brevo", false)]).await.expect("written"), 1);
+    assert_eq!(journal.suppressions(Some(&keys)).await.expect("read").len(), 4);
+}
+
 pub(super) async fn breakers_and_rests_outlive_their_process(harness: &dyn JournalHarness) {
     let journal = harness.fresh().await;
     let open = BreakerRecord {

@@ -65,6 +65,9 @@ pub async fn journal_conformance(harness: &dyn JournalHarness) {
     events::an_event_finds_its_message_by_attempt_id_or_message_id(harness).await;
     events::an_event_proves_only_what_was_unknown_or_held(harness).await;
     events::an_event_of_a_superseded_attempt_proves_nothing_of_the_next(harness).await;
+    events::who_is_known_to_have_a_superseded_message_is_not_sent_another(harness).await;
+    events::what_came_in_the_middle_of_the_next_attempt_counts_when_it_failed(harness).await;
+    events::what_came_while_an_attempt_was_open_counts_when_it_is_superseded(harness).await;
     events::a_bounce_makes_a_bad_address_of_an_accepted_one(harness).await;
     events::an_accepted_recipient_is_sent_again_only_by_name(harness).await;
     events::who_is_known_to_have_it_is_not_sent_it_again(harness).await;
@@ -73,6 +76,7 @@ pub async fn journal_conformance(harness: &dyn JournalHarness) {
     forgetting::a_declared_outage_is_kept_and_may_be_ended(harness).await;
     keeping::a_run_is_held_once(harness).await;
     keeping::the_suppression_list_keeps_its_first_reason(harness).await;
+    keeping::a_wish_takes_the_place_of_a_bad_address_and_no_wave_lifts_it(harness).await;
     keeping::breakers_and_rests_outlive_their_process(harness).await;
     keeping::states_runs_and_pages_are_read_as_written(harness).await;
     keeping::a_persons_pause_stands_until_a_person_ends_it(harness).await;
