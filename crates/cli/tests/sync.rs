@@ -185,7 +185,8 @@ fn who_opts_out_of_an_address_that_bounced_is_left_out_whatever_wave_comes_after
     assert_eq!(listed[0], ("opted out".to_owned(), false));
     assert_eq!(listed[1..], vec![("bad address".to_owned(), true); 4]);
     // A person's word is stronger than a bad address as well, and says so.
-    let added = brevo(&project, &["suppress", "add", "j1@journal.example", "--reason", "asked by phone", "--json"]);
+    let added =
+        brevo(&project, &["suppress", "add", "j1@journal.example", "--reason", "asked by phone", "--json"]);
     assert_eq!(added.document()["added"], 1);
 }
 

@@ -15,11 +15,14 @@ use jiff::Timestamp;
 use crate::address::{EmailAddress, RecipientKey};
 use crate::event::{EventKind, ProviderEvent};
 use crate::journal::{DeliveryState, Journal, JournalError, Recorded, RunId, Suppression};
+use crate::outcome::Wish;
 use crate::provider::ProviderName;
 use crate::wave;
 
 /// Why a true bad address is suppressed: the one reason that a wave takes back, and that gives way to a wish.
 pub const BAD_ADDRESS: &str = "bad address";
+/// The audit's word for an address that a person took off the list; the detail is the address, a colon, and why.
+pub const REMOVED: &str = "suppress remove";
 /// The source of what a person put on the list by hand.
 pub const MANUAL: &str = "manual";
 
@@ -76,18 +79,14 @@ pub async fn take_in(
     let recorded = journal.record_events(source, events.clone(), now).await?;
     let entries = wishes.iter().filter_map(|(place, reason, recipient)| {
         // The journal's own spelling of the address, where the message is known.
-        let known =
-            recorded.events.get(*place).and_then(|event| event.of.as_ref()).map(|(_, key)| key.clone());
+        let recorded = recorded.events.get(*place);
+        let known = recorded.and_then(|event| event.of.as_ref()).map(|(_, key)| key.clone());
+        let told_again_of = events[*place].at.filter(|_| recorded.is_some_and(|event| !event.new));
         let key = known.or_else(|| Some(EmailAddress::parse(recipient).ok()?.key()))?;
-        Some(Suppression {
-            key,
-            reason: (*reason).to_owned(),
-            source: source.to_string(),
-            quarantined: false,
-            at: now,
-        })
+        let (reason, source) = ((*reason).to_owned(), source.to_string());
+        Some((Suppression { key, reason, source, quarantined: false, at: now }, told_again_of))
     });
-    let entries: Vec<Suppression> = entries.collect();
+    let entries = not_taken_back(journal, entries.collect()).await?;
     // Most events wish for nothing, and a write is a wait for the disk.
     let suppressed = if entries.is_empty() { 0 } else { journal.suppress(entries).await? };
     Ok(summary(recorded, events, &bad, suppressed))
@@ -109,6 +108,33 @@ impl TakenIn {
     }
 }
 
+/// Those entries that no person took off the list since the moment beside them, where there is one: a wish that
+/// is told again changes nothing, but it is put on the list all the same where that failed the first time. One
+/// without a moment (an opt-out link that is pressed again) counts.
+async fn not_taken_back(
+    journal: &dyn Journal,
+    entries: Vec<(Suppression, Option<Timestamp>)>,
+) -> Result<Vec<Suppression>, JournalError> {
+    let of_a_moment = entries.iter().filter(|(_, at)| at.is_some());
+    let mut keys: Vec<RecipientKey> = of_a_moment.map(|(entry, _)| entry.key.clone()).collect();
+    let mut removed: BTreeMap<String, Timestamp> = BTreeMap::new();
+    if !keys.is_empty() {
+        let listed = journal.suppressions(Some(&keys)).await?;
+        keys.retain(|key| listed.iter().all(|entry| entry.key != *key));
+    }
+    // The whole audit is read only when somebody is missing on the list: seldom.
+    if !keys.is_empty() {
+        let audit = journal.audit_of(None).await?;
+        let removals = audit.iter().filter(|entry| entry.action == REMOVED);
+        removed
+            .extend(removals.filter_map(|line| Some((line.detail.split_once(": ")?.0.to_owned(), line.at))));
+    }
+    let is_meant = |entry: &Suppression, at: Option<Timestamp>| {
+        at.is_none_or(|at| removed.get(entry.key.as_str()).is_none_or(|removed| *removed < at))
+    };
+    Ok(entries.into_iter().filter(|(entry, at)| is_meant(entry, *at)).map(|(entry, _)| entry).collect())
+}
+
 fn places_of(events: &[ProviderEvent], kind: EventKind) -> Vec<usize> {
     events.iter().enumerate().filter(|(_, event)| event.kind == kind).map(|(place, _)| place).collect()
 }
@@ -116,8 +142,8 @@ fn places_of(events: &[ProviderEvent], kind: EventKind) -> Vec<usize> {
 /// Why the recipient is never to be mailed again, if that is what the event says.
 fn wish(kind: EventKind) -> Option<&'static str> {
     match kind {
-        EventKind::Unsubscribed => Some("opted out"),
-        EventKind::Complained => Some("complaint"),
+        EventKind::Unsubscribed => Some(Wish::OptedOut.reason()),
+        EventKind::Complained => Some(Wish::Complained.reason()),
         _ => None,
     }
 }
@@ -161,15 +187,17 @@ pub async fn judge_bad_addresses(
     let recipients = recipients_by_domain(journal, run).await?;
     let keys: Vec<_> = bad.iter().map(|(key, _)| key.clone()).collect();
     let recently = journal.accepted_since(&keys, now - wave::RECENT).await?;
-    let entry = |(key, verdict): (_, wave::Verdict)| Suppression {
-        key,
-        reason: BAD_ADDRESS.to_owned(),
-        source: format!("run {run}"),
-        quarantined: verdict == wave::Verdict::Quarantine,
-        at: now,
+    let times: BTreeMap<RecipientKey, Timestamp> = bad.iter().cloned().collect();
+    let entry = |(key, verdict): (RecipientKey, wave::Verdict)| {
+        let at = times.get(&key).copied();
+        let quarantined = verdict == wave::Verdict::Quarantine;
+        let (reason, source) = (BAD_ADDRESS.to_owned(), format!("run {run}"));
+        (Suppression { key, reason, source, quarantined, at: now }, at)
     };
     let judged = wave::judge(&bad, &recipients, &recently.into_iter().collect());
-    journal.suppress(judged.into_iter().map(entry).collect()).await
+    // A wave is judged by all of them, and nobody is listed again for what a person knew and decided otherwise.
+    let entries = not_taken_back(journal, judged.into_iter().map(entry).collect()).await?;
+    journal.suppress(entries).await
 }
 
 async fn recipients_by_domain(

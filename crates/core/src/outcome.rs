@@ -43,10 +43,35 @@ pub struct Refusal {
     pub retry_after: Option<Duration>,
     /// True only for a true bad-address code: the address goes to the suppression list.
     pub bad_address: bool,
+    /// What the recipient wished, when that is why the provider refused: it counts for every provider, so the
+    /// recipient goes to the suppression list with the outcome.
+    #[serde(default)]
+    pub wish: Option<Wish>,
     /// What is wrong with the provider, when it is to blame.
     pub trouble: Option<Trouble>,
     /// The answer or the failure, as one line of text without control characters.
     pub reply: String,
+}
+
+/// What a recipient wished, as their provider tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wish {
+    /// No more mail.
+    OptedOut,
+    /// They reported a message as spam.
+    Complained,
+}
+
+impl Wish {
+    /// The reason on the suppression list.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::OptedOut => "opted out",
+            Self::Complained => "complaint",
+        }
+    }
 }
 
 /// Whom a refusal blames.
@@ -171,6 +196,7 @@ impl Refusal {
             persistence,
             retry_after: None,
             bad_address: false,
+            wish: None,
             trouble: Some(trouble),
             reply: one_line(reply.as_ref()),
         }
@@ -184,6 +210,7 @@ impl Refusal {
             persistence,
             retry_after: None,
             bad_address,
+            wish: None,
             trouble: None,
             reply: one_line(reply.as_ref()),
         }
@@ -197,6 +224,7 @@ impl Refusal {
             persistence: Persistence::Permanent,
             retry_after: None,
             bad_address: false,
+            wish: None,
             trouble: None,
             reply: one_line(reply.as_ref()),
         }
@@ -208,6 +236,13 @@ impl Refusal {
     #[must_use]
     pub fn left_out(reply: impl AsRef<str>) -> Self {
         Self { persistence: Persistence::Transient, ..Self::message(reply) }
+    }
+
+    /// The same refusal with what the recipient wished.
+    #[must_use]
+    pub fn with_wish(mut self, wish: Wish) -> Self {
+        self.wish = Some(wish);
+        self
     }
 
     /// The same refusal with the wait that the provider stated.

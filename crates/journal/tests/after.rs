@@ -152,3 +152,43 @@ async fn no_octet_of_a_forgotten_address_is_left_in_the_files() {
     assert!(holds("j18@journal.example"));
     assert_eq!(journal.totals(&run).await.unwrap().accepted, 50);
 }
+
+/// A replay changes nothing; what is told anew does.
+#[tokio::test]
+async fn who_was_taken_off_the_list_is_not_listed_again_by_a_replay() {
+    let journal = SqliteJournal::in_memory().await.unwrap();
+    let (run, intents) = accepted(&journal, 3).await;
+    let events = vec![
+        told(EventKind::Unsubscribed, 0, &intents[0], 60),
+        told(EventKind::InvalidAddress, 1, &intents[1], 60),
+        // An opt-out link says nothing of when.
+        ProviderEvent { at: None, ..told(EventKind::Unsubscribed, 2, &intents[2], 0) },
+    ];
+    let take = async |second: i64| {
+        take_in(&journal, &ovh(), events.clone(), at(second)).await.unwrap();
+        judge_bad_addresses(&journal, &run, at(second)).await.unwrap();
+        suppressed(&journal).await.into_iter().map(|(address, _, _)| address).collect::<Vec<_>>()
+    };
+    assert_eq!(take(61).await.len(), 3);
+    for key in recipients(0..3).iter().map(|recipient| recipient.address.key()) {
+        journal.unsuppress(&key, "she asked", at(100)).await.unwrap();
+    }
+
+    assert_eq!(take(120).await, ["j2@journal.example"], "whoever presses the link again opts out again");
+    let anew = vec![told(EventKind::Unsubscribed, 0, &intents[0], 130)];
+    take_in(&journal, &ovh(), anew, at(131)).await.unwrap();
+    assert_eq!(suppressed(&journal).await.len(), 2);
+}
+
+/// The events were kept, and then the process died before the list was.
+#[tokio::test]
+async fn a_wish_whose_listing_failed_is_listed_when_it_is_told_again() {
+    let journal = SqliteJournal::in_memory().await.unwrap();
+    let (_, intents) = accepted(&journal, 1).await;
+    let event = told(EventKind::Unsubscribed, 0, &intents[0], 60);
+    journal.record_events(&ovh(), vec![event.clone()], at(61)).await.unwrap();
+
+    let taken_in = take_in(&journal, &ovh(), vec![event], at(62)).await.unwrap();
+
+    assert_eq!((taken_in.new, taken_in.suppressed), (0, 1));
+}

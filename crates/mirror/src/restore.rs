@@ -375,6 +375,7 @@ fn settlement(
         transient: attempt.as_ref().is_some_and(is_transient),
         avoid: avoid.map(|attempt| attempt.provider.clone()),
         bad_address: false,
+        wish: None,
         reply,
         at: at.unwrap_or(Timestamp::UNIX_EPOCH),
         attempt: attempt.map(|attempt| SettledAttempt {

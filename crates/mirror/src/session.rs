@@ -320,6 +320,23 @@ pub(crate) async fn deliveries_of(
     Ok(found)
 }
 
+/// What a settlement says of its recipient's wish, as a record. Whoever is forgotten stands on the list already.
+pub(crate) fn wish(
+    settlement: &depeche_core::journal::Settlement,
+    keys: &BTreeMap<depeche_core::journal::DeliveryId, RecipientKey>,
+) -> Option<Record> {
+    let (wish, attempt) = (settlement.wish?, settlement.attempt.as_ref()?);
+    let key = keys.get(&settlement.delivery).filter(|key| !is_pseudonym(key.as_str()))?.clone();
+    let entry = depeche_core::journal::Suppression {
+        key,
+        reason: wish.reason().to_owned(),
+        source: attempt.provider.to_string(),
+        quarantined: false,
+        at: settlement.at,
+    };
+    Some(Record::Suppressed { entries: vec![(&entry).into()] })
+}
+
 /// What a settlement says, as a record.
 pub(crate) fn outcome(
     settlement: &depeche_core::journal::Settlement,

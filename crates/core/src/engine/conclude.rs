@@ -59,6 +59,7 @@ pub(super) fn settlement(ended: &Ended<'_>, outcome: &Outcome, step: &Step) -> O
         transient: retry_in.is_some(),
         avoid: matches!(step, Step::TryNext { avoid: true }).then(|| ended.provider.clone()),
         bad_address: refusal.is_some_and(|refusal: &Refusal| refusal.bad_address),
+        wish: refusal.and_then(|refusal| refusal.wish),
         reply: Some(reply_of(outcome).to_owned()).filter(|reply| !reply.is_empty()),
         at: ended.now,
     })
@@ -83,6 +84,7 @@ pub(super) fn without_attempt(
         transient: false,
         avoid: None,
         bad_address: false,
+        wish: None,
         reply,
         at: now,
     }

@@ -121,6 +121,7 @@ impl LookUpTask {
             transient: false,
             avoid: None,
             bad_address: false,
+            wish: None,
             reply: Some(receipt.reply.clone()),
             at: self.clock.now(),
         }

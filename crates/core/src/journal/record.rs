@@ -12,7 +12,7 @@ use crate::address::{EmailAddress, RecipientKey};
 use crate::budget::{DomainPace, Limits};
 use crate::contact::{Contact, Fields};
 use crate::message::MessageId;
-use crate::outcome::Trouble;
+use crate::outcome::{Trouble, Wish};
 use crate::provider::ProviderName;
 use crate::release::FrozenRelease;
 
@@ -244,6 +244,8 @@ pub struct Settlement {
     pub avoid: Option<ProviderName>,
     /// A true bad address.
     pub bad_address: bool,
+    /// What the recipient wished, as the provider of `attempt` tells: it is on the suppression list in the same commit.
+    pub wish: Option<Wish>,
     /// What was said (also for deliveries without an attempt, such as one that cannot be rendered).
     pub reply: Option<String>,
     /// Now.

@@ -6,7 +6,7 @@ use depeche_core::address::RecipientKey;
 use depeche_core::budget::{DomainPace, Limits, Room};
 use depeche_core::journal::{
     AttemptState, AuditEntry, Decision, DeliveryRecord, DeliveryState, Intent, JournalError, RunId,
-    SettledAttempt, Settlement, Usage,
+    SettledAttempt, Settlement, Suppression, Usage,
 };
 use depeche_core::outcome::Denied;
 use jiff::Timestamp;
@@ -182,10 +182,29 @@ async fn settle_one(c: &mut Connection, s: &Settlement) -> Result<(), JournalErr
         None if s.from == DeliveryState::Intent => end_open_attempt(c, s).await?,
         None => {}
     }
+    suppress_who_wished(c, s).await?;
     if s.to == DeliveryState::Pending {
         proof::prove_superseded(c, s.delivery.0, s.at).await?;
     }
     Ok(())
+}
+
+/// What a provider says of its recipient's wish counts for every provider.
+async fn suppress_who_wished(c: &mut Connection, s: &Settlement) -> Result<(), JournalError> {
+    let (Some(wish), Some(attempt)) = (s.wish, &s.attempt) else { return Ok(()) };
+    let (key,): (String,) = sqlx::query_as("SELECT recipient_key FROM delivery WHERE id = $1")
+        .bind(s.delivery.0)
+        .fetch_one(&mut *c)
+        .await
+        .map_err(|error| read_failed(&error))?;
+    let entry = Suppression {
+        key: RecipientKey::from_stored(key),
+        reason: wish.reason().to_owned(),
+        source: attempt.provider.to_string(),
+        quarantined: false,
+        at: s.at,
+    };
+    keeping::suppress(c, &[entry]).await.map(drop)
 }
 
 async fn with_avoided(

@@ -1,7 +1,7 @@
 //! What is kept beside the deliveries: run states, windows, breakers, suppressions, the audit.
 
 use depeche_core::address::RecipientKey;
-use depeche_core::after::{BAD_ADDRESS, MANUAL};
+use depeche_core::after::{BAD_ADDRESS, MANUAL, REMOVED};
 use depeche_core::journal::{
     AuditEntry, BreakerRecord, JournalError, PAUSED, RunId, RunState, Suppression, Usage,
 };
@@ -265,7 +265,7 @@ pub(crate) async fn unsuppress(
         return Ok(false);
     }
     let detail = format!("{key}: {reason}");
-    audit(c, &AuditEntry { at, run: None, action: "suppress remove".to_owned(), detail }).await?;
+    audit(c, &AuditEntry { at, run: None, action: REMOVED.to_owned(), detail }).await?;
     Ok(true)
 }
 

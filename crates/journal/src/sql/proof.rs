@@ -110,7 +110,11 @@ pub(crate) async fn prove_superseded(
 /// Whether the event is word that the superseded message reached its recipient, or is on its way there. A
 /// bounce is not: whoever did not get it is sent it again, as was decided. That the provider took it is no
 /// news of somebody who was to be sent it again because the provider burned with it.
-async fn shows_that_it_went(c: &mut Connection, owner: &Owner, kind: EventKind) -> Result<bool, JournalError> {
+async fn shows_that_it_went(
+    c: &mut Connection,
+    owner: &Owner,
+    kind: EventKind,
+) -> Result<bool, JournalError> {
     match kind {
         EventKind::Accepted | EventKind::Deferred => Ok(!was_at_risk(c, owner.delivery).await?),
         kind => Ok(kind.reached()),

@@ -141,5 +141,6 @@ pub(crate) fn ends_an_open_attempt(s: &Settlement) -> bool {
         // Whoever is to be tried again may be known by now to have it.
         && s.to != DeliveryState::Pending
         && s.avoid.is_none()
+        && s.wish.is_none()
         && s.attempt.as_ref().is_some_and(|attempt| attempt.had_intent)
 }

@@ -235,6 +235,7 @@ mod tests {
     use crate::sqlite::rows::ends_an_open_attempt;
     use depeche_core::budget::Limits;
     use depeche_core::journal::{AttemptState, DeliveryId, DeliveryState, RunId, SettledAttempt};
+    use depeche_core::outcome::Wish;
     use depeche_core::provider::ProviderName;
     use jiff::Timestamp;
     use sqlx::Row as _;
@@ -324,6 +325,7 @@ mod tests {
             transient: number % 3 == 1,
             avoid: None,
             bad_address: number % 3 == 2,
+            wish: None,
             reply: (number % 4 != 0).then(|| format!("250 {number}")),
             at: at(number + 1),
         }
@@ -460,6 +462,7 @@ mod tests {
         assert!(!ends_an_open_attempt(&avoiding));
         assert!(!ends_an_open_attempt(&Settlement { from: DeliveryState::Unknown, ..outcome(1) }));
         assert!(!ends_an_open_attempt(&Settlement { to: DeliveryState::Pending, ..outcome(1) }));
+        assert!(!ends_an_open_attempt(&Settlement { wish: Some(Wish::OptedOut), ..outcome(2) }));
         assert!(!ends_an_open_attempt(&Settlement { attempt: None, ..outcome(1) }));
         assert!(!are_plain_intents(&[]));
     }

@@ -146,6 +146,7 @@ impl MirroredJournal {
             transient: false,
             avoid: None,
             bad_address: false,
+            wish: None,
             reply: Some(why.to_owned()),
             at: intent.at,
         };
@@ -180,6 +181,9 @@ impl MirroredJournal {
     }
 
     pub(super) fn outcomes(settlements: &[Settlement], names: &Names) -> Vec<Record> {
-        settlements.iter().filter_map(|settlement| session::outcome(settlement, names)).collect()
+        let records = |settlement| {
+            [session::outcome(settlement, names), session::wish(settlement, names)].into_iter().flatten()
+        };
+        settlements.iter().flat_map(records).collect()
     }
 }

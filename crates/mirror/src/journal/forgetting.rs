@@ -136,7 +136,8 @@ impl MirroredJournal {
         let named = self.inner.known_as(&keys).await?;
         let listed = self.inner.suppressions(Some(&keys)).await?;
         let kept = entries.iter().zip(&named).filter(|(entry, name)| entry.key == **name);
-        let as_listed = kept.map(|(entry, _)| listed.iter().find(|one| one.key == entry.key).unwrap_or(entry));
+        let as_listed =
+            kept.map(|(entry, _)| listed.iter().find(|one| one.key == entry.key).unwrap_or(entry));
         Ok(as_listed.map(Suppressed::from).collect())
     }
 }

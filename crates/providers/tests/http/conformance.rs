@@ -90,7 +90,7 @@ fn mailchimp_says(peer: PeerDoes, seen: &Seen) -> Option<Says> {
     };
     Some(match peer {
         PeerDoes::Accepts => result(r#""sent""#),
-        PeerDoes::RefusesBadAddress => result(r#""rejected","reject_reason":"hard-bounce""#),
+        PeerDoes::RefusesBadAddress => result(r#""rejected","reject_reason":"invalid""#),
         PeerDoes::RefusesMessage => result(r#""rejected","reject_reason":"rule""#),
         PeerDoes::RefusesLogin => error("Invalid_Key"),
         PeerDoes::AnswersUnclearlyAfterTheMessage => error("ServiceUnavailable"),

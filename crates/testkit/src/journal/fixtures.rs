@@ -101,6 +101,7 @@ pub fn settled(intent: &Intent, to: DeliveryState, attempt: AttemptState, at: Ti
         transient: false,
         avoid: None,
         bad_address: false,
+        wish: None,
         reply: Some("250 ok".to_owned()),
         at,
     }

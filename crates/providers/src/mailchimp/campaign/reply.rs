@@ -4,7 +4,7 @@
 //! Before `actions/send` nothing is sent, so everything but the documented answer is a refusal. To
 //! `actions/send` only 204 is a yes.
 
-use depeche_core::outcome::{Persistence, Refusal, Trouble};
+use depeche_core::outcome::{Persistence, Refusal, Trouble, Wish};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -80,19 +80,27 @@ pub(super) fn sent(answer: Result<Answer, Failure>) -> Sent {
     }
 }
 
-/// A member whom Mailchimp did not take: those who opted out there stay so.
+/// A member whom Mailchimp did not take: those who opted out there stay so. "Compliance" may be a bounce or a
+/// review as well, and who must subscribe again may have been deleted by the account: no other provider is asked,
+/// but only a plain opt-out is a wish that counts for every release.
 pub(super) fn member_refused(said: &str) -> Refusal {
     let lower = said.to_lowercase();
-    let opted_out =
-        ["unsubscribe", "compliance", "resubscribe", "opted out"].iter().any(|word| lower.contains(word));
-    if opted_out { Refusal::recipient(Persistence::Permanent, false, said) } else { Refusal::message(said) }
+    let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    let is_vague = says(&["compliance", "resubscribe", "re-subscribe"]);
+    let opted_out = says(&["unsubscribe", "opted out"]);
+    let refusal = || Refusal::recipient(Persistence::Permanent, false, said);
+    match (is_vague, opted_out) {
+        (true, _) => refusal(),
+        (false, true) => refusal().with_wish(Wish::OptedOut),
+        (false, false) => Refusal::message(said),
+    }
 }
 
 /// A member in a status in which no campaign reaches it.
 pub(super) fn not_subscribed(status: &str) -> Refusal {
     let said = format!("the address is `{status}` in the Mailchimp audience");
     match status {
-        "unsubscribed" => Refusal::recipient(Persistence::Permanent, false, said),
+        "unsubscribed" => Refusal::recipient(Persistence::Permanent, false, said).with_wish(Wish::OptedOut),
         // Cleaned, pending, archived: no wish of the recipient's; another provider may reach it.
         _ => Refusal::message(said),
     }
@@ -165,13 +173,19 @@ mod tests {
 
     #[test]
     fn who_opted_out_stays_so_and_others_may_go_elsewhere() {
-        let blames = |refusal: Refusal| (refusal.blames, refusal.bad_address);
+        let blames = |refusal: Refusal| (refusal.blames, refusal.bad_address, refusal.wish);
+        let opted_out = (Blame::Recipient, false, Some(Wish::OptedOut));
 
-        assert_eq!(blames(not_subscribed("unsubscribed")), (Blame::Recipient, false));
-        assert_eq!(blames(not_subscribed("cleaned")), (Blame::Message, false));
+        assert_eq!(blames(not_subscribed("unsubscribed")), opted_out);
+        assert_eq!(blames(not_subscribed("cleaned")), (Blame::Message, false, None));
         let compliance =
             "ana@x.example is in a compliance state due to unsubscribe, bounce, or compliance review";
-        assert_eq!(blames(member_refused(compliance)), (Blame::Recipient, false));
-        assert_eq!(blames(member_refused("looks fake or invalid")), (Blame::Message, false));
+        assert_eq!(blames(member_refused(compliance)), (Blame::Recipient, false, None));
+        // "Forgotten Email Not Subscribed", as Mailchimp words it.
+        let deleted = "ana@x.example was permanently deleted and cannot be re-imported. The contact must re-subscribe \
+                       to get back on the list.";
+        assert_eq!(blames(member_refused(deleted)), (Blame::Recipient, false, None));
+        assert_eq!(blames(member_refused("ana@x.example is unsubscribed")), opted_out);
+        assert_eq!(blames(member_refused("looks fake or invalid")), (Blame::Message, false, None));
     }
 }

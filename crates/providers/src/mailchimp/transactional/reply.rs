@@ -5,7 +5,7 @@
 //! result per recipient, and may still be a refusal. Look at `reject_reason` only when it was rejected.
 
 use depeche_core::address::EmailAddress;
-use depeche_core::outcome::{Outcome, Persistence, Receipt, Refusal, Trouble};
+use depeche_core::outcome::{Outcome, Persistence, Receipt, Refusal, Trouble, Wish};
 use serde::Deserialize;
 
 use crate::http::Answer;
@@ -96,8 +96,12 @@ fn is_held(queued_reason: Option<&str>) -> bool {
 pub(super) fn rejected(reason: Option<&str>, line: &str) -> Refusal {
     let recipient = |bad_address| Refusal::recipient(Persistence::Permanent, bad_address, line);
     match reason {
-        Some("hard-bounce" | "invalid") => recipient(true),
-        Some("soft-bounce" | "spam" | "unsub" | "custom") => recipient(false),
+        Some("invalid") => recipient(true),
+        Some("unsub") => recipient(false).with_wish(Wish::OptedOut),
+        Some("spam") => recipient(false).with_wish(Wish::Complained),
+        // Of a hard bounce the receiver's own words are not told here, and its code may mislead (PROVIDERS.md,
+        // section 5).
+        Some("hard-bounce" | "soft-bounce" | "custom") => recipient(false),
         Some("invalid-sender" | "unsigned") => Refusal::provider(Trouble::Sender, line),
         Some("test-mode-limit" | "payment-required") => Refusal::provider(Trouble::Quota, line),
         // `rule`, and reasons yet unknown.
@@ -187,7 +191,7 @@ mod tests {
     fn a_rejection_blames_whom_its_reason_names() {
         use Blame::{Message, Provider, Recipient};
         let table = [
-            ("hard-bounce", Recipient, true),
+            ("hard-bounce", Recipient, false),
             ("invalid", Recipient, true),
             ("soft-bounce", Recipient, false),
             ("spam", Recipient, false),
@@ -202,6 +206,12 @@ mod tests {
             match result("rejected", &format!(r#","reject_reason":"{reason}""#)) {
                 Outcome::Refused(refusal) => {
                     assert_eq!((refusal.blames, refusal.bad_address), (blames, bad_address), "{reason}");
+                    let wish = match reason {
+                        "unsub" => Some(Wish::OptedOut),
+                        "spam" => Some(Wish::Complained),
+                        _ => None,
+                    };
+                    assert_eq!(refusal.wish, wish, "{reason}");
                 }
                 other => panic!("{reason}: {other:?}"),
             }

@@ -150,8 +150,7 @@ pub(super) async fn an_event_of_a_superseded_attempt_proves_nothing_of_the_next(
 /// Decides to send the first recipient again, whose attempt stands as `from`.
 async fn send_again(journal: &dyn Journal, run: &RunId, from: DeliveryState) {
     let key = recipients(0..1)[0].address.key();
-    let decision =
-        if from == DeliveryState::Accepted { Decision::ResendAccepted } else { Decision::Resend };
+    let decision = if from == DeliveryState::Accepted { Decision::ResendAccepted } else { Decision::Resend };
     let hold = journal.hold(run).await.expect("free");
     let moved = journal.resolve(hold.as_ref(), &[key], decision, "she asked", at(3)).await.expect("written");
     assert_eq!(moved.len(), 1);

@@ -58,6 +58,7 @@ pub async fn journal_conformance(harness: &dyn JournalHarness) {
     outcomes::an_outcome_that_may_wait_is_durable_when_told(harness).await;
     outcomes::no_intent_is_durable_without_the_outcome_before_it(harness).await;
     outcomes::a_denied_intent_takes_no_outcome_with_it(harness).await;
+    outcomes::a_wish_is_on_the_list_with_the_outcome_that_tells_of_it(harness).await;
     outcomes::an_orphan_becomes_unknown_and_never_pending(harness).await;
     outcomes::a_person_or_a_proof_moves_an_unknown_on_with_an_audit_row(harness).await;
     outcomes::a_cancel_takes_the_pending_and_leaves_the_open(harness).await;

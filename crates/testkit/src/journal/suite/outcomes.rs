@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use depeche_core::journal::*;
-use depeche_core::outcome::Denied;
+use depeche_core::outcome::{Denied, Wish};
 
 use super::super::fixtures::{intent_for, new_run, recipients, settled};
 use super::{JournalHarness, all, at, due, opened, ovh, run_of, totals};
@@ -220,6 +220,34 @@ pub(super) async fn a_denied_intent_takes_no_outcome_with_it(harness: &dyn Journ
     let other = harness.reopened().await;
     let kept = totals(other.as_ref(), &run).await;
     assert_eq!((kept.accepted, kept.pending), (1, 1));
+}
+
+/// An opt-out or a complaint that a provider answers with counts for every provider, and cannot be lost between
+/// two commits.
+pub(super) async fn a_wish_is_on_the_list_with_the_outcome_that_tells_of_it(harness: &dyn JournalHarness) {
+    let (journal, entropy) = (harness.fresh().await, CountingEntropy::default());
+    let run = run_of(journal.as_ref(), 3).await;
+    for wish in [Some(Wish::OptedOut), Some(Wish::Complained), None] {
+        let intent = opened(journal.as_ref(), &run, &entropy).await;
+        let no = settled(&intent, DeliveryState::Refused, AttemptState::Refused, at(2));
+        let stale = Settlement { fence: 9, wish, ..no.clone() };
+        let lost = journal.settle(vec![stale], Urgency::Now).await;
+        assert!(matches!(lost, Err(JournalError::Stale { .. })), "{lost:?}");
+        journal.settle(vec![Settlement { wish, ..no }], Urgency::Now).await.expect("it is open");
+    }
+
+    let listed = harness.reopened().await.suppressions(None).await.expect("read");
+    let listed: Vec<_> = listed
+        .iter()
+        .map(|entry| (entry.key.as_str(), entry.reason.as_str(), entry.source.as_str(), entry.quarantined))
+        .collect();
+    assert_eq!(
+        listed,
+        [
+            ("j0@journal.example", "opted out", "ovh", false),
+            ("j1@journal.example", "complaint", "ovh", false)
+        ]
+    );
 }
 
 pub(super) async fn an_orphan_becomes_unknown_and_never_pending(harness: &dyn JournalHarness) {
