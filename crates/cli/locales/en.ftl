@@ -283,6 +283,7 @@ warm-leap = if { $provider } had to take { $count } in one day, that would be mo
 plan-changes = { $provider }: { $change }
 plan-change-tracking = opens and links are tracked unless tracking is switched off in the account: it cannot be switched for one message
 plan-change-message-id = the Message-ID is the provider's own
+plan-change-sender-name = the sender appears as “{ $name }”
 plan-change-file-names = attachments go under plain names: { $names }
 plan-change-images-linked = images are linked to, and not inside the message: { $names }
 plan-change-from = From may be rewritten: the domain is not authenticated there

@@ -307,6 +307,7 @@ warm-leap = si { $provider } devait prendre { $count } messages en un jour, ce s
 plan-changes = { $provider } : { $change }
 plan-change-tracking = ouvertures et liens sont suivis, sauf si le suivi est coupé dans le compte : il ne peut l'être pour un seul message
 plan-change-message-id = le Message-ID est celui du fournisseur
+plan-change-sender-name = l'expéditeur apparaît comme « { $name } »
 plan-change-file-names = les pièces jointes partent sous des noms simples : { $names }
 plan-change-images-linked = les images sont liées, et non dans le message : { $names }
 plan-change-from = l'expéditeur peut être réécrit : le domaine n'y est pas authentifié

@@ -52,6 +52,23 @@ fn plan_says_what_each_provider_will_change() {
     assert!(names.as_str().unwrap().contains("Communique.pdf"), "{names}");
 }
 
+/// PROVIDERS.md, section 1.1: 70 characters for a name; and its comma goes where the encoded word is longer.
+#[test]
+fn plan_says_what_becomes_of_a_long_name_of_the_sender() {
+    let project = with_photo("    url: \"https://presse.exemple.fr/usine.png\"\n");
+    let name = "Ministère de l’Énergie, Direction générale de la communication, Service de presse";
+    project.configure("name = \"Service de presse Exemple\"", &format!("name = \"{name}\""));
+
+    let said = project.run(&["plan", "release.md", "--to", "contacts.csv", "--json"]);
+
+    let plan = said.document();
+    let change = plan["changes"].as_array().unwrap().iter().find(|one| one["code"] == "sender-name");
+    let message = change.unwrap_or_else(|| panic!("{plan}"))["message"].as_str().unwrap().to_owned();
+    // Counted by hand: the first 70 characters, the commas as blanks.
+    let shown = "Ministère de l’Énergie Direction générale de la communication Service ";
+    assert!(message.contains(shown.trim_end()) && !message.contains("Service de presse"), "{message}");
+}
+
 #[test]
 fn an_image_that_is_nowhere_on_the_web_goes_through_another_provider_and_plan_says_so() {
     let project = with_photo("");

@@ -134,12 +134,15 @@ impl EventKind {
         Self::BY_STRENGTH.iter().position(|kind| *kind == self).unwrap_or(0)
     }
 
-    /// What it proves of an attempt that is unknown or held: that the provider took the message, or
-    /// that it refused to send it. A provider cannot tell of a message that it never had.
+    /// What it proves of a delivery whose attempt is unknown or held: that the provider took the message;
+    /// that it refused to send it to this recipient; or that it did not send it for a reason of its own or
+    /// of the message, and the recipient is pending for another one (DELIVERY.md, "Outcome of one attempt").
+    /// A provider cannot tell of a message that it never had.
     #[must_use]
     pub fn proves(self) -> DeliveryState {
         match self {
-            Self::Blocked | Self::Failed => DeliveryState::Refused,
+            Self::Blocked => DeliveryState::Refused,
+            Self::Failed => DeliveryState::Pending,
             _ => DeliveryState::Accepted,
         }
     }

@@ -37,6 +37,7 @@ impl Fidelity {
             Kind::Brevo(_) => found.brevo(release, verdict, out),
             Kind::Transactional(account) => {
                 if account.mode == depeche::providers::mailchimp::transactional::Mode::Parts {
+                    found.sender_name(release, out);
                     found.plain_names(release, out);
                 } else {
                     found.tracking(out);
@@ -57,6 +58,7 @@ impl Fidelity {
     fn brevo(&mut self, release: &FrozenRelease, verdict: Option<&Verdict>, out: &Out) {
         self.tracking(out);
         self.changes.push(("message-id", say!(out, "plan-change-message-id")));
+        self.sender_name(release, out);
         self.plain_names(release, out);
         self.images(release, out);
         if matches!(verdict, Some(Verdict::Fails(_) | Verdict::Blocked(_))) {
@@ -92,6 +94,15 @@ impl Fidelity {
 
     fn tracking(&mut self, out: &Out) {
         self.changes.push(("tracking", say!(out, "plan-change-tracking")));
+    }
+
+    /// A long name is cut, and one with accents may lose its commas.
+    fn sender_name(&mut self, release: &FrozenRelease, out: &Out) {
+        let Some(name) = release.identity.from.name.as_ref().filter(|name| !name.is_blank()) else { return };
+        let shown = depeche::providers::http::names::shown_name(name.as_str());
+        if shown != name.as_str() {
+            self.changes.push(("sender-name", say!(out, "plan-change-sender-name", name = shown)));
+        }
     }
 
     fn plain_names(&mut self, release: &FrozenRelease, out: &Out) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use depeche::journal::{Journal, RunId, RunKind, RunRecord};
+use depeche::journal::{DeliveryState, Journal, RunId, RunKind, RunRecord};
 use depeche::mirror::{Moved, RecoverError, Recovered, RestoreError};
 use depeche::provider::EventList;
 use serde_json::{Value, json};
@@ -121,7 +121,11 @@ async fn ask_providers(
             let address = delivery.address.to_string();
             // What moved without being accepted is proved not to have been sent.
             let accepted = told.iter().any(|one| one["address"] == address && one["found"] == "accepted");
-            let to = if accepted { "accepted" } else { "pending" };
+            let to = match delivery.state {
+                DeliveryState::Refused => "refused",
+                _ if accepted => "accepted",
+                _ => "pending",
+            };
             json!({ "run": run.id.as_str(), "address": address, "to": to,
                 "by": delivery.provider.as_ref().map(|name| name.as_str()) })
         }));

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use depeche::address::{EmailAddress, RecipientKey};
 use depeche::engine::{LinkConfig, Render};
+use depeche::event::{EventKind, ProviderEvent};
 use depeche::journal::{
-    AttemptState, Decision, DeliveryRecord, DeliveryState, Hold, HoldError, Journal, RunRecord,
+    AttemptRecord, AttemptState, Decision, DeliveryRecord, DeliveryState, Hold, HoldError, Journal, RunRecord,
 };
 use depeche::outcome::{Blame, Outcome};
 use depeche::provider::{EarlierAttempt, LookUp, Parcel};
@@ -122,7 +123,8 @@ impl Search<'_, '_> {
         }
         let is_asked = |one: &DeliveryRecord| keys.is_empty() || keys.contains(&one.address.key());
         for delivery in unknown.into_iter().filter(is_asked) {
-            let (provider, found) = self.one(&delivery).await?;
+            let (attempt, found) = self.one(&delivery).await?;
+            let provider = attempt.as_ref().map(|attempt| attempt.provider.to_string()).unwrap_or_default();
             let word = word(&found);
             self.context.out.note(self.told(&delivery, &provider, &found));
             let mut one =
@@ -131,6 +133,13 @@ impl Search<'_, '_> {
                 one["reason"] = json!(reason);
             }
             told.push(one);
+            if let (Some(attempt), LookUp::Found(Outcome::Refused(refusal))) = (&attempt, &found)
+                && refusal.blames == Blame::Recipient
+                && self.is_refused(attempt, &delivery, &refusal.reply).await?
+            {
+                moved.push(DeliveryRecord { state: DeliveryState::Refused, ..delivery });
+                continue;
+            }
             let decision = match &found {
                 LookUp::Found(Outcome::Accepted(_)) => Some(Decision::Sent),
                 // It shows that it never sent it and never will.
@@ -147,6 +156,23 @@ impl Search<'_, '_> {
             }
         }
         Ok((moved, told))
+    }
+
+    /// The provider left this very recipient out: the end, as when its event tells it (`sync`).
+    async fn is_refused(
+        &self,
+        attempt: &AttemptRecord,
+        delivery: &DeliveryRecord,
+        reply: &str,
+    ) -> Result<bool, Failure> {
+        let event = ProviderEvent {
+            attempt: Some(attempt.id),
+            reason: Some(reply.to_owned()),
+            ..ProviderEvent::new(EventKind::Blocked, &delivery.address.to_string())
+        };
+        let now = self.context.clock.now();
+        let recorded = self.journal.record_events(&attempt.provider, vec![event], now).await?;
+        Ok(!recorded.resolved.is_empty())
     }
 
     /// What was found of this recipient, in the user's words.
@@ -168,26 +194,26 @@ impl Search<'_, '_> {
         }
     }
 
-    /// What the provider of its uncertain attempt knows, and the provider's name.
-    async fn one(&self, delivery: &DeliveryRecord) -> Result<(String, LookUp), Failure> {
+    /// Its uncertain attempt, and what that one's provider knows.
+    async fn one(&self, delivery: &DeliveryRecord) -> Result<(Option<AttemptRecord>, LookUp), Failure> {
         let attempts = self.journal.attempts(delivery.id).await?;
         let unknown = attempts.into_iter().rev().find(|attempt| attempt.state == AttemptState::Unknown);
-        let Some(attempt) = unknown else { return Ok((String::new(), LookUp::CannotTell)) };
-        let provider = attempt.provider.to_string();
+        let Some(attempt) = unknown else { return Ok((None, LookUp::CannotTell)) };
         let link = self.chain.iter().find(|link| *link.provider.name() == attempt.provider);
-        let Some(link) = link else { return Ok((provider, LookUp::CannotTell)) };
+        let Some(link) = link else { return Ok((Some(attempt), LookUp::CannotTell)) };
         let message = match self.render.render(delivery) {
             Ok(message) => Arc::new(message),
-            Err(refused) => return Ok((provider, LookUp::Failed(refused.reason))),
+            Err(refused) => return Ok((Some(attempt), LookUp::Failed(refused.reason))),
         };
         let parcel = Parcel { message, attempt: attempt.id, idempotency_key: attempt.idempotency_key };
         let earlier = EarlierAttempt {
             parcel,
             started_at: attempt.started_at,
             request_digest: attempt.request_digest,
-            provider_id: attempt.provider_id,
+            provider_id: attempt.provider_id.clone(),
         };
-        Ok((provider, link.provider.look_up(&earlier).await))
+        let found = link.provider.look_up(&earlier).await;
+        Ok((Some(attempt), found))
     }
 }
 

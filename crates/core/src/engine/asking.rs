@@ -151,6 +151,10 @@ impl Work<'_> {
                 let provider = self.links[link].name.clone();
                 self.engine.events.tell(Event::Accepted { provider, address });
             }
+            Answered::LookUp { link, address, found: Ok(Proved::Refused(reply)), .. } => {
+                let provider = Some(self.links[link].name.clone());
+                self.engine.events.tell(Event::Refused { provider, address, reply });
+            }
             Answered::LookUp { found, .. } => self.journal_answered(found.map(drop)),
         }
     }

@@ -118,7 +118,7 @@ fn states(outcome: &Outcome, step: &Step, had_intent: bool) -> Option<(DeliveryS
     })
 }
 
-fn blame_name(blame: Blame) -> &'static str {
+pub(super) fn blame_name(blame: Blame) -> &'static str {
     match blame {
         Blame::Recipient => "recipient",
         Blame::Message => "message",

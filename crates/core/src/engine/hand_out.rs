@@ -141,7 +141,8 @@ impl Work<'_> {
     }
 
     fn take_batch(&mut self, index: usize, link: usize, places: u32, now: Timestamp) -> Vec<Item> {
-        let size = self.links[link].capability.batch.min(places as usize).max(1);
+        // Asked anew: a provider makes its requests smaller after one that was refused for somebody unnamed.
+        let size = self.links[link].provider.capability().batch.min(places as usize).max(1);
         let mut items = vec![self.ready.remove(index)];
         let mut at = index;
         while items.len() < size && at < self.ready.len() {

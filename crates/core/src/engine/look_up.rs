@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
+use super::conclude::blame_name;
 use super::render::Render;
 use crate::breaker::signed;
 use crate::clock::Clock;
@@ -22,12 +23,14 @@ use crate::outcome::{Blame, Outcome, Persistence, Receipt, Refusal};
 use crate::provider::{EarlierAttempt, LookUp, Parcel, Provider};
 
 /// What asking proved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Proved {
     /// The provider has the message.
     Accepted,
     /// It never sent it and never will: the recipient is pending again.
     NotAccepted,
+    /// It refused to send it to this recipient, in these words.
+    Refused(String),
     /// Neither.
     Nothing,
 }
@@ -74,6 +77,10 @@ impl LookUpTask {
                 self.journal.settle(vec![self.not_accepted(&attempt, &refusal)], Urgency::Now).await?;
                 Ok(Proved::NotAccepted)
             }
+            Ok(LookUp::Found(Outcome::Refused(refusal))) if refusal.persistence == Persistence::Permanent => {
+                self.journal.settle(vec![self.refused(&attempt, &refusal)], Urgency::Now).await?;
+                Ok(Proved::Refused(refusal.reply))
+            }
             Ok(LookUp::Failed(reason)) => {
                 tracing::warn!(provider = %self.provider.name(), reason, "the look-up failed");
                 Ok(Proved::Nothing)
@@ -97,6 +104,20 @@ impl LookUpTask {
             .then(|| attempt.provider.clone());
         if let Some(attempt) = &mut settlement.attempt {
             attempt.state = AttemptState::NotAccepted;
+        }
+        settlement
+    }
+
+    /// No fallback: the provider left this recipient out.
+    fn refused(&self, attempt: &AttemptRecord, refusal: &Refusal) -> Settlement {
+        let proof = Receipt::new(attempt.provider_id.clone(), &refusal.reply);
+        let mut settlement = self.accepted(attempt, &proof);
+        settlement.to = DeliveryState::Refused;
+        settlement.bad_address = refusal.bad_address;
+        settlement.wish = refusal.wish;
+        if let Some(attempt) = &mut settlement.attempt {
+            attempt.state = AttemptState::Refused;
+            attempt.blames = Some(blame_name(refusal.blames).to_owned());
         }
         settlement
     }

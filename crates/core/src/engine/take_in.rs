@@ -219,7 +219,9 @@ impl Work<'_> {
                 return Some(settlement);
             }
             Step::TryNext { avoid } => {
-                item.tried.push(provider.clone());
+                if !goes_again_at_once(outcome) {
+                    item.tried.push(provider.clone());
+                }
                 if avoid {
                     item.record.avoid.push(provider);
                 }
@@ -305,6 +307,13 @@ impl Work<'_> {
         };
         self.engine.events.tell(event);
     }
+}
+
+/// Left out of a request for the sake of another one in it: nothing is wrong with the recipient, nor with the
+/// provider, which gets it again.
+fn goes_again_at_once(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Refused(Refusal { trouble: Some(Trouble::Throttled), retry_after: Some(wait), .. })
+        if wait.is_zero())
 }
 
 /// Where and when an attempt was made.

@@ -1,6 +1,6 @@
 //! What an event proves of the attempt that it is about.
 //!
-//! An attempt that is unknown or held becomes accepted or refused. One that was superseded, because a person (or
+//! An attempt that is unknown or held becomes accepted, refused, or not accepted (the recipient is pending). One that was superseded, because a person (or
 //! `on_unknown = "resend"`) decided to send again, becomes accepted as long as nothing else is on its way to the
 //! recipient: nobody gets a release twice (DELIVERY.md) although it is known by then that they have it. Nothing
 //! else is moved on, and everything only by an event of that very attempt.
@@ -39,6 +39,8 @@ pub(crate) async fn prove(
         }
         _ => return Ok(None),
     };
+    // Pending again: the attempt is proved not accepted.
+    let ended = if to == DeliveryState::Pending { AttemptState::NotAccepted.as_str() } else { to.as_str() };
     let said = event.reason.as_deref().unwrap_or_default();
     let reply = format!("{source} told: {} {said}", event.kind).trim_end().to_owned();
     let moved = sqlx::query(
@@ -66,7 +68,7 @@ pub(crate) async fn prove(
          WHERE id = $1 AND state IN ($6, $7)",
     )
     .bind(attempt)
-    .bind(to.as_str())
+    .bind(ended)
     .bind(&reply)
     .bind(micros(now))
     .bind(&event.provider_id)
@@ -75,10 +77,23 @@ pub(crate) async fn prove(
     .execute(&mut *c)
     .await
     .map_err(|error| write_failed(&error))?;
+    if to == DeliveryState::Pending {
+        goes_on(c, owner).await?;
+    }
     let detail = format!("{}: {to} ({reply})", owner.key);
     let entry = AuditEntry { at: now, run: Some(owner.run.clone()), action: "proof".to_owned(), detail };
     keeping::audit(c, &entry).await?;
     Ok(Some(to))
+}
+
+/// A run that was finished has somebody to send to again.
+async fn goes_on(c: &mut Connection, owner: &Owner) -> Result<(), JournalError> {
+    sqlx::query("UPDATE run SET state = 'waiting' WHERE id = $1 AND state = 'finished'")
+        .bind(owner.run.as_str())
+        .execute(c)
+        .await
+        .map(drop)
+        .map_err(|error| write_failed(&error))
 }
 
 /// The recipient is to be tried again; what was told already of an attempt that was superseded may show that

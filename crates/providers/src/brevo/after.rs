@@ -16,33 +16,40 @@ use super::provider::BrevoProvider;
 use super::webhook;
 use crate::http::Request;
 use crate::http::classify::{Means, means, proved};
+use crate::http::client::Cut;
 use crate::reason::judged;
 
-/// So many events a page: 5000 would not fit the cap on bodies.
-const EVENTS: usize = 2_000;
-/// So many pages at the most: half of an hour's calls.
-const PAGES: usize = 150;
+/// So many events a page: at 2 KiB each they fit the cap on bodies (1 MiB). Long reasons and subjects make
+/// it smaller.
+const EVENTS: usize = 500;
+/// So many calls at the most: two thirds of an hour's.
+const PAGES: usize = 200;
 /// So many entries a page of the block list (Brevo's most).
 const ENTRIES: usize = 100;
 
 pub(super) async fn events(provider: &BrevoProvider, since: Timestamp, now: Timestamp) -> EventList {
-    let mut events = Vec::new();
-    for page in 0..PAGES {
+    let (mut events, mut read, mut limit) = (Vec::new(), 0, EVENTS);
+    for _ in 0..PAGES {
         let query = vec![
             ("startDate", day(since.max(hours_before(now, 24 * 89)))),
             ("endDate", day(now)),
             ("sort", "asc".to_owned()),
-            ("limit", EVENTS.to_string()),
-            ("offset", (page * EVENTS).to_string()),
+            ("limit", limit.to_string()),
+            ("offset", read.to_string()),
         ];
         let items = match list(provider, "/smtp/statistics/events", query, "events").await {
             Ok(items) => items,
-            Err(reason) => return EventList::Failed(reason),
+            Err(NoList::TooLong(_)) if limit > 1 => {
+                limit /= 2;
+                continue;
+            }
+            Err(NoList::TooLong(reason) | NoList::Failed(reason)) => return EventList::Failed(reason),
         };
         events.extend(items.iter().filter_map(|item| webhook::event(item).ok().flatten()));
-        if items.len() < EVENTS {
+        if items.len() < limit {
             return EventList::Listed { events: since_then(events, since), complete: true };
         }
+        read += items.len();
     }
     EventList::Listed { events: since_then(events, since), complete: false }
 }
@@ -58,7 +65,7 @@ pub(super) async fn block_list(provider: &BrevoProvider) -> BlockList {
         let query = vec![("limit", ENTRIES.to_string()), ("offset", (page * ENTRIES).to_string())];
         let items = match list(provider, "/smtp/blockedContacts", query, "contacts").await {
             Ok(items) => items,
-            Err(reason) => return BlockList::Failed(reason),
+            Err(NoList::TooLong(reason) | NoList::Failed(reason)) => return BlockList::Failed(reason),
         };
         entries.extend(items.iter().filter_map(|item| entry(Contact::deserialize(item).ok()?)));
         if items.len() < ENTRIES {
@@ -115,21 +122,30 @@ pub(super) async fn block(
     }
 }
 
+/// Why there is no list.
+enum NoList {
+    /// It is longer than the cap on bodies: a shorter page may fit.
+    TooLong(String),
+    Failed(String),
+}
+
 async fn list(
     provider: &BrevoProvider,
     path: &str,
     query: Vec<(&'static str, String)>,
     field: &str,
-) -> Result<Vec<Value>, String> {
-    let answer = provider.fetch(path, query).await.map_err(|refusal| format!("{path}: {}", refusal.reply))?;
+) -> Result<Vec<Value>, NoList> {
+    let fetched = provider.fetch(path, query).await;
+    let answer = fetched.map_err(|refusal| NoList::Failed(format!("{path}: {}", refusal.reply)))?;
     let Some(mut document) = answer.document().filter(|_| answer.status == 200) else {
-        return Err(answer.line());
+        let is_too_long = answer.status == 200 && answer.cut == Some(Cut::TooLong);
+        return Err(if is_too_long { NoList::TooLong } else { NoList::Failed }(answer.line()));
     };
     match document.get_mut(field).map(Value::take) {
         Some(Value::Array(items)) => Ok(items),
         // An account without any has no such field.
         None | Some(Value::Null) => Ok(Vec::new()),
-        Some(_) => Err(format!("{path}: `{field}` is not a list")),
+        Some(_) => Err(NoList::Failed(format!("{path}: `{field}` is not a list"))),
     }
 }
 

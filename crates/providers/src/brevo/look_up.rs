@@ -6,14 +6,15 @@
 //! (DELIVERY.md, "What each provider allows").
 
 use depeche_core::address::EmailAddress;
-use depeche_core::outcome::{Outcome, Receipt};
+use depeche_core::event::EventKind;
+use depeche_core::outcome::{Outcome, Persistence, Receipt, Refusal};
 use depeche_core::provider::{EarlierAttempt, LookUp};
 use jiff::{Span, Timestamp};
 use serde::Deserialize;
 
 use super::payload::release_tag;
 use super::provider::{BrevoProvider, REPEATABLE_FOR};
-use super::reply;
+use super::{reply, webhook};
 use crate::http::Answer;
 use crate::http::classify::{Means, means};
 
@@ -95,12 +96,25 @@ async fn trace(provider: &BrevoProvider, earlier: &EarlierAttempt, now: Timestam
             Err(refusal) => return LookUp::Failed(format!("{path}: {}", refusal.reply)),
         };
         let Some(traces) = read(path, &answer) else { return LookUp::Failed(answer.line()) };
-        if let Some(found) = traces.iter().find(|trace| trace.proves(earlier, &tag)) {
-            let seen = format!("Brevo lists it: {}", found.event.as_deref().unwrap_or("e-mail"));
-            return LookUp::Found(Outcome::Accepted(Receipt::new(Some(found.message_id.clone()), seen)));
+        let ours: Vec<&Trace> = traces.iter().filter(|trace| trace.proves(earlier, &tag)).collect();
+        if let Some(outcome) = told(&ours) {
+            return LookUp::Found(outcome);
         }
     }
     LookUp::NotFound
+}
+
+/// What the traces of one message say together: of several events the strongest (a message that was blocked
+/// was requested before). `None` without any.
+fn told(traces: &[&Trace]) -> Option<Outcome> {
+    let strongest = EventKind::strongest(traces.iter().filter_map(|trace| trace.kind()));
+    let found = traces.iter().find(|trace| trace.kind() == strongest).or(traces.first())?;
+    let seen = format!("Brevo lists it: {}", found.event.as_deref().unwrap_or("e-mail"));
+    Some(match strongest {
+        Some(EventKind::Blocked) => Outcome::Refused(Refusal::recipient(Persistence::Permanent, false, seen)),
+        Some(EventKind::Failed) => Outcome::Refused(Refusal::message(seen)),
+        _ => Outcome::Accepted(Receipt::new(Some(found.message_id.clone()), seen)),
+    })
 }
 
 fn read(path: &str, answer: &Answer) -> Option<Vec<Trace>> {
@@ -113,6 +127,11 @@ fn read(path: &str, answer: &Answer) -> Option<Vec<Trace>> {
 }
 
 impl Trace {
+    /// What happened, of an event that says it.
+    fn kind(&self) -> Option<EventKind> {
+        webhook::kind(self.event.as_deref()?)
+    }
+
     /// Whether this is the message of `earlier`: its address, its release, and not from before.
     fn proves(&self, earlier: &EarlierAttempt, tag: &str) -> bool {
         let address = &earlier.parcel.message.to.address;

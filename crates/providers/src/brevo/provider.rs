@@ -1,13 +1,14 @@
 //! One attempt through Brevo: the intent, the request, the answer.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lc_rs::digest::{SHA256, digest};
 use depeche_core::address::EmailAddress;
 use depeche_core::clock::Clock;
-use depeche_core::outcome::{Outcome, Refusal};
+use depeche_core::outcome::{Blame, Outcome, Refusal};
 use depeche_core::provider::{
     BlockList, Capability, Commit, EarlierAttempt, EventList, Login, LookUp, Parcel, Provider, ProviderName,
     Standing,
@@ -27,6 +28,8 @@ pub struct BrevoProvider {
     client: HttpClient,
     clock: Arc<dyn Clock>,
     pace: Pace,
+    /// So many go into one request now: fewer after one was refused for the sake of somebody unnamed.
+    batch: Arc<AtomicUsize>,
 }
 
 impl BrevoProvider {
@@ -40,7 +43,23 @@ impl BrevoProvider {
         config.check()?;
         let client = HttpClient::new(&config.http, &config.api_key, Some("api-key"))?;
         let pace = Pace::new(Arc::clone(&clock));
-        Ok(Self { config, client, clock, pace })
+        let batch = Arc::new(AtomicUsize::new(if config.batch { MAX_BATCH } else { 1 }));
+        Ok(Self { config, client, clock, pace, batch })
+    }
+
+    /// A batch that is refused for somebody unnamed is halved until it is that one alone; what is taken
+    /// lets it grow again, and who was found lets it be whole.
+    fn learn(&self, answer: &Answer, parcels: &[Parcel], outcomes: &[Outcome]) {
+        if !self.config.batch {
+            return;
+        }
+        let limit = |now: usize| match outcomes {
+            _ if reply::hides_somebody(answer, parcels) => now.min(parcels.len() / 2).max(1),
+            [Outcome::Refused(refusal)] if refusal.blames != Blame::Provider => MAX_BATCH,
+            [Outcome::Accepted(_), ..] => (now * 2).min(MAX_BATCH),
+            _ => now,
+        };
+        let _ = self.batch.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| Some(limit(now)));
     }
 
     /// The body of the request that an attempt at `parcels` makes, and its digest.
@@ -104,7 +123,7 @@ impl Provider for BrevoProvider {
             inline_images: false,
             attachments: true,
             international_local_part: false,
-            batch: if self.config.batch { MAX_BATCH } else { 1 },
+            batch: self.batch.load(Ordering::Acquire),
             idempotent_for: Some(REPEATABLE_FOR),
             lanes: self.config.lanes,
             sends: true,
@@ -121,7 +140,11 @@ impl Provider for BrevoProvider {
             return same(Outcome::NotStarted(denied));
         }
         match self.send(body, &|| commit.heard()).await {
-            Ok(answer) => reply::outcomes(&answer, parcels),
+            Ok(answer) => {
+                let outcomes = reply::outcomes(&answer, parcels);
+                self.learn(&answer, parcels, &outcomes);
+                outcomes
+            }
             Err(failure) => same(failed(&failure)),
         }
     }

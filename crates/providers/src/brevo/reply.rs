@@ -100,12 +100,41 @@ fn refused(problem: &Problem, answer: &Answer, parcel: &Parcel, all: &[Parcel]) 
         }
         // One bad address refuses the whole batch: the others were not taken, and nothing is wrong
         // with them nor with Brevo. A rest of no length lets them go again at once.
-        "invalid_parameter" if all.iter().any(|other| names(&said, other)) => {
+        "invalid_parameter" if all.iter().any(|other| names(&said, other)) || hides(problem, all) => {
             Refusal::provider(Trouble::Throttled, line).with_retry_after(Some(std::time::Duration::ZERO))
         }
         _ => Refusal::message(line),
     };
     Outcome::Refused(refusal)
+}
+
+/// Whether the answer refuses a batch for the sake of somebody whom it does not name: a smaller one tells who.
+pub(super) fn hides_somebody(answer: &Answer, parcels: &[Parcel]) -> bool {
+    means(answer.status) == Means::NoWithDocument
+        && problem(answer).is_some_and(|problem| {
+            let said = problem.message.to_lowercase();
+            !parcels.iter().any(|parcel| names(&said, parcel)) && hides(&problem, parcels)
+        })
+}
+
+fn hides(problem: &Problem, all: &[Parcel]) -> bool {
+    let said = problem.message.to_lowercase();
+    all.len() > 1
+        && problem.code == "invalid_parameter"
+        && !problem.is_repeat()
+        && !said.contains("sender")
+        && is_about_somebody(&said)
+}
+
+/// Whether it may be about a recipient: `to`, an address, one of the versions. What is about `replyTo` or an
+/// attachment is everybody's.
+fn is_about_somebody(said: &str) -> bool {
+    let mut words = said.split(|c: char| !c.is_alphanumeric());
+    is_about_to(said)
+        || (!["replyto", "reply to", "attachment"].iter().any(|other| said.contains(other))
+            && words.any(|word| {
+                ["email", "emails", "recipient", "recipients", "address", "messageversions"].contains(&word)
+            }))
 }
 
 /// Whether what Brevo said names the address of `parcel`, as a word of its own.
@@ -256,6 +285,39 @@ mod tests {
         assert!(blamed[0] && blamed[1..].iter().all(|bad| !bad), "{outcomes:?}");
         assert!(matches!(&outcomes[1], Outcome::Refused(refusal)
             if refusal.trouble == Some(Trouble::Throttled) && refusal.retry_after == Some(Duration::ZERO)));
+    }
+
+    /// Brevo's own wording names nobody: nobody is refused for it, and a smaller batch tells who it is.
+    #[test]
+    fn a_batch_that_is_refused_for_somebody_unnamed_refuses_nobody() {
+        let parcels = parcels_to(8);
+        for message in
+            ["email is not valid in to", "to is not valid", "valid email is required in messageVersions"]
+        {
+            let answer = answer(400, &format!(r#"{{"code":"invalid_parameter","message":"{message}"}}"#));
+            assert!(hides_somebody(&answer, &parcels), "{message}");
+            for outcome in outcomes(&answer, &parcels) {
+                assert!(
+                    matches!(&outcome, Outcome::Refused(refusal) if refusal.blames == Blame::Provider
+                    && refusal.trouble == Some(Trouble::Throttled)
+                    && refusal.retry_after == Some(Duration::ZERO)),
+                    "{message}: {outcome:?}"
+                );
+            }
+            assert!(!hides_somebody(&answer, &parcels[..1]), "{message}");
+        }
+        for message in
+            ["email is not valid in replyTo", "attachment extension is not allowed", "subject is too long"]
+        {
+            let answer = answer(400, &format!(r#"{{"code":"invalid_parameter","message":"{message}"}}"#));
+            assert!(!hides_somebody(&answer, &parcels), "{message}");
+            assert!(
+                outcomes(&answer, &parcels).iter().all(
+                    |outcome| matches!(outcome, Outcome::Refused(refusal) if refusal.blames == Blame::Message)
+                ),
+                "{message}"
+            );
+        }
     }
 
     #[test]

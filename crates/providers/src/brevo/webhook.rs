@@ -24,11 +24,12 @@ pub enum WebhookError {
 }
 
 /// The events in `body`: one object, or a list of them (`batched`). Events that are none of ours
-/// (opened, click, and kinds yet unknown) are left out.
+/// (opened, click, what concerns contacts and lists, and kinds yet unknown) are left out, and so is one
+/// that cannot be read beside others that can: a log line counts those.
 ///
 /// # Errors
 ///
-/// [`WebhookError`] when the body is not what Brevo posts.
+/// [`WebhookError`] when nothing in the body is what Brevo posts.
 pub fn events(body: &[u8]) -> Result<Vec<ProviderEvent>, WebhookError> {
     let document: Value = serde_json::from_slice(body).map_err(|_| WebhookError::NotJson)?;
     let items = match document {
@@ -36,20 +37,27 @@ pub fn events(body: &[u8]) -> Result<Vec<ProviderEvent>, WebhookError> {
         item @ Value::Object(_) => vec![item],
         _ => return Err(WebhookError::NotJson),
     };
-    let mut events = Vec::with_capacity(items.len());
-    for item in &items {
-        events.extend(event(item)?);
+    let read: Vec<_> = items.iter().map(event).collect();
+    let unreadable = read.iter().filter(|event| event.is_err()).count();
+    if unreadable == items.len() {
+        // An empty list is nothing to complain of.
+        return read.into_iter().find_map(Result::err).map_or(Ok(Vec::new()), Err);
     }
-    Ok(events)
+    if unreadable > 0 {
+        tracing::warn!(unreadable, of = items.len(), "events of Brevo were left out");
+    }
+    Ok(read.into_iter().flatten().flatten().collect())
 }
 
 /// One event; `None` for those that are none of ours.
 pub(super) fn event(item: &Value) -> Result<Option<ProviderEvent>, WebhookError> {
     let text = |field: &'static str| item.get(field).and_then(Value::as_str);
     let name = text("event").ok_or(WebhookError::Missing("event"))?;
+    // Of a contact or a list: other fields, and `email` may be a list of addresses.
+    let Some(kind) = kind(name) else { return Ok(None) };
     let recipient = text("email").ok_or(WebhookError::Missing("email"))?;
     let reason = text("reason").filter(|reason| !reason.is_empty()).map(one_line);
-    let Some(kind) = kind(name).map(|kind| judged(kind, reason.as_deref())) else { return Ok(None) };
+    let kind = judged(kind, reason.as_deref());
     let id = text("message-id").or_else(|| text("messageId")).map(one_line);
     Ok(Some(ProviderEvent {
         kind,
@@ -64,7 +72,7 @@ pub(super) fn event(item: &Value) -> Result<Option<ProviderEvent>, WebhookError>
 }
 
 /// Both spellings: of webhooks, and of `GET /smtp/statistics/events`.
-fn kind(name: &str) -> Option<EventKind> {
+pub(super) fn kind(name: &str) -> Option<EventKind> {
     Some(match name {
         "request" | "requests" => EventKind::Accepted,
         "delivered" => EventKind::Delivered,

@@ -73,11 +73,12 @@ pub fn failed(failure: &Failure) -> Outcome {
 }
 
 /// The wait that the answer states: Brevo's `x-sib-ratelimit-reset` (seconds left, not an epoch), or
-/// `Retry-After` in seconds (RFC 9110, section 10.2.3). At most a day: a wild number is not obeyed.
+/// `Retry-After` in seconds (RFC 9110, section 10.2.3). At most a day: a wild number is not obeyed; and a
+/// second at least: none left is rounded down from some.
 #[must_use]
 pub fn stated_wait(answer: &Answer) -> Option<Duration> {
     let seconds = answer.number("x-sib-ratelimit-reset").or_else(|| answer.number("retry-after"))?;
-    Some(Duration::from_secs(seconds.min(86_400)))
+    Some(Duration::from_secs(seconds.clamp(1, 86_400)))
 }
 
 #[cfg(test)]

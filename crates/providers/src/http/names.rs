@@ -50,6 +50,13 @@ pub fn display_name(name: &str) -> String {
     name.chars().take(MOST).collect()
 }
 
+/// What a recipient reads of a name that goes as [`display_name`]: an encoded word is read as the name itself.
+#[must_use]
+pub fn shown_name(name: &str) -> String {
+    let sent = display_name(name);
+    if sent.starts_with("=?UTF-8?") { name.to_owned() } else { sent }
+}
+
 /// A file name in ASCII: accents are dropped, ligatures written out, and what has no Latin letters
 /// becomes `_`. The extension is kept, for APIs guess the type from it.
 #[must_use]

@@ -12,7 +12,7 @@ use depeche_core::outcome::one_line;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::transactional::METADATA;
+use super::transactional::{METADATA, rejection};
 use crate::reason::judged;
 
 /// The key with which Mailchimp signs the empty list that it posts to try a URL out.
@@ -64,10 +64,15 @@ pub fn events(mandrill_events: &str) -> Result<Vec<ProviderEvent>, BadEvents> {
 fn event(item: &Value) -> Option<ProviderEvent> {
     let message = item.get("msg")?;
     let text = |field: &str| message.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let reason = text("diag").or_else(|| text("bounce_description"));
+    let rejected_for = message.get("reject").and_then(|reject| reject.get("reason")).and_then(Value::as_str);
+    let reason = text("diag").or_else(|| text("bounce_description")).or(rejected_for);
+    let kind = match item.get("event")?.as_str()? {
+        "reject" => rejection(rejected_for),
+        name => judged(kind(name)?, reason),
+    };
     let attempt = message.get("metadata").and_then(|metadata| metadata.get(METADATA)).and_then(Value::as_str);
     Some(ProviderEvent {
-        kind: judged(kind(item.get("event")?.as_str()?)?, reason),
+        kind,
         at: item.get("ts").and_then(Value::as_i64).and_then(|ts| Timestamp::from_second(ts).ok()),
         recipient: one_line(text("email")?),
         provider_id: text("_id").or_else(|| item.get("_id").and_then(Value::as_str)).map(one_line),
@@ -84,7 +89,6 @@ fn kind(name: &str) -> Option<EventKind> {
         "deferral" => EventKind::Deferred,
         "hard_bounce" => EventKind::BouncedHard,
         "soft_bounce" => EventKind::BouncedSoft,
-        "reject" => EventKind::Blocked,
         "spam" => EventKind::Complained,
         "unsub" => EventKind::Unsubscribed,
         _ => return None,

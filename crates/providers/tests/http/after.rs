@@ -51,19 +51,44 @@ fn page(count: usize) -> Says {
 
 #[tokio::test]
 async fn brevo_is_asked_page_by_page_until_one_is_not_full() {
-    let stub = HttpStub::start(|seen| page(if seen.target.contains("offset=0") { 2_000 } else { 3 })).await;
+    let stub = HttpStub::start(|seen| page(if seen.target.contains("offset=0") { 500 } else { 3 })).await;
 
     let told = brevo(&stub).events(at("2026-12-02T00:00:00Z")).await;
 
     let EventList::Listed { events, complete } = told else { panic!("{told:?}") };
     assert!(complete);
-    assert_eq!(events.len(), 2_003);
+    assert_eq!(events.len(), 503);
     assert_eq!(events[0].kind, K::Delivered);
     assert_eq!(events[0].provider_id.as_deref(), Some("<0@relay>"));
     assert_eq!(events[0].at, Some(at("2026-12-03T09:00:00Z")));
     let seen: Vec<String> = stub.seen().into_iter().map(|request| request.target).collect();
     assert_eq!(seen.len(), 2);
     assert!(seen[0].contains("startDate=2026-12-02&endDate=2026-12-03"), "{seen:?}");
+}
+
+/// 400 octets of reason each: 500 events fit the 1 MiB that an answer may have, 4 KiB each do not.
+#[tokio::test]
+async fn a_page_that_is_too_long_is_asked_for_again_in_smaller_pieces() {
+    let stub = HttpStub::start(|seen| {
+        let number = |field: &str| -> usize {
+            let (_, rest) = seen.target.split_once(&format!("{field}=")).unwrap();
+            rest.split('&').next().unwrap().parse().unwrap()
+        };
+        let (offset, limit) = (number("offset"), number("limit"));
+        let event = |n: usize| {
+            json!({ "date": "2026-12-03T09:00:00Z", "email": format!("j{n}@journal.example"),
+                "event": "deferred", "messageId": format!("<{n}@relay>"), "reason": "x".repeat(4_000) })
+        };
+        let events: Vec<_> = (offset..700.min(offset + limit)).map(event).collect();
+        Says::json(200, &json!({ "events": events }).to_string())
+    })
+    .await;
+
+    let told = brevo(&stub).events(at("2026-12-02T00:00:00Z")).await;
+
+    let EventList::Listed { events, complete: true } = told else { panic!("{told:?}") };
+    let ids: std::collections::BTreeSet<_> = events.iter().map(|event| &event.provider_id).collect();
+    assert_eq!((events.len(), ids.len()), (700, 700));
 }
 
 #[tokio::test]
@@ -116,8 +141,18 @@ async fn mailchimp_is_searched_day_by_day_and_a_full_day_is_told_as_incomplete()
         message("rejected", ""),
         message("a state of next year", ""),
     ]);
+    let opted_out = json!({ "email": "old@journal.example", "reason": "unsub", "detail": "", "expired": false,
+        "created_at": "2026-12-03T07:00:00", "last_event_at": "2026-12-03 07:00:00" });
+    let earlier = json!({ "email": "past@journal.example", "reason": "spam", "detail": "", "expired": false,
+        "created_at": "2026-11-01 07:00:00", "last_event_at": "2026-11-01 07:00:00" });
+    let bounced = json!({ "email": "b@journal.example", "reason": "hard-bounce", "detail": "550 5.1.1 unknown",
+        "expired": false, "created_at": "2026-12-03 07:00:00", "last_event_at": "2026-12-03 07:00:00" });
+    let rejects = json!([opted_out, earlier, bounced]);
     let full = Value::Array((0..500).map(|_| message("sent", "")).collect());
     let stub = HttpStub::start(move |seen| {
+        if seen.target.ends_with("/rejects/list") {
+            return Says::json(200, &rejects.to_string());
+        }
         let body: Value = serde_json::from_slice(&seen.body).unwrap_or_default();
         let is_first = body["date_from"] == "2026-12-02";
         Says::json(200, &if is_first { first.clone() } else { full.clone() }.to_string())
@@ -130,9 +165,15 @@ async fn mailchimp_is_searched_day_by_day_and_a_full_day_is_told_as_incomplete()
     assert!(!complete, "500 of a day are all that are told");
     let kinds: Vec<K> = events[..4].iter().map(|event| event.kind).collect();
     assert_eq!(kinds, [K::Accepted, K::InvalidAddress, K::BouncedHard, K::Blocked]);
-    assert!(events.iter().all(|event| event.attempt == Some(attempt)));
-    assert_eq!(events.len(), 504);
-    assert_eq!(stub.seen().len(), 2);
+    assert_eq!(events.len(), 505);
+    // Who opts out of an older message stands on the block list only.
+    let (found, wishes) = events.split_at(504);
+    assert!(found.iter().all(|event| event.attempt == Some(attempt)));
+    assert_eq!(
+        (wishes[0].kind, wishes[0].recipient.as_str(), wishes[0].at),
+        (K::Unsubscribed, "old@journal.example", Some(at("2026-12-03T07:00:00Z")))
+    );
+    assert_eq!(stub.seen().len(), 3);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use depeche_core::clock::Clock;
-use depeche_core::outcome::Outcome;
+use depeche_core::outcome::{Blame, Outcome};
 use depeche_core::provider::{EarlierAttempt, LookUp, Provider};
 use depeche_providers::brevo::{BrevoProvider, release_tag};
 use depeche_testkit::conformance::{RecordingCommit, parcel_to};
@@ -142,6 +142,37 @@ async fn brevos_events_prove_only_this_address_this_release_and_after_the_intent
     }
 }
 
+/// DELIVERY.md: only what proves the acceptance is one; the strongest of several events counts.
+#[tokio::test]
+async fn what_brevo_did_not_send_is_a_refusal() {
+    let tag = release_tag(&parcel_to("ana@journal.example").message);
+    for (event, blames) in
+        [("blocked", Some(Blame::Recipient)), ("error", Some(Blame::Message)), ("deferred", None)]
+    {
+        let item = |event: &str| {
+            format!(
+                r#"{{"date":"2026-12-03T08:00:05Z","email":"ana@journal.example","event":"{event}","messageId":"<x@relay>","tag":"{tag}"}}"#
+            )
+        };
+        let events = format!(r#"{{"events":[{},{}]}}"#, item("requests"), item(event));
+        let stub = HttpStub::start(move |seen| match seen.method.as_str() {
+            "POST" => Says::Close,
+            _ => Says::json(200, &events),
+        })
+        .await;
+        let provider = brevo_at(&stub.base_url(), 3600);
+        let earlier = lost(&provider).await;
+
+        let told = match provider.look_up(&earlier).await {
+            LookUp::Found(Outcome::Refused(refusal)) => Some(refusal.blames),
+            LookUp::Found(Outcome::Accepted(_)) => None,
+            other => panic!("{event}: {other:?}"),
+        };
+
+        assert_eq!(told, blames, "{event}");
+    }
+}
+
 #[tokio::test]
 async fn brevos_list_of_emails_is_asked_when_there_is_no_event_yet() {
     let tag = release_tag(&parcel_to("ana@journal.example").message);
@@ -207,5 +238,36 @@ async fn mailchimps_search_proves_only_the_very_attempt_to_the_very_address() {
         assert_eq!(found(&answer), proves.then(|| "m1".to_owned()), "{list}: {answer:?}");
         let asked: serde_json::Value = serde_json::from_slice(&stub.seen()[0].body).unwrap();
         assert_eq!(asked["query"], format!("u_depeche_attempt:{attempt}"));
+    }
+}
+
+/// `reject` may be null in Mailchimp's description; a rejected message was not sent in any case.
+#[tokio::test]
+async fn what_mailchimp_lists_as_rejected_is_never_accepted() {
+    let earlier = EarlierAttempt {
+        parcel: parcel_to("ana@journal.example"),
+        started_at: start(),
+        request_digest: None,
+        provider_id: None,
+    };
+    let table = [
+        ("null", Blame::Recipient),
+        (r#"{"reason":"unsub"}"#, Blame::Recipient),
+        (r#"{"reason":"unsigned"}"#, Blame::Provider),
+        (r#"{"reason":"rule"}"#, Blame::Message),
+    ];
+    for (reject, blames) in table {
+        let attempt = earlier.parcel.attempt;
+        let list = format!(
+            r#"[{{"_id":"m1","email":"ana@journal.example","state":"rejected","reject":{reject},"metadata":{{"depeche_attempt":"{attempt}"}}}}]"#
+        );
+        let stub = HttpStub::saying(Says::json(200, &list)).await;
+
+        let told = mailchimp(&stub.base_url()).look_up(&earlier).await;
+
+        assert!(
+            matches!(&told, LookUp::Found(Outcome::Refused(refusal)) if refusal.blames == blames && !refusal.bad_address),
+            "{reject}: {told:?}"
+        );
     }
 }

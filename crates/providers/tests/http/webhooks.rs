@@ -107,6 +107,49 @@ fn a_body_that_is_not_brevos_is_an_error() {
     assert_eq!(events(br#"{"event":"new_thing","email":"a@b.example"}"#), Ok(Vec::new()));
 }
 
+/// An item of a contact or a list, or one that nobody can read, costs the others beside it nothing.
+#[test]
+fn an_odd_event_of_brevo_costs_nothing_that_stands_beside_it() {
+    use brevo::webhook::{WebhookError, events};
+    let odd = [
+        r#"{"event":"contact_deleted","email":["x@y.example"]}"#,
+        r#"{"event":"list_addition","email":["x@y.example"],"list_id":[3]}"#,
+        r#"{"event":"unsubscribed","email":["x@y.example"]}"#,
+        r#"{"email":"x@y.example"}"#,
+        "7",
+    ];
+    for odd in odd {
+        let body = format!(r#"[{odd},{{"event":"unsubscribed","email":"j7@orange.example"}}]"#);
+        let read = events(body.as_bytes()).unwrap();
+        assert_eq!(read.len(), 1, "{odd}");
+        assert_eq!(
+            (read[0].kind, read[0].recipient.as_str()),
+            (EventKind::Unsubscribed, "j7@orange.example")
+        );
+    }
+    assert_eq!(events(odd[1].as_bytes()), Ok(Vec::new()));
+    assert_eq!(events(b"[]"), Ok(Vec::new()));
+    assert_eq!(events(b"[{},7]"), Err(WebhookError::Missing("event")));
+}
+
+#[test]
+fn mailchimps_rejection_blames_whom_its_reason_names() {
+    let kinds = [
+        ("unsub", EventKind::Blocked),
+        ("hard-bounce", EventKind::Blocked),
+        ("unsigned", EventKind::Failed),
+        ("invalid-sender", EventKind::Failed),
+        ("rule", EventKind::Failed),
+    ];
+    for (reason, kind) in kinds {
+        let list = format!(
+            r#"[{{"event":"reject","ts":1,"msg":{{"_id":"a","email":"a@b.example","state":"rejected","reject":{{"reason":"{reason}"}}}}}}]"#
+        );
+        let events = mailchimp::webhook::events(&list).unwrap();
+        assert_eq!((events[0].kind, events[0].reason.as_deref()), (kind, Some(reason)));
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn no_body_makes_a_reader_panic(body in "\\PC{0,200}|[\\[{]\"(event|email|msg|ts)\":.{0,60}") {

@@ -1,7 +1,8 @@
 //! What Mailchimp Transactional tells after the send: `messages/search`, and its own block list.
 //!
 //! A search gives 1000 messages at the most, so it is asked day by day, and a day that is fuller is told
-//! as incomplete: the webhook has no such limit. Mailchimp allows 20 searches a minute. PROVIDERS.md,
+//! as incomplete: the webhook has no such limit. It lists messages by the day on which they were sent; who
+//! opts out of an older one, or complains, is found on the block list. Mailchimp allows 20 searches a minute. PROVIDERS.md,
 //! section 3.
 
 use depeche_core::address::EmailAddress;
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 use super::account::ask_with;
 use super::payload::METADATA;
 use super::provider::TransactionalProvider;
+use super::reply;
 use crate::reason::judged;
 
 /// Messages a search: more would not fit the cap on bodies.
@@ -40,6 +42,9 @@ struct Message {
     bounce_description: Option<String>,
     #[serde(default)]
     metadata: Value,
+    /// Of one that was rejected, and null of the others.
+    #[serde(default)]
+    reject: Value,
 }
 
 pub(super) async fn events(provider: &TransactionalProvider, since: Timestamp, now: Timestamp) -> EventList {
@@ -57,14 +62,54 @@ pub(super) async fn events(provider: &TransactionalProvider, since: Timestamp, n
         complete &= found.len() < MESSAGES;
         events.extend(found.iter().filter_map(|item| event(Message::deserialize(item).ok()?)));
         if day(from) >= day(now) {
-            return EventList::Listed { events, complete };
+            break;
         }
         from = next;
     }
+    match wishes(provider, since).await {
+        Ok((wishes, whole)) => {
+            events.extend(wishes);
+            EventList::Listed { events, complete: complete && whole }
+        }
+        // What the search told is kept; a key may be kept from this list, and the list has a limit of its own.
+        Err(reason) => {
+            tracing::warn!(reason, "Mailchimp's block list could not be read");
+            EventList::Listed { events, complete: false }
+        }
+    }
+}
+
+/// Opt-outs and complaints since then, and whether that is all: the search lists a message by the day on
+/// which it was sent, and people opt out of old messages too.
+async fn wishes(
+    provider: &TransactionalProvider,
+    since: Timestamp,
+) -> Result<(Vec<ProviderEvent>, bool), String> {
+    let found = rejects(provider).await.map_err(|refusal| refusal.reply)?;
+    let whole = found.len() < ENTRIES;
+    let entries = found.iter().filter_map(|item| Reject::deserialize(item).ok());
+    let wishes = entries.filter_map(wish).filter(|event| event.at.is_none_or(|at| at >= since));
+    Ok((wishes.collect(), whole))
+}
+
+fn wish(reject: Reject) -> Option<ProviderEvent> {
+    let at = moment(&reject.last_event_at).or_else(|| moment(&reject.created_at));
+    let Blocked { address, kind, reason } = blocked(reject);
+    let event = ProviderEvent { at, reason: Some(reason), ..ProviderEvent::new(kind, &address) };
+    kind.is_wish().then_some(event)
+}
+
+/// `2023-01-15 10:30:00`, UTC.
+fn moment(text: &str) -> Option<Timestamp> {
+    let moment: jiff::civil::DateTime = text.parse().ok()?;
+    jiff::tz::TimeZone::UTC.to_timestamp(moment).ok()
 }
 
 fn event(message: Message) -> Option<ProviderEvent> {
-    let reason = message.diag.or(message.bounce_description).filter(|reason| !reason.is_empty());
+    let rejected_for = message.reject.get("reason").and_then(Value::as_str);
+    let stated = |text: &String| !text.is_empty();
+    let reason = message.diag.filter(stated).or(message.bounce_description.filter(stated));
+    let reason = reason.or_else(|| rejected_for.map(str::to_owned).filter(stated));
     let kind = match message.state.as_str() {
         // Mailchimp's "sent": the receiver took it, or at least has not refused it.
         "sent" => EventKind::Accepted,
@@ -72,7 +117,7 @@ fn event(message: Message) -> Option<ProviderEvent> {
         "bounced" => judged(EventKind::BouncedHard, reason.as_deref()),
         "soft-bounced" => EventKind::BouncedSoft,
         "deferred" => EventKind::Deferred,
-        "rejected" => EventKind::Blocked,
+        "rejected" => reply::rejection(rejected_for),
         "spam" => EventKind::Complained,
         "unsub" => EventKind::Unsubscribed,
         _ => return None,
@@ -93,18 +138,25 @@ struct Reject {
     reason: String,
     #[serde(default)]
     detail: Option<String>,
+    #[serde(default)]
+    created_at: String,
+    #[serde(default)]
+    last_event_at: String,
 }
 
 pub(super) async fn block_list(provider: &TransactionalProvider) -> BlockList {
-    let key = provider.config().api_key.expose_secret();
-    let asked = json!({ "key": key, "include_expired": false });
-    let found: Vec<Value> = match ask_with(provider, "/rejects/list", &asked).await {
+    let found = match rejects(provider).await {
         Ok(found) => found,
         Err(refusal) => return BlockList::Failed(refusal.reply),
     };
     let complete = found.len() < ENTRIES;
     let entries = found.iter().filter_map(|item| Some(blocked(Reject::deserialize(item).ok()?))).collect();
     BlockList::Listed { entries, complete }
+}
+
+async fn rejects(provider: &TransactionalProvider) -> Result<Vec<Value>, Refusal> {
+    let key = provider.config().api_key.expose_secret();
+    ask_with(provider, "/rejects/list", &json!({ "key": key, "include_expired": false })).await
 }
 
 fn blocked(reject: Reject) -> Blocked {

@@ -5,7 +5,7 @@
 //! provider allows"). Mailchimp allows 20 searches a minute.
 
 use depeche_core::address::EmailAddress;
-use depeche_core::outcome::{Outcome, Receipt};
+use depeche_core::outcome::{Outcome, Persistence, Receipt, Refusal};
 use depeche_core::provider::{EarlierAttempt, LookUp};
 use depeche_core::secret::ExposeSecret;
 use jiff::{Span, Timestamp};
@@ -79,11 +79,17 @@ impl Found {
     }
 
     fn outcome(self) -> Outcome {
-        let seen = format!("Mailchimp lists it: {}", self.state);
-        match self.reject.filter(|_| self.state == "rejected") {
-            Some(reject) => Outcome::Refused(reply::rejected(reject.reason.as_deref(), &seen)),
-            None => Outcome::Accepted(Receipt::new(Some(self.id), seen)),
+        if self.state != "rejected" {
+            let seen = format!("Mailchimp lists it: {}", self.state);
+            return Outcome::Accepted(Receipt::new(Some(self.id), seen));
         }
+        // `reject` may be null.
+        let reason = self.reject.and_then(|reject| reject.reason);
+        let seen = format!("Mailchimp lists it: rejected {}", reason.as_deref().unwrap_or_default());
+        Outcome::Refused(match &reason {
+            Some(reason) => reply::rejected(Some(reason), &seen),
+            None => Refusal::recipient(Persistence::Permanent, false, seen.trim_end()),
+        })
     }
 }
 

@@ -22,3 +22,4 @@ mod reply;
 pub use config::{Mode, TransactionalConfig};
 pub use payload::{METADATA, NotFit};
 pub use provider::TransactionalProvider;
+pub(super) use reply::rejection;

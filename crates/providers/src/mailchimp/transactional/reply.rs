@@ -5,7 +5,8 @@
 //! result per recipient, and may still be a refusal. Look at `reject_reason` only when it was rejected.
 
 use depeche_core::address::EmailAddress;
-use depeche_core::outcome::{Outcome, Persistence, Receipt, Refusal, Trouble, Wish};
+use depeche_core::event::EventKind;
+use depeche_core::outcome::{Blame, Outcome, Persistence, Receipt, Refusal, Trouble, Wish};
 use serde::Deserialize;
 
 use crate::http::Answer;
@@ -109,6 +110,16 @@ pub(super) fn rejected(reason: Option<&str>, line: &str) -> Refusal {
     }
 }
 
+/// What a list or a webhook tells of a message that was rejected: for its recipient's sake, or for a reason
+/// of the sender, the account or the message. One without a reason (the webhook tells none, and the list may
+/// leave it out) is taken for the recipient's: who opted out there is not to be mailed through another.
+pub(crate) fn rejection(reason: Option<&str>) -> EventKind {
+    match reason {
+        Some(reason) if rejected(Some(reason), "").blames != Blame::Recipient => EventKind::Failed,
+        _ => EventKind::Blocked,
+    }
+}
+
 fn problem(answer: &Answer) -> Option<Problem> {
     let problem: Problem = serde_json::from_value(answer.document()?).ok()?;
     (problem.status == "error").then_some(problem)
@@ -138,7 +149,6 @@ fn is_about_sender(message: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use depeche_core::outcome::Blame;
     use reqwest::header::HeaderMap;
 
     use super::*;
