@@ -25,6 +25,10 @@ pub struct ProviderEvent {
     pub provider_id: Option<String>,
     /// Our attempt, where the provider gives back what we tagged the message with.
     pub attempt: Option<uuid::Uuid>,
+    /// The idempotency key of our request, where the provider gives back only what the request was tagged with: with
+    /// the address it names the attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<uuid::Uuid>,
     /// Our Message-ID, with its angle brackets, where the provider or a report quotes it.
     pub message_id: Option<String>,
     /// What the receiver or the provider said, as one line without control characters.
@@ -79,6 +83,7 @@ impl ProviderEvent {
             recipient: recipient.to_owned(),
             provider_id: None,
             attempt: None,
+            key: None,
             message_id: None,
             reason: None,
         }

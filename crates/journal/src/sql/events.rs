@@ -36,7 +36,9 @@ pub(crate) async fn record(
     let mut recorded = Recorded::default();
     let pseudonyms = Pseudonyms::load(c).await?;
     for event in events {
-        let owner = owner(c, source, event).await?;
+        let mut event = event.clone();
+        let owner = owner(c, source, &mut event, &pseudonyms).await?;
+        let event = &event;
         let scrubbed = pseudonyms.scrub(c, event, owner.as_ref().map(|owner| &owner.key)).await?;
         let event = scrubbed.as_ref().unwrap_or(event);
         let known = owner.is_some() || event.kind.is_wish();
@@ -49,6 +51,7 @@ pub(crate) async fn record(
             if contradicts && new {
                 tell_contradiction(c, source, event, owner, now).await?;
             }
+            proof::name(c, source, event, owner).await?;
             if let Some(to) = proof::prove(c, source, event, owner, now).await? {
                 recorded.resolved.push((owner.run.clone(), owner.key.clone(), to));
             }
@@ -59,10 +62,12 @@ pub(crate) async fn record(
     Ok(recorded)
 }
 
+/// An event that names its attempt by the key of its request is kept as one of that attempt.
 async fn owner(
     c: &mut Connection,
     source: &ProviderName,
-    event: &ProviderEvent,
+    event: &mut ProviderEvent,
+    pseudonyms: &Pseudonyms,
 ) -> Result<Option<Owner>, JournalError> {
     let by_attempt =
         "SELECT a.id AS attempt, a.state AS attempt_state, d.id AS delivery, d.run, d.recipient_key
@@ -89,11 +94,45 @@ async fn owner(
             return attempt_of(row).map(Some);
         }
     }
+    if let Some(owner) = by_key(c, source, event, pseudonyms).await? {
+        event.attempt = owner.attempt.as_ref().and_then(|(id, _)| id.parse().ok());
+        return Ok(Some(owner));
+    }
     match &event.message_id {
         Some(id) => by_message_id(c, id).await,
         None => Ok(None),
     }
 }
+
+/// The attempt of the source whose request had the idempotency key, among those at the address: a batch is one
+/// request, named by its first attempt.
+async fn by_key(
+    c: &mut Connection,
+    source: &ProviderName,
+    event: &ProviderEvent,
+    pseudonyms: &Pseudonyms,
+) -> Result<Option<Owner>, JournalError> {
+    let Some(key) = event.key else { return Ok(None) };
+    let Ok(address) = EmailAddress::parse(&event.recipient) else { return Ok(None) };
+    let recipient = address.key();
+    let pseudonym = pseudonyms.of(recipient.as_str());
+    let found = sqlx::query(BY_KEY)
+        .bind(recipient.as_str())
+        .bind(pseudonym.as_deref().unwrap_or(recipient.as_str()))
+        .bind(source.as_str())
+        .bind(key.to_string())
+        .fetch_optional(c)
+        .await
+        .map_err(|error| read_failed(&error))?;
+    found.as_ref().map(attempt_of).transpose()
+}
+
+pub(crate) const BY_KEY: &str =
+    "SELECT a.id AS attempt, a.state AS attempt_state, d.id AS delivery, d.run, d.recipient_key
+     FROM run r CROSS JOIN delivery d JOIN attempt a ON a.delivery = d.id
+     JOIN attempt f ON f.id = a.request_id
+     WHERE d.run = r.id AND d.recipient_key IN ($1, $2) AND a.provider = $3 AND f.idempotency_key = $4
+     ORDER BY a.started_at DESC LIMIT 1";
 
 /// The delivery with the Message-ID, and its attempt if only one can have reached the wire.
 async fn by_message_id(c: &mut Connection, id: &str) -> Result<Option<Owner>, JournalError> {
@@ -277,6 +316,7 @@ pub(crate) fn told(row: &Row) -> Result<(ProviderName, ProviderEvent), JournalEr
         recipient: column(row, "recipient")?,
         provider_id: column(row, "provider_id")?,
         attempt: tag.map(|tag| parsed(tag, "an attempt")).transpose()?,
+        key: None,
         message_id: column(row, "message_id")?,
         reason: column(row, "reason")?,
     };

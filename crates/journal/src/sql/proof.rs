@@ -19,6 +19,39 @@ pub(crate) const AT_RISK: &str = "resolve --at-risk --resend";
 /// The audit's word for the decision to send an uncertain recipient again.
 pub(crate) const RESEND: &str = "resolve --resend";
 
+/// Keeps the provider's own id of a message that was accepted without one: what is told of it later may name
+/// nothing else.
+pub(crate) async fn name(
+    c: &mut Connection,
+    source: &ProviderName,
+    event: &ProviderEvent,
+    owner: &Owner,
+) -> Result<(), JournalError> {
+    let (Some((attempt, AttemptState::Accepted)), Some(id)) = (&owner.attempt, &event.provider_id) else {
+        return Ok(());
+    };
+    let named = sqlx::query(
+        "UPDATE attempt SET provider_id = $2
+         WHERE id = $1 AND provider = $3 AND provider_id IS NULL AND state = 'accepted'",
+    )
+    .bind(attempt)
+    .bind(id)
+    .bind(source.as_str())
+    .execute(&mut *c)
+    .await
+    .map_err(|error| write_failed(&error))?;
+    if named.rows_affected() == 0 {
+        return Ok(());
+    }
+    sqlx::query("UPDATE delivery SET provider_id = $2 WHERE id = $1 AND state = 'accepted'")
+        .bind(owner.delivery)
+        .bind(id)
+        .execute(c)
+        .await
+        .map_err(|error| write_failed(&error))?;
+    Ok(())
+}
+
 /// Moves the attempt on; what the recipient came to be.
 pub(crate) async fn prove(
     c: &mut Connection,

@@ -67,8 +67,19 @@ pub(super) fn event(item: &Value) -> Result<Option<ProviderEvent>, WebhookError>
         message_id: id.clone(),
         provider_id: id,
         attempt: text("X-Mailin-custom").and_then(|custom| custom.parse().ok()),
+        key: tags(item).find_map(|tag| tag.strip_prefix("depeche-")?.parse().ok()),
         reason,
     }))
+}
+
+/// The tags of a message: a list, a tag, or in one text a JSON list of tags or several with commas between.
+fn tags(item: &Value) -> impl Iterator<Item = String> {
+    let listed = item.get("tags").and_then(Value::as_array).into_iter().flatten();
+    let listed: Vec<String> = listed.filter_map(|tag| Some(tag.as_str()?.to_owned())).collect();
+    let in_text = item.get("tag").and_then(Value::as_str).unwrap_or_default();
+    let in_text = serde_json::from_str(in_text)
+        .unwrap_or_else(|_| in_text.split(',').map(|tag| tag.trim().to_owned()).collect::<Vec<String>>());
+    listed.into_iter().chain(in_text)
 }
 
 /// Both spellings: of webhooks, and of `GET /smtp/statistics/events`.

@@ -78,6 +78,7 @@ fn event(item: &Value) -> Option<ProviderEvent> {
         provider_id: text("_id").or_else(|| item.get("_id").and_then(Value::as_str)).map(one_line),
         message_id: None,
         attempt: attempt.and_then(|attempt| attempt.parse().ok()),
+        key: None,
         reason: reason.map(one_line),
     })
 }

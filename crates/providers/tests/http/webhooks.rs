@@ -170,3 +170,20 @@ fn the_message_id_of_brevo_may_be_ours() {
         events.iter().map(|event| (event.provider_id.as_deref(), event.message_id.as_deref())).collect();
     assert_eq!(found, [(Some("<abc.1@exemple.fr>"), Some("<abc.1@exemple.fr>"))]);
 }
+
+/// What is listed or posted gives back the tags, as a list or in one text (PROVIDERS.md, section 1.5).
+#[test]
+fn brevos_tags_name_the_request() {
+    let key = "0193f0b8-5a5e-7c3a-9d52-6a1f0c2b7e11";
+    let tagged = |field: &str, tags: &str| {
+        let body = format!(r#"{{"event":"delivered","email":"ana@journal.example","{field}":{tags}}}"#);
+        brevo::webhook::events(body.as_bytes()).unwrap().remove(0).key
+    };
+    let (release, request) = ("depeche-0011223344556677", format!("depeche-{key}"));
+    let expected = Some(key.parse().unwrap());
+    assert_eq!(tagged("tags", &format!(r#"["{release}","{request}"]"#)), expected);
+    assert_eq!(tagged("tag", &format!(r#""{request}""#)), expected);
+    assert_eq!(tagged("tag", &format!(r#""[\"{release}\",\"{request}\"]""#)), expected);
+    assert_eq!(tagged("tag", &format!(r#""{release}, {request}""#)), expected);
+    assert_eq!(tagged("tags", &format!(r#"["{release}","someone-else"]"#)), None);
+}

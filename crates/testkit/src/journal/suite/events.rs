@@ -150,6 +150,38 @@ pub(super) async fn an_event_of_a_superseded_attempt_proves_nothing_of_the_next(
     assert_eq!(all(journal.as_ref(), &run).await[0].state, DeliveryState::Accepted);
 }
 
+/// What a provider lists gives back the tag of a request, and no more that is ours.
+pub(super) async fn an_event_finds_its_attempt_by_the_key_of_its_request_and_the_address(
+    harness: &dyn JournalHarness,
+) {
+    let (journal, entropy) = (harness.fresh().await, CountingEntropy::default());
+    let run = run_of(journal.as_ref(), 2).await;
+    let intent = opened(journal.as_ref(), &run, &entropy).await;
+    let yes = settled(&intent, DeliveryState::Accepted, AttemptState::Accepted, at(2));
+    journal.settle(vec![yes], Urgency::Now).await.expect("it is open");
+    let event = |address: &str| ProviderEvent {
+        key: Some(intent.idempotency_key),
+        provider_id: Some("<a@relay>".to_owned()),
+        ..ProviderEvent::new(EventKind::Delivered, address)
+    };
+    let other = event("j1@journal.example");
+    let elsewhere = ProviderName::new("elsewhere").expect("a fixed name");
+
+    let told =
+        journal.record_events(&ovh(), vec![other, event("J0@journal.example")], at(9)).await.expect("kept");
+    let foreign =
+        journal.record_events(&elsewhere, vec![event("j0@journal.example")], at(9)).await.expect("kept");
+
+    let key = recipients(0..1)[0].address.key();
+    let of: Vec<_> = told.events.iter().map(|event| event.of.clone()).collect();
+    assert_eq!(of, [None, Some((run.clone(), key))], "not the one of another address");
+    assert_eq!(foreign.events[0].of, None, "nor of another provider");
+    let named = all(journal.as_ref(), &run).await.remove(0);
+    assert_eq!(named.provider_id.as_deref(), Some("<a@relay>"), "the id that the acceptance lacked");
+    let kept = journal.events_of(&run).await.expect("read");
+    assert_eq!(kept[0].1.event.attempt, Some(intent.attempt));
+}
+
 /// Decides to send the first recipient again, whose attempt stands as `from`.
 async fn send_again(journal: &dyn Journal, run: &RunId, from: DeliveryState) {
     let key = recipients(0..1)[0].address.key();

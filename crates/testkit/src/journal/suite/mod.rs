@@ -64,6 +64,7 @@ pub async fn journal_conformance(harness: &dyn JournalHarness) {
     outcomes::a_cancel_takes_the_pending_and_leaves_the_open(harness).await;
     events::an_event_told_again_changes_nothing(harness).await;
     events::an_event_finds_its_message_by_attempt_id_or_message_id(harness).await;
+    events::an_event_finds_its_attempt_by_the_key_of_its_request_and_the_address(harness).await;
     events::an_event_proves_only_what_was_unknown_or_held(harness).await;
     events::an_event_of_a_superseded_attempt_proves_nothing_of_the_next(harness).await;
     events::who_is_known_to_have_a_superseded_message_is_not_sent_another(harness).await;
