@@ -54,7 +54,7 @@ fn table() -> String {
     };
     let again = |capability: &Capability| match capability.idempotent_for {
         Some(wait) if wait.as_secs() > 3_600 => "settled by asking, never by a second send".to_owned(),
-        Some(wait) => format!("settled by repeating, for {} min (a batch: by events)", wait.as_secs() / 60),
+        Some(wait) => format!("settled by repeating, for {} min", wait.as_secs() / 60),
         None if capability.sends => "never repeated by itself".to_owned(),
         None => "does not arise".to_owned(),
     };

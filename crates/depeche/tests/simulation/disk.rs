@@ -193,11 +193,11 @@ impl Journal for Disk {
     }
 
     async fn go_on(&self, run: &RunId, at: Timestamp) -> Result<bool, JournalError> {
-        at_once(self.journal.go_on(run, at))
+        self.write("state", self.journal.go_on(run, at)).await
     }
 
     async fn set_settings(&self, run: &RunId, settings: String) -> Result<(), JournalError> {
-        at_once(self.journal.set_settings(run, settings))
+        self.write("settings", self.journal.set_settings(run, settings)).await
     }
 
     async fn cancel(&self, run: &RunId, at: Timestamp) -> Result<u64, JournalError> {

@@ -1,14 +1,15 @@
 //! What became of an uncertain message.
 //!
 //! Within 10 minutes of the intent the identical request is repeated under its key: Brevo recognises
-//! it, so it is taken once in any case. Later, Brevo's events and its list of e-mails are asked for a
+//! it, so it is taken once in any case. A batch is repeated once for all of its members, by the process that
+//! sent it ([`super::batches`]). Later, Brevo's events and its list of e-mails are asked for a
 //! message to this address under the release's tag. Only a trace is proof; its absence is none
 //! (DELIVERY.md, "What each provider allows").
 
 use depeche_core::address::EmailAddress;
 use depeche_core::event::EventKind;
 use depeche_core::outcome::{Outcome, Persistence, Receipt, Refusal};
-use depeche_core::provider::{EarlierAttempt, LookUp};
+use depeche_core::provider::{EarlierAttempt, LookUp, Parcel};
 use jiff::{Span, Timestamp};
 use serde::Deserialize;
 
@@ -62,17 +63,29 @@ async fn repeat(provider: &BrevoProvider, earlier: &EarlierAttempt, now: Timesta
     if age.is_negative() || age >= limit {
         return None;
     }
-    let parcels = std::slice::from_ref(&earlier.parcel);
+    let stored = earlier.request_digest?;
+    let outcome = match provider.batch_of(&stored) {
+        Some(batch) => {
+            let ask = async |parcels: &[Parcel]| again(provider, parcels, &stored).await;
+            batch.told_of(&earlier.parcel, now, ask).await
+        }
+        None => again(provider, std::slice::from_ref(&earlier.parcel), &stored).await?.pop(),
+    };
+    outcome.filter(|outcome| matches!(outcome, Outcome::Accepted(_)))
+}
+
+/// The outcomes of the request with that digest, made once more; `None` when it would not be the same bytes (a batch
+/// that another process sent, a release that renders differently now), or its answer proves nothing.
+async fn again(provider: &BrevoProvider, parcels: &[Parcel], stored: &[u8; 32]) -> Option<Vec<Outcome>> {
     let (body, sum) = provider.request(parcels).ok()?;
-    // A batch, or a release that renders differently now: not the same request.
-    if earlier.request_digest != Some(sum) {
+    if sum != *stored {
         return None;
     }
     let answer = provider.send(body, &|| ()).await.ok()?;
     // A refusal of the repeat (429, a revoked key) says nothing about the first.
     let taken = reply::is_duplicate(&answer) || means(answer.status) == Means::Yes;
-    let outcome = reply::outcomes(&answer, parcels).pop()?;
-    (taken && matches!(outcome, Outcome::Accepted(_))).then_some(outcome)
+    let outcomes = reply::outcomes(&answer, parcels);
+    (taken && outcomes.iter().all(|outcome| matches!(outcome, Outcome::Accepted(_)))).then_some(outcomes)
 }
 
 async fn trace(provider: &BrevoProvider, earlier: &EarlierAttempt, now: Timestamp) -> LookUp {

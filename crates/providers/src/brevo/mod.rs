@@ -11,6 +11,7 @@
 
 mod account;
 mod after;
+mod batches;
 mod config;
 mod look_up;
 mod pace;

@@ -15,6 +15,7 @@ use depeche_core::provider::{
 };
 use jiff::Timestamp;
 
+use super::batches::{Batch, Batches};
 use super::config::BrevoConfig;
 use super::pace::Pace;
 use super::{account, after, look_up, payload, reply};
@@ -30,6 +31,8 @@ pub struct BrevoProvider {
     pace: Pace,
     /// So many go into one request now: fewer after one was refused for the sake of somebody unnamed.
     batch: Arc<AtomicUsize>,
+    /// Requests for several, until their answer is known.
+    batches: Batches,
 }
 
 impl BrevoProvider {
@@ -44,7 +47,7 @@ impl BrevoProvider {
         let client = HttpClient::new(&config.http, &config.api_key, Some("api-key"))?;
         let pace = Pace::new(Arc::clone(&clock));
         let batch = Arc::new(AtomicUsize::new(if config.batch { MAX_BATCH } else { 1 }));
-        Ok(Self { config, client, clock, pace, batch })
+        Ok(Self { config, client, clock, pace, batch, batches: Batches::default() })
     }
 
     /// A batch that is refused for somebody unnamed is halved until it is that one alone; what is taken
@@ -60,6 +63,19 @@ impl BrevoProvider {
             _ => now,
         };
         let _ = self.batch.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| Some(limit(now)));
+    }
+
+    /// A batch whose outcomes are known is not repeated.
+    fn ended(&self, digest: &[u8; 32], outcomes: Vec<Outcome>) -> Vec<Outcome> {
+        if !outcomes.iter().any(|outcome| matches!(outcome, Outcome::Unknown(_))) {
+            self.batches.end(digest);
+        }
+        outcomes
+    }
+
+    /// The request of several that had this digest, if its answer was lost in this process.
+    pub(super) fn batch_of(&self, digest: &[u8; 32]) -> Option<Arc<Batch>> {
+        self.batches.of(digest)
     }
 
     /// The body of the request that an attempt at `parcels` makes, and its digest.
@@ -139,13 +155,15 @@ impl Provider for BrevoProvider {
         if let Err(denied) = commit.intent(Some(sum)).await {
             return same(Outcome::NotStarted(denied));
         }
+        // From here on its answer may be lost, also with this very future.
+        self.batches.begin(sum, parcels, self.clock.now());
         match self.send(body, &|| commit.heard()).await {
             Ok(answer) => {
                 let outcomes = reply::outcomes(&answer, parcels);
                 self.learn(&answer, parcels, &outcomes);
-                outcomes
+                self.ended(&sum, outcomes)
             }
-            Err(failure) => same(failed(&failure)),
+            Err(failure) => self.ended(&sum, same(failed(&failure))),
         }
     }
 

@@ -8,6 +8,7 @@ use depeche_core::provider::{EarlierAttempt, LookUp, Provider};
 use depeche_providers::brevo::{BrevoProvider, release_tag};
 use depeche_testkit::conformance::{RecordingCommit, parcel_to};
 use depeche_testkit::http::{HttpStub, Says};
+use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::arrange::{brevo_config, mailchimp};
@@ -35,6 +36,32 @@ async fn lost(provider: &BrevoProvider) -> EarlierAttempt {
     let commit = RecordingCommit::granting();
     provider.attempt(0, std::slice::from_ref(&parcel), &commit).await;
     EarlierAttempt { parcel, started_at: start(), request_digest: commit.digests()[0], provider_id: None }
+}
+
+fn brevo_batch_at(url: &str, seconds: i64) -> BrevoProvider {
+    let mut config = brevo_config(url);
+    config.batch = true;
+    let now = start() + SignedDuration::from_secs(seconds);
+    BrevoProvider::new(config, Arc::new(Since(now, std::time::Instant::now()))).unwrap()
+}
+
+/// A clock that goes on: the list of e-mails is asked twice a second at the most.
+struct Since(Timestamp, std::time::Instant);
+
+impl Clock for Since {
+    fn now(&self) -> Timestamp {
+        self.0 + SignedDuration::try_from(self.1.elapsed()).unwrap()
+    }
+}
+
+/// Three recipients of one request, as the journal has them.
+async fn lost_batch(provider: &BrevoProvider) -> Vec<EarlierAttempt> {
+    let parcels = ["ana", "bob", "zoe"].map(|name| parcel_to(&format!("{name}@journal.example")));
+    let commit = RecordingCommit::granting();
+    provider.attempt(0, &parcels, &commit).await;
+    let request_digest = commit.digests()[0];
+    let earlier = |parcel| EarlierAttempt { parcel, started_at: start(), request_digest, provider_id: None };
+    parcels.into_iter().map(earlier).collect()
 }
 
 fn found(look_up: &LookUp) -> Option<String> {
@@ -65,6 +92,88 @@ async fn within_ten_minutes_the_identical_request_is_repeated() {
         let seen = stub.seen();
         assert_eq!(seen.len(), 2);
         assert_eq!(seen[0].body, seen[1].body, "same key, same bytes");
+    }
+}
+
+/// Until 2026-11-28 a batch was never repeated, and its members were left to a person.
+#[tokio::test]
+async fn a_lost_batch_is_repeated_once_for_all_of_its_members() {
+    let ids = r#"{"messageIds":["<a@relay>","<b@relay>","<c@relay>"]}"#;
+    for (status, body, expected) in [
+        (201, ids, ["<a@relay>", "<b@relay>", "<c@relay>"]),
+        (400, r#"{"code":"duplicate_request","message":"Request already processed"}"#, ["", "", ""]),
+    ] {
+        let first = std::sync::atomic::AtomicBool::new(true);
+        let stub = HttpStub::start(move |_| {
+            let is_first = first.swap(false, std::sync::atomic::Ordering::SeqCst);
+            if is_first { Says::Close } else { Says::json(status, body) }
+        })
+        .await;
+        let provider = brevo_batch_at(&stub.base_url(), 30);
+        let members = lost_batch(&provider).await;
+
+        let answers = join_all(members.iter().map(|member| provider.look_up(member))).await;
+
+        let told: Vec<Option<String>> = answers.iter().map(found).collect();
+        assert_eq!(told, expected.map(|id| Some(id.to_owned())), "each its own id");
+        let seen = stub.seen();
+        assert_eq!((seen.len(), &seen[0].method[..], &seen[1].method[..]), (2, "POST", "POST"));
+        assert_eq!(seen[0].body, seen[1].body, "same key, same bytes");
+    }
+}
+
+#[tokio::test]
+async fn a_batch_is_not_repeated_later_nor_by_another_process_nor_when_its_answer_came() {
+    let quiet = |seen: &depeche_testkit::http::Seen| match seen.method.as_str() {
+        "POST" => Says::Close,
+        _ => Says::json(200, "{}"),
+    };
+    for (age, is_another) in [(600, false), (30, true)] {
+        let stub = HttpStub::start(quiet).await;
+        let provider = brevo_batch_at(&stub.base_url(), age);
+        let members = lost_batch(&provider).await;
+        let asked = if is_another { brevo_batch_at(&stub.base_url(), age) } else { provider };
+
+        for member in &members {
+            assert_eq!(asked.look_up(member).await, LookUp::NotFound);
+        }
+
+        let posts = stub.seen().iter().filter(|seen| seen.method == "POST").count();
+        assert_eq!(posts, 1, "{age} s, another process: {is_another}");
+    }
+
+    let stub = HttpStub::start(|seen| match seen.method.as_str() {
+        "POST" => Says::json(401, r#"{"code":"unauthorized","message":"Key not found"}"#),
+        _ => Says::json(200, "{}"),
+    })
+    .await;
+    let provider = brevo_batch_at(&stub.base_url(), 30);
+    let members = lost_batch(&provider).await;
+    assert_eq!(provider.look_up(&members[0]).await, LookUp::NotFound);
+    let posts = stub.seen().iter().filter(|seen| seen.method == "POST").count();
+    assert_eq!(posts, 1, "a refusal is an answer");
+}
+
+#[tokio::test]
+async fn a_refused_or_short_repeat_of_a_batch_proves_nothing_and_is_not_made_for_each_member() {
+    let short = Says::json(201, r#"{"messageIds":["<a@relay>","<b@relay>"]}"#);
+    for says in [Says::json(429, "{}"), Says::html(500, ""), short] {
+        let first = std::sync::atomic::AtomicBool::new(true);
+        let stub = HttpStub::start(move |seen| match seen.method.as_str() {
+            "POST" if first.swap(false, std::sync::atomic::Ordering::SeqCst) => Says::Close,
+            "POST" => says.clone(),
+            _ => Says::json(200, "{}"),
+        })
+        .await;
+        let provider = brevo_batch_at(&stub.base_url(), 30);
+        let members = lost_batch(&provider).await;
+
+        for member in &members {
+            assert_eq!(provider.look_up(member).await, LookUp::NotFound);
+        }
+
+        let posts = stub.seen().iter().filter(|seen| seen.method == "POST").count();
+        assert_eq!(posts, 2, "one repeat for all three");
     }
 }
 
