@@ -121,13 +121,13 @@ mod tests {
     #[test]
     fn a_file_is_named_from_the_root_of_its_tree_and_every_sign_that_a_uri_reserves_is_written_out() {
         let named = |file: &str, root| relative_uri(Path::new(file), root).unwrap();
-        let root = Some(Path::new("/work/tree"));
-        assert_eq!(named("/work/tree/dns/l.zone", root), "dns/l.zone");
+        let root = Some(Path::new("/srv/tree"));
+        assert_eq!(named("/srv/tree/dns/l.zone", root), "dns/l.zone");
         assert_eq!(
-            named("/work/tree/zone de l'été#1 100%.zone", root),
+            named("/srv/tree/zone de l'été#1 100%.zone", root),
             "zone%20de%20l'%C3%A9t%C3%A9%231%20100%25.zone"
         );
-        assert_eq!(named("/work/tree/a:b.zone", root), "a%3Ab.zone");
+        assert_eq!(named("/srv/tree/a:b.zone", root), "a%3Ab.zone");
         assert_eq!(named("/else/where.zone", None), "file:///else/where.zone");
     }
 }
