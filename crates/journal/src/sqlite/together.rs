@@ -269,7 +269,10 @@ mod tests {
         for (question, index) in [
             (by_key.as_str(), "SEARCH d USING INDEX sqlite_autoindex_delivery_1 (run=? AND recipient_key=?)"),
             (events::BY_REFERENCE, "SEARCH delivery USING INDEX delivery_by_reference (reference=?)"),
-            (events::BY_KEY, "SEARCH d USING INDEX sqlite_autoindex_delivery_1 (run=? AND recipient_key=?)"),
+            (
+                events::BY_KEY,
+                "SEARCH d USING COVERING INDEX sqlite_autoindex_delivery_1 (run=? AND recipient_key=?)",
+            ),
             (events::BY_MESSAGE_ID, "SEARCH delivery USING INDEX delivery_by_message_id (message_id=?)"),
         ] {
             let explain = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {question}")));
