@@ -246,7 +246,7 @@ require_authenticated = false
             folder = self.folder / f"machine{len(self.workers)}"
             folder.mkdir()
             (folder / "depeche.toml").write_text(machine((self.folder / "depeche.toml").read_text()))
-        worker = subprocess.Popen([*before, DEPECHE, "--no-input", "work"], cwd=folder, stdout=log, stderr=log, start_new_session=True)
+        worker = subprocess.Popen([*before, DEPECHE, "--no-input", "work"], cwd=folder, stdout=log, stderr=log, start_new_session=True, preexec_fn=hears_hang_ups)
         self.workers.append(worker)
         # Also where a scenario fails.
         atexit.register(end_group, worker.pid)
@@ -294,6 +294,11 @@ require_authenticated = false
             time.sleep(0.05)
         assert not left, f"workers that SIGTERM did not end: {left}"
         return codes
+
+
+def hears_hang_ups():
+    """Also where this program was started by nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def end_group(group):

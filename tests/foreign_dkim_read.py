@@ -39,6 +39,8 @@ def records(folder):
     pieces = lambda record: " ".join(f'"{record[at:at + 200]}"' for at in range(0, len(record), 200))
     (folder / "keys.zone").write_text(
         "$ORIGIN exemple.fr.\n"
+        # The whole zone: what it does not speak of is not there.
+        "@ 60 SOA ns.exemple.fr. hostmaster.exemple.fr. 1 3600 600 86400 60\n@ 60 NS ns.exemple.fr.\n"
         f"r1._domainkey 60 TXT {pieces('v=DKIM1; k=rsa; p=' + text(rsa))}\n"
         f"e1._domainkey 60 TXT {pieces('v=DKIM1; k=ed25519; p=' + text(public))}\n"
         '@ 60 TXT "v=spf1 -all"\n_dmarc 60 TXT "v=DMARC1; p=reject"\n'
